@@ -1,0 +1,2 @@
+//! Placeholder header: replaced by the crate's own.
+pub mod transport;

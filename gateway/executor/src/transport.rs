@@ -1,0 +1,65 @@
+//! The one window of execution on the network.
+//!
+//! In: a complete GraphQL request for a subgraph. Out: its answer as bytes, or a stream of answers.
+//! Elsewhere: the implementations (`server`: HTTP and in process; `testkit`: in memory).
+
+use std::future::Future;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+/// One GraphQL request to one subgraph.
+#[derive(Debug, Clone)]
+pub struct SubgraphRequest<'a> {
+    /// The subgraph's name as in the supergraph.
+    pub subgraph: &'a str,
+    /// The JSON body: `{"query":…,"variables":…}`.
+    pub body: Bytes,
+    /// Whether the operation is a mutation: such a request is never repeated or shared.
+    pub is_mutation: bool,
+}
+
+/// Why a subgraph gave no usable answer. Messages are safe to show to a client: no host, no address.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TransportError {
+    /// Nothing listens, the connection broke, or the subgraph is not configured.
+    #[error("could not reach the subgraph")]
+    Unreachable,
+    /// No complete answer in time.
+    #[error("the subgraph did not answer in time")]
+    Timeout,
+    /// The answer is larger than the limit.
+    #[error("the subgraph's answer is too large")]
+    TooLarge,
+    /// An HTTP status that is not success and a body that is not a GraphQL answer.
+    #[error("the subgraph answered with status {0}")]
+    Status(u16),
+}
+
+/// The executor's only window on the network. Implementors: the HTTP client and the in-process services in `server`,
+/// the in-memory subgraphs in `testkit`.
+pub trait SubgraphTransport: Send + Sync + 'static {
+    /// What travels beside each client request to every subgraph request it causes (headers, deadline, trace): opaque
+    /// to the executor.
+    type Context: Send + Sync;
+
+    /// Sends a query or a mutation and waits for the whole answer, a GraphQL response as JSON bytes.
+    ///
+    /// # Errors
+    /// [`TransportError`] when there is no answer that could be parsed as a GraphQL response.
+    fn send(
+        &self,
+        request: SubgraphRequest<'_>,
+        context: &Self::Context,
+    ) -> impl Future<Output = Result<Bytes, TransportError>> + Send;
+
+    /// Opens a subscription; each item is one GraphQL response as JSON bytes, the stream's end is its completion.
+    ///
+    /// # Errors
+    /// [`TransportError`] when the subscription could not be opened.
+    fn subscribe(
+        &self,
+        request: SubgraphRequest<'_>,
+        context: &Self::Context,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError>> + Send;
+}

@@ -1,0 +1,53 @@
+//! The query plan as data: what to fetch, from where, in which order, and how the answer is shaped.
+//!
+//! In: what the planner decided. Out: what the executor runs and what `gateway plan` prints.
+//! Always: a plan is immutable and request-independent, so it can be cached and shared; fetches are in
+//! topological order (a dependency has the smaller [`FetchId`]); nothing here performs I/O.
+//!
+//! - `fetch.rs`: one subgraph request and where its answer goes
+//! - `shape.rs`: the client's response, field by field
+//! - `keys.rs`: interned response keys and type names
+//! - `condition.rs`: `@skip`/`@include` as data
+//! - `display.rs`: text form, for people and snapshots; `json.rs`: JSON form, for tools
+//!
+//! Elsewhere: building a plan (`planner`), running it (`executor`).
+
+mod condition;
+mod fetch;
+mod keys;
+mod shape;
+
+pub use condition::{ConditionLiteral, Conditions};
+pub use fetch::{
+    EntityGroup, EntityVariant, Fetch, FetchField, FetchId, FetchKind, FetchSelection, Path, PathStep,
+    RepresentationField,
+};
+pub use keys::{Key, KeyTable, TypeId, TypeTable};
+pub use shape::{LeafKind, ResponseShape, ShapeField, ShapeSource, ShapeType, ShapeValue};
+
+/// What kind of operation a plan answers (GraphQL specification, section 2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationKind {
+    /// Fetches run as soon as their dependencies are done.
+    Query,
+    /// As a query; the planner chains root fetches by `depends_on`, so they run in the client's order.
+    Mutation,
+    /// `fetches[0]` is the stream's source; the others run once for each event.
+    Subscription,
+}
+
+/// A complete, request-independent plan of one operation.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What kind of operation this answers.
+    pub kind: OperationKind,
+    /// All subgraph requests in topological order; a [`FetchId`] is an index into this.
+    pub fetches: Vec<Fetch>,
+    /// Every response key of the merged response tree.
+    pub keys: KeyTable,
+    /// Every object type name that a condition, representation or shape of this plan names.
+    pub types: TypeTable,
+    /// The client's response.
+    pub shape: ResponseShape,
+}

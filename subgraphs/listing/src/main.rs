@@ -1,0 +1,2 @@
+//! Starts the listing service.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Starts the order service.
+fn main() {}

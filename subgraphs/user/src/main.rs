@@ -1,0 +1,2 @@
+//! Starts the user service.
+fn main() {}
