@@ -80,7 +80,7 @@ deny:
 
 test-rust: $(BROKER)
 	@echo '==> Rust tests'
-	@KOPITIAM_BROKER=$(abspath $(BROKER)) $(CARGO) test --workspace --locked --quiet
+	@KOPITIAM_BROKER=$(abspath $(BROKER)) deploy/with-postgres.sh $(CARGO) test --workspace --locked --quiet
 
 test-web: $(WEB_MODULES)
 	@echo '==> web checks and unit tests'
