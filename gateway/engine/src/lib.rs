@@ -1,1 +1,31 @@
-//! Placeholder header: replaced by the crate's own.
+//! The gateway as a library: a supergraph in, GraphQL requests answered, no HTTP anywhere.
+//!
+//! In: a supergraph SDL, a [`SubgraphTransport`], requests. Out: response bytes, or a stream of them.
+//! Always: everything derived from one SDL, its plans too, is replaced whole; a request ends on the schema
+//! it began with.
+//!
+//! - `engine.rs`: [`Engine`], the façade: prepare, execute, subscribe, replace
+//! - `prepare.rs`: parse, bound, validate and plan a document
+//! - `generation.rs`: what is derived from one supergraph
+//! - `plan_cache.rs`: prepared operations by document and operation name; equal misses share one planning
+//! - `expansion.rs`: refuses fragment bombs by count
+//! - `introspection.rs`: `__schema` and `__type`
+//! - `request.rs`, `response.rs`, `settings.rs`, `codes.rs`: what goes in and out
+//!
+//! Elsewhere: planning (`planner`), fetching and projecting (`executor`), variable coercion (`operation`).
+
+mod codes;
+mod engine;
+mod request;
+mod response;
+mod settings;
+
+pub use codes::ErrorCode;
+pub use engine::{Engine, EngineError, Prepared, SubgraphInfo, SupergraphInfo};
+pub use futures::stream::BoxStream;
+pub use kopitiam_executor::AnswerLimits;
+pub use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
+pub use kopitiam_plan::OperationKind;
+pub use request::{Request, Variables, VariablesNotAnObject};
+pub use response::{Location, Outcome, RequestError, Response};
+pub use settings::{DocumentLimits, EngineSettings};

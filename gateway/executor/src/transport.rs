@@ -40,8 +40,8 @@ pub enum TransportError {
 /// the in-memory subgraphs in `testkit`.
 pub trait SubgraphTransport: Send + Sync + 'static {
     /// What travels beside each client request to every subgraph request it causes (headers, deadline, trace): opaque
-    /// to the executor.
-    type Context: Send + Sync;
+    /// to the executor. Cheap to clone: a subscription keeps one.
+    type Context: Clone + Send + Sync + 'static;
 
     /// Sends a query or a mutation and waits for the whole answer, a GraphQL response as JSON bytes.
     ///

@@ -1,0 +1,108 @@
+//! What a request came to: the body for the client, and how far it got.
+//!
+//! Elsewhere: choosing an HTTP status and media type from the [`Outcome`] (`server`).
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::codes::ErrorCode;
+
+/// How far a request got. HTTP chooses its status by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Execution began: the body has `data`, which may be null, and perhaps `errors`.
+    Executed,
+    /// The document is not GraphQL.
+    ParseError,
+    /// The document is GraphQL, but not valid for this schema, beyond a limit, or the operation cannot be chosen.
+    ValidationError,
+    /// A variable's value does not fit its type.
+    VariableError,
+    /// A valid operation that this gateway refuses: it has no plan, or it is too complex.
+    PlanError,
+}
+
+/// One GraphQL response, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The JSON body.
+    pub body: Bytes,
+    /// How far the request got.
+    pub outcome: Outcome,
+}
+
+/// A place in the client's document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// Counted from one.
+    pub line: usize,
+    /// Counted from one, in Unicode scalar values.
+    pub column: usize,
+}
+
+/// An error found before execution (GraphQL specification, section 7.1.2 "Request errors").
+#[derive(Debug, Clone)]
+pub struct RequestError {
+    /// What is wrong, in words for the client's developer.
+    pub message: String,
+    /// Where in the document.
+    pub locations: Vec<Location>,
+    /// What is wrong, for programs.
+    pub code: ErrorCode,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    errors: Vec<ErrorEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct ErrorEntry<'a> {
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[Location]>::is_empty")]
+    locations: &'a [Location],
+    extensions: Extensions,
+}
+
+#[derive(Serialize)]
+struct Extensions {
+    code: &'static str,
+}
+
+impl Response {
+    /// A response without `data`: nothing was executed.
+    pub fn refused(outcome: Outcome, errors: &[RequestError]) -> Self {
+        let entries = errors.iter().map(|error| ErrorEntry {
+            message: &error.message,
+            locations: &error.locations,
+            extensions: Extensions { code: error.code.as_str() },
+        });
+        let body = serde_json::to_vec(&ErrorBody { errors: entries.collect() })
+            .expect("strings and numbers always serialise");
+        Self { body: body.into(), outcome }
+    }
+
+    /// As [`Response::refused`], with one error that has no place in the document.
+    pub fn refused_with(outcome: Outcome, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::refused(outcome, &[RequestError { message: message.into(), locations: Vec::new(), code }])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_request_has_no_data_and_every_error_a_code() {
+        let error = RequestError {
+            message: "no \"x\"".to_owned(),
+            locations: vec![Location { line: 1, column: 3 }],
+            code: ErrorCode::ValidationFailed,
+        };
+        let response = Response::refused(Outcome::ValidationError, &[error]);
+        assert_eq!(
+            std::str::from_utf8(&response.body).unwrap(),
+            r#"{"errors":[{"message":"no \"x\"","locations":[{"line":1,"column":3}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}"#
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! What the embedding program may choose. The defaults are safe in production.
+
+/// Settings of an [`Engine`](crate::Engine).
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Whether `__schema` and `__type` are answered. Off by default.
+    pub introspection: bool,
+    /// How many operations' plans one schema generation keeps; the least used ones leave first.
+    pub plan_cache_entries: usize,
+    /// Bounds on client documents.
+    pub limits: DocumentLimits,
+    /// Bounds on what subgraphs answer.
+    pub answers: kopitiam_executor::AnswerLimits,
+}
+
+/// Bounds on a client's document, all checked in time linear in its length.
+#[derive(Debug, Clone)]
+pub struct DocumentLimits {
+    /// Bytes of the document.
+    pub bytes_max: usize,
+    /// Lexical tokens of the document.
+    pub tokens_max: usize,
+    /// Nesting of its grammar: selection sets, lists, input objects.
+    pub recursion_max: usize,
+    /// Fields and fragments after each fragment spread is replaced by the fragment.
+    pub expanded_selections_max: u64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            introspection: false,
+            plan_cache_entries: 1_000,
+            limits: DocumentLimits::default(),
+            answers: kopitiam_executor::AnswerLimits::default(),
+        }
+    }
+}
+
+impl Default for DocumentLimits {
+    fn default() -> Self {
+        Self {
+            bytes_max: 512 * 1024,
+            tokens_max: 15_000,
+            recursion_max: 200,
+            expanded_selections_max: 10_000,
+        }
+    }
+}
