@@ -1,1 +1,15 @@
-//! Placeholder header: replaced by the crate's own.
+//! From a validated document to what the planner and the executor need of it.
+//!
+//! - `normalise/`: fragments inlined, fields merged, limits
+//! - `model.rs`: the normalised operation
+//! - `condition.rs`: `@skip` and `@include` as data
+//!
+//! Elsewhere: parsing and validation (`engine`), planning (`planner`).
+
+mod condition;
+mod model;
+mod normalise;
+
+pub use condition::{ConditionLiteral, Conditions};
+pub use model::{FieldNode, NormalisedOperation, OperationKind, Selection};
+pub use normalise::{Limits, NormaliseError, normalise};

@@ -7,40 +7,27 @@
 //! - `fetch.rs`: one subgraph request and where its answer goes
 //! - `shape.rs`: the client's response, field by field
 //! - `keys.rs`: interned response keys and type names
-//! - `condition.rs`: `@skip`/`@include` as data
 //! - `display.rs`: text form, for people and snapshots; `json.rs`: JSON form, for tools
 //!
-//! Elsewhere: building a plan (`planner`), running it (`executor`).
+//! Elsewhere: `@skip`/`@include` as data (`operation`), building a plan (`planner`), running it (`executor`).
 
-mod condition;
 mod fetch;
 mod keys;
 mod shape;
 
-pub use condition::{ConditionLiteral, Conditions};
 pub use fetch::{
     EntityGroup, EntityVariant, Fetch, FetchField, FetchId, FetchKind, FetchSelection, Path, PathStep,
     RepresentationField,
 };
 pub use keys::{Key, KeyTable, TypeId, TypeTable};
+pub use kopitiam_operation::{ConditionLiteral, Conditions, OperationKind};
 pub use shape::{LeafKind, ResponseShape, ShapeField, ShapeSource, ShapeType, ShapeValue};
-
-/// What kind of operation a plan answers (GraphQL specification, section 2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OperationKind {
-    /// Fetches run as soon as their dependencies are done.
-    Query,
-    /// As a query; the planner chains root fetches by `depends_on`, so they run in the client's order.
-    Mutation,
-    /// `fetches[0]` is the stream's source; the others run once for each event.
-    Subscription,
-}
 
 /// A complete, request-independent plan of one operation.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What kind of operation this answers.
+    /// What kind of operation this answers. A mutation's root fetches are chained by `depends_on`, in the client's
+    /// order; a subscription's `fetches[0]` is the stream's source, the others run once for each event.
     pub kind: OperationKind,
     /// All subgraph requests in topological order; a [`FetchId`] is an index into this.
     pub fetches: Vec<Fetch>,

@@ -1,0 +1,111 @@
+//! Fields of one response key become one entry for each set of runtime types that sees the same of them.
+
+use apollo_compiler::{Name, executable};
+use indexmap::IndexMap;
+use kopitiam_supergraph::TypeSet;
+
+use super::{NormaliseError, Run, collect::Collected};
+use crate::{Conditions, FieldNode, Selection};
+
+/// A selection set and when it applies, relative to the field around it.
+pub(super) struct Part<'a> {
+    pub(super) selections: &'a [executable::Selection],
+    pub(super) conditions: Conditions,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn merge(&mut self, collected: Vec<Collected<'a>>) -> Result<Selection, NormaliseError> {
+        let mut by_key: IndexMap<Name, Vec<Collected<'a>>> = IndexMap::new();
+        for entry in collected {
+            by_key.entry(entry.field.response_key().clone()).or_default().push(entry);
+        }
+        let mut fields = Vec::with_capacity(by_key.len());
+        for (key, entries) in by_key {
+            for region in regions(&entries) {
+                fields.push(self.field(&key, &entries, region)?);
+            }
+        }
+        Ok(Selection { fields })
+    }
+
+    fn field(
+        &mut self,
+        key: &Name,
+        entries: &[Collected<'a>],
+        region: Region,
+    ) -> Result<FieldNode, NormaliseError> {
+        self.visit()?;
+        let members = || region.entries.iter().map(|&index| &entries[index]);
+        let conditions = members().map(|entry| entry.conditions.clone()).reduce(|a, b| a.or(&b));
+        let conditions = conditions.expect("a region has at least one entry");
+        // The widest parent speaks for all: asking an interface and one of its types for a field is asking the interface.
+        let widest = members().max_by_key(|entry| (entry.on.len(), std::cmp::Reverse(entry.parent)));
+        let widest = widest.expect("a region has at least one entry");
+        let field = widest.field;
+        let base = self.supergraph.type_id(field.ty().inner_named_type()).unwrap_or(widest.parent);
+        let id = self.next_id;
+        self.next_id += 1;
+        let introspection = field.name == "__schema" || field.name == "__type";
+        let selection = if field.selection_set.is_empty() || introspection {
+            Selection::default()
+        } else {
+            let parts: Vec<Part<'a>> = members().map(|entry| part(entry, &conditions)).collect();
+            let on = self.visible(base);
+            self.selection(&parts, base, &on)?
+        };
+        Ok(FieldNode {
+            id,
+            response_key: key.clone(),
+            name: field.name.clone(),
+            arguments: field.arguments.clone().into(),
+            parent: widest.parent,
+            on: region.on,
+            conditions,
+            ty: field.ty().clone(),
+            base,
+            selection,
+        })
+    }
+}
+
+fn part<'a>(entry: &Collected<'a>, field: &Conditions) -> Part<'a> {
+    // Where the field is there only when this entry's condition holds, the condition need not be repeated below it.
+    let conditions = if entry.conditions == *field { Conditions::ALWAYS } else { entry.conditions.clone() };
+    Part { selections: &entry.field.selection_set.selections, conditions }
+}
+
+/// Runtime types that see the same entries.
+struct Region {
+    on: TypeSet,
+    entries: Vec<usize>,
+}
+
+fn regions(entries: &[Collected<'_>]) -> Vec<Region> {
+    let leaf = entries.iter().all(|entry| entry.field.selection_set.is_empty());
+    let mut found: Vec<Region> = Vec::new();
+    let all = entries.iter().fold(TypeSet::empty(), |all, entry| all.or(&entry.on));
+    if entries.iter().all(|entry| entry.on == all) {
+        return vec![Region { on: all, entries: (0..entries.len()).collect() }];
+    }
+    for id in all.iter() {
+        let mut seen: Vec<usize> =
+            (0..entries.len()).filter(|&index| entries[index].on.contains(id)).collect();
+        if leaf {
+            keep_widest(&mut seen, entries);
+        }
+        match found.iter_mut().find(|region| region.entries == seen) {
+            Some(region) => region.on.insert(id),
+            None => found.push(Region { on: TypeSet::one(id), entries: seen }),
+        }
+    }
+    found.sort_by(|a, b| a.entries.cmp(&b.entries));
+    found
+}
+
+/// An unconditional leaf that is asked on a wider type makes the same leaf on a narrower type redundant.
+fn keep_widest(seen: &mut Vec<usize>, entries: &[Collected<'_>]) {
+    let unconditional = seen.iter().copied().filter(|&index| entries[index].conditions.is_always());
+    if let Some(widest) = unconditional.max_by_key(|&index| entries[index].on.len()) {
+        *seen = vec![widest];
+    }
+}

@@ -1,0 +1,142 @@
+//! A validated document → [`NormalisedOperation`].
+//!
+//! Fragments are inlined against the runtime types that are possible where they stand, constant `@skip`/`@include` are
+//! folded, fields of one response key are merged (GraphQL specification, section 6.3.2 "CollectFields" and section
+//! 6.4.3 "MergeSelectionSets"). Always bounded: [`Limits`] counts every field and fragment visited.
+//!
+//! Elsewhere: collecting the fields of one place (`collect.rs`), merging them (`merge.rs`).
+
+mod collect;
+mod merge;
+
+use apollo_compiler::{ExecutableDocument, executable, validation::Valid};
+use kopitiam_supergraph::{Root, Supergraph, TypeId, TypeSet};
+
+use crate::{NormalisedOperation, OperationKind, Selection};
+use merge::Part;
+
+/// Bounds of one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Fields and fragments that may be visited while inlining.
+    pub visits: usize,
+    /// How deep fields may nest.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { visits: 50_000, depth: 100 }
+    }
+}
+
+/// Why an operation cannot be normalised.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NormaliseError {
+    /// No operation has the requested name, or there are several and none was requested.
+    #[error("{0}")]
+    UnknownOperation(String),
+    /// The supergraph has no such root type.
+    #[error("the schema does not support {0} operations")]
+    UnsupportedOperation(&'static str),
+    /// More fields and fragments than [`Limits::visits`].
+    #[error("the operation is too complex: it expands to more than {0} fields")]
+    TooComplex(usize),
+    /// Fields nested deeper than [`Limits::depth`].
+    #[error("the operation is too deep: more than {0} levels of fields")]
+    TooDeep(usize),
+}
+
+impl NormaliseError {
+    /// The error's code for `extensions.code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownOperation(_) => "OPERATION_RESOLUTION_FAILURE",
+            Self::UnsupportedOperation(_) => "GRAPHQL_VALIDATION_FAILED",
+            Self::TooComplex(_) => "OPERATION_TOO_COMPLEX",
+            Self::TooDeep(_) => "OPERATION_TOO_DEEP",
+        }
+    }
+}
+
+/// Inlines and merges one operation of a document that is valid against the supergraph's API schema.
+///
+/// # Errors
+/// [`NormaliseError`] when the operation does not exist or exceeds the limits.
+pub fn normalise(
+    supergraph: &Supergraph,
+    document: &Valid<ExecutableDocument>,
+    operation_name: Option<&str>,
+    limits: &Limits,
+) -> Result<NormalisedOperation, NormaliseError> {
+    let operation = document.operations.get(operation_name).map_err(|_| unknown(operation_name))?;
+    let (kind, root, label) = match operation.operation_type {
+        executable::OperationType::Query => (OperationKind::Query, Root::Query, "query"),
+        executable::OperationType::Mutation => (OperationKind::Mutation, Root::Mutation, "mutation"),
+        executable::OperationType::Subscription => {
+            (OperationKind::Subscription, Root::Subscription, "subscription")
+        }
+    };
+    let root = supergraph.root(root).ok_or(NormaliseError::UnsupportedOperation(label))?;
+    let mut run = Run { supergraph, document, limits: *limits, visits: 0, next_id: 0, depth: 0 };
+    let part =
+        Part { selections: &operation.selection_set.selections, conditions: crate::Conditions::ALWAYS };
+    let selection = run.selection(&[part], root, &TypeSet::one(root))?;
+    Ok(NormalisedOperation {
+        kind,
+        name: operation.name.clone(),
+        root,
+        variables: operation.variables.clone(),
+        selection,
+        field_count: run.next_id,
+    })
+}
+
+fn unknown(operation_name: Option<&str>) -> NormaliseError {
+    NormaliseError::UnknownOperation(match operation_name {
+        Some(name) => format!("the document has no operation named {name:?}"),
+        None => "the document has several operations, so operationName must choose one".to_owned(),
+    })
+}
+
+struct Run<'a> {
+    supergraph: &'a Supergraph,
+    document: &'a ExecutableDocument,
+    limits: Limits,
+    visits: usize,
+    next_id: u32,
+    depth: usize,
+}
+
+impl<'a> Run<'a> {
+    /// The merged fields of one place, from all selection sets that apply there.
+    fn selection(
+        &mut self,
+        parts: &[Part<'a>],
+        parent: TypeId,
+        on: &TypeSet,
+    ) -> Result<Selection, NormaliseError> {
+        self.depth += 1;
+        if self.depth > self.limits.depth {
+            return Err(NormaliseError::TooDeep(self.limits.depth));
+        }
+        let collected = self.collect(parts, parent, on)?;
+        let selection = self.merge(collected)?;
+        self.depth -= 1;
+        Ok(selection)
+    }
+
+    fn visit(&mut self) -> Result<(), NormaliseError> {
+        self.visits += 1;
+        if self.visits > self.limits.visits {
+            return Err(NormaliseError::TooComplex(self.limits.visits));
+        }
+        Ok(())
+    }
+
+    /// The object types behind a type that clients may see.
+    fn visible(&self, id: TypeId) -> TypeSet {
+        let possible = self.supergraph.ty(id).possible.iter();
+        possible.filter(|&id| self.supergraph.ty(id).accessible).collect()
+    }
+}

@@ -1,0 +1,40 @@
+//! Why an operation has no plan, and the bounds of planning.
+
+/// Bounds of planning one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Plans that may be built while looking for a better one.
+    pub attempts: usize,
+    /// Steps (fields placed, hops tried) that all attempts may take together; the first plan is refused beyond it.
+    pub steps: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { attempts: 64, steps: 400_000 }
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// No sequence of subgraph requests answers this field.
+    #[error("no subgraph can resolve {place}")]
+    Unreachable {
+        /// `Type.field`
+        place: String,
+    },
+    /// The operation needs more steps than [`Limits::steps`].
+    #[error("the operation is too complex to plan")]
+    TooComplex,
+}
+
+impl PlanError {
+    /// The error's code for `extensions.code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "QUERY_PLAN_UNSATISFIABLE",
+            Self::TooComplex => "QUERY_PLAN_TOO_COMPLEX",
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The field sets of keys, `requires` and `provides`, resolved against the supergraph's types.
+
+use apollo_compiler::{Name, ast};
+
+use super::{
+    Reader,
+    join::{arg_bool, arg_str},
+};
+use crate::{FieldSet, Key, SetField, SubgraphId, SupergraphError, TypeId};
+
+impl Reader<'_> {
+    pub(super) fn fill_field_sets(&mut self) -> Result<(), SupergraphError> {
+        for index in 0..self.types.len() {
+            let id = TypeId::from_index(index);
+            self.fill_keys(id)?;
+            let names: Vec<Name> = self.types[index].fields.keys().cloned().collect();
+            for name in names {
+                self.fill_field(id, &name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_keys(&mut self, id: TypeId) -> Result<(), SupergraphError> {
+        let Some(definition) = self.defined.get_index(id.index()).map(|(_, found)| *found) else {
+            return Ok(());
+        };
+        let place = self.types[id.index()].name.to_string();
+        for directive in definition.directives().get_all("join__type") {
+            let Some(text) = arg_str(directive, "key") else { continue };
+            let graph = self.graphs.argument(directive, &place)?;
+            let fields = self.parse(text, id, &place)?;
+            let resolvable = arg_bool(directive, "resolvable").unwrap_or(true);
+            if let Some(view) = &mut self.types[id.index()].views[graph.index()] {
+                view.keys.push(Key { fields, resolvable });
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_field(&mut self, parent: TypeId, name: &Name) -> Result<(), SupergraphError> {
+        let place = format!("{}.{name}", self.types[parent.index()].name);
+        for directive in self.directives_of_field(parent, name) {
+            let (requires, provides) = (arg_str(&directive, "requires"), arg_str(&directive, "provides"));
+            if requires.is_none() && provides.is_none() {
+                continue;
+            }
+            let graph: SubgraphId = self.graphs.argument(&directive, &place)?;
+            let base = self.types[parent.index()].fields[name].base;
+            let requires = requires.map(|text| self.parse(text, parent, &place)).transpose()?;
+            let provides = provides.map(|text| self.parse(text, base, &place)).transpose()?;
+            let field = &mut self.types[parent.index()].fields[name];
+            if let Some(view) = &mut field.views[graph.index()] {
+                view.requires = requires;
+                view.provides = provides;
+            }
+        }
+        Ok(())
+    }
+
+    fn parse(&self, text: &str, parent: TypeId, place: &str) -> Result<FieldSet, SupergraphError> {
+        let wrapped = format!("{{{text}}}");
+        let bad = |message: String| SupergraphError::Join { place: place.to_owned(), message };
+        let document = ast::Document::parse(wrapped, "fieldset.graphql")
+            .map_err(|errors| bad(format!("field set {text:?} does not parse: {}", errors.errors)))?;
+        let operation = document.definitions.first().and_then(|found| found.as_operation_definition());
+        let operation = operation.ok_or_else(|| bad(format!("{text:?} is no field set")))?;
+        let mut set = FieldSet::default();
+        self.collect(
+            &operation.selection_set,
+            parent,
+            &self.types[parent.index()].possible,
+            place,
+            &mut set,
+        )?;
+        Ok(set)
+    }
+
+    fn collect(
+        &self,
+        selections: &[ast::Selection],
+        parent: TypeId,
+        on: &crate::TypeSet,
+        place: &str,
+        set: &mut FieldSet,
+    ) -> Result<(), SupergraphError> {
+        for selection in selections {
+            match selection {
+                ast::Selection::Field(field) if field.name == "__typename" => {}
+                ast::Selection::Field(field) => {
+                    let definition = self.types[parent.index()].fields.get(&field.name);
+                    let definition = definition.ok_or_else(|| SupergraphError::Join {
+                        place: place.to_owned(),
+                        message: format!("{} has no field {}", self.types[parent.index()].name, field.name),
+                    })?;
+                    let mut selection = FieldSet::default();
+                    let below = &self.types[definition.base.index()].possible;
+                    self.collect(&field.selection_set, definition.base, below, place, &mut selection)?;
+                    set.fields.push(SetField {
+                        name: field.name.clone(),
+                        arguments: field.arguments.clone(),
+                        parent,
+                        on: on.clone(),
+                        selection,
+                    });
+                }
+                ast::Selection::InlineFragment(fragment) => {
+                    let condition = match &fragment.type_condition {
+                        Some(name) => self.id(name, place)?,
+                        None => parent,
+                    };
+                    let narrowed = on.and(&self.types[condition.index()].possible);
+                    self.collect(&fragment.selection_set, condition, &narrowed, place, set)?;
+                }
+                ast::Selection::FragmentSpread(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
