@@ -1,0 +1,62 @@
+//! `gateway compose`: subgraph SDLs into a supergraph, in rover's file format.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use kopitiam_composition::{Diagnostic, compose};
+
+use super::output::{self, Failure};
+use crate::config::load_subgraphs;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The file that names the subgraphs: subgraphs.<name>.{routing_url, schema.{file|subgraph_url}}.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where to write the supergraph; stdout without it.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let loaded = load_subgraphs(&arguments.config).await.map_err(Failure::diagnostics)?;
+    let (subgraphs, origins): (Vec<_>, BTreeMap<_, _>) = loaded
+        .into_iter()
+        .map(|loaded| {
+            let name = loaded.subgraph.name.clone();
+            (loaded.subgraph, (name, loaded.origin))
+        })
+        .unzip();
+    let composed = compose(&subgraphs).map_err(|errors| {
+        Failure::diagnostics(errors.iter().map(|error| line(error, "error", &origins, &arguments.config)))
+    })?;
+    for hint in &composed.hints {
+        output::note(line(hint, "hint", &origins, &arguments.config));
+    }
+    output::write(&composed.supergraph_sdl, arguments.output.as_deref())
+}
+
+/// `file:line:column: error[CODE]: message`, as compilers write it, with a line for each further place.
+fn line(
+    diagnostic: &Diagnostic,
+    severity: &str,
+    origins: &BTreeMap<String, String>,
+    config: &std::path::Path,
+) -> String {
+    let place = |location: &kopitiam_composition::Location| {
+        let origin = origins.get(&location.subgraph).unwrap_or(&location.subgraph);
+        format!("{origin}:{}:{}", location.line, location.column)
+    };
+    let (first, others) = match diagnostic.locations.split_first() {
+        Some((first, others)) => (place(first), others),
+        None => (config.display().to_string(), [].as_slice()),
+    };
+    let mut text = format!("{first}: {severity}[{}]: {}", diagnostic.code, diagnostic.message);
+    for location in others {
+        write!(text, "\n  also at {} (subgraph `{}`)", place(location), location.subgraph)
+            .expect("a String takes every write");
+    }
+    text
+}

@@ -1,0 +1,54 @@
+//! The command line of the binary `gateway`.
+//!
+//! In: arguments. Out: what a command prints on stdout, diagnostics on stderr, an exit code.
+//! Always: 0 is good, 1 means that the input is wrong, 2 that the command was used wrongly.
+//!
+//! - `serve.rs`, `compose.rs`, `plan.rs`, `config.rs`: one file per command
+//! - `output.rs`: printing and exit codes
+
+mod compose;
+mod config;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::output::Failure;
+
+/// A GraphQL federation gateway: composes, plans, executes and serves Federation 2 supergraphs.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves a supergraph over HTTP.
+    Serve(serve::Arguments),
+    /// Composes subgraphs into a supergraph.
+    Compose(compose::Arguments),
+    /// Describes the configuration file.
+    #[command(subcommand)]
+    Config(config::Arguments),
+}
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::exit(Err(Failure::input(format!("no runtime: {error}")))),
+    };
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Compose(arguments) => compose::run(&arguments).await,
+            Command::Config(arguments) => config::run(&arguments),
+        }
+    });
+    output::exit(result)
+}

@@ -1,0 +1,66 @@
+//! One log line for each request, and the correlation id that ties it to the subgraphs' lines.
+//!
+//! In: a request and its response. Out: the response with `x-request-id`, and one event on target `access`.
+//! Always: never a variable, a token, a query string or a body; a panic below becomes status 500.
+//! Elsewhere: the form of the lines (`telemetry/`).
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use futures::FutureExt;
+use http::Response;
+use http::header::HeaderValue;
+use kopitiam_engine::OperationKind;
+
+use super::encode::Refusal;
+use super::negotiate::JsonType;
+use crate::subgraph_client::{REQUEST_ID, request_id};
+
+/// The correlation id of a request, in its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct CorrelationId(pub(super) HeaderValue);
+
+/// What the handler learnt of a request, in the response's extensions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Logged {
+    pub(super) kind: Option<OperationKind>,
+    pub(super) operation_name: Option<String>,
+    pub(super) code: Option<&'static str>,
+}
+
+/// The outermost layer.
+pub(super) async fn log(mut request: Request, next: Next) -> Response<Body> {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    request.extensions_mut().insert(CorrelationId(id.clone()));
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| Refusal::Internal.into_response(JsonType::Json));
+    let logged = response.extensions_mut().remove::<Logged>().unwrap_or_default();
+    tracing::info!(
+        target: "access",
+        %method,
+        path,
+        status = response.status().as_u16(),
+        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        kind = logged.kind.map(kind_name),
+        operation = logged.operation_name,
+        code = logged.code,
+        request_id = id.to_str().unwrap_or_default(),
+        "request",
+    );
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn kind_name(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Query => "query",
+        OperationKind::Mutation => "mutation",
+        OperationKind::Subscription => "subscription",
+    }
+}

@@ -1,0 +1,72 @@
+//! The gateway's HTTP side: paths, layers and the listener.
+//!
+//! - `app.rs`: what handlers share
+//! - `handler.rs`: the GraphQL endpoint, step by step
+//! - `negotiate.rs`: `Accept` → media type
+//! - `csrf.rs`: refuses what a foreign page could send
+//! - `request.rs`: GET parameters or POST body → engine request
+//! - `encode.rs`: outcome → status, code, headers
+//! - `access_log.rs`: one line per request, correlation ids, panics
+//! - `health.rs`: `/health`, `/ready`
+//! - `graphiql.rs`: the bundled page
+//! - `listen.rs`: connections, slow clients, draining
+//!
+//! Elsewhere: subscriptions' bodies (`streams/`), credentials (`auth/`), subgraphs (`subgraph_client/`).
+
+mod access_log;
+mod app;
+mod csrf;
+mod encode;
+mod graphiql;
+mod handler;
+mod health;
+mod listen;
+mod negotiate;
+mod request;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{any, get};
+use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use tower_http::cors::CorsLayer;
+
+pub(crate) use self::app::App;
+pub(crate) use self::encode::error_body;
+pub(crate) use self::listen::run;
+
+/// All paths of a gateway.
+pub(crate) fn router(app: Arc<App>, cors_origins: Vec<HeaderValue>) -> Router {
+    let dev = app.dev;
+    let mut router = Router::new()
+        .route("/graphql", any(handler::graphql))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .fallback(handler::not_found);
+    if dev {
+        router = router.route("/graphiql/{file}", get(graphiql::asset));
+    }
+    let mut router = router.with_state(app);
+    if !cors_origins.is_empty() {
+        router = router.layer(cors(cors_origins));
+    }
+    router.layer(middleware::from_fn(access_log::log))
+}
+
+/// Exact origins only, and without cookies: credentials travel in `Authorization`.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            ACCEPT,
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            HeaderName::from_static("graphql-require-preflight"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(Duration::from_secs(3600))
+}

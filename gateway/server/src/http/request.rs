@@ -1,0 +1,111 @@
+//! Reads a GraphQL request from HTTP.
+//!
+//! In: the parameters of a GET URL, or the body of a POST. Out: an engine request.
+//! Always: a body is bounded in size and in time before it is parsed.
+//! Elsewhere: parsing and validating the document (`kopitiam-engine`).
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Query;
+use bytes::Bytes;
+use http::Uri;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kopitiam_engine::{Request, Variables};
+use serde::Deserialize;
+
+use super::encode::Refusal;
+
+/// The parameters of a GET request (GraphQL over HTTP, section 5.3).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameters {
+    #[serde(default)]
+    query: String,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
+
+/// Reads the parameters of a GET URL.
+///
+/// # Errors
+/// [`Refusal::BadRequest`] when a parameter is missing, given twice or malformed.
+pub(crate) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
+    let Query(parameters): Query<Parameters> =
+        Query::try_from_uri(uri).map_err(|error| Refusal::BadRequest(error.body_text()))?;
+    let variables = parameters
+        .variables
+        .filter(|text| !text.is_empty())
+        .map_or(Ok(Variables::default()), |text| Variables::from_json(&text))
+        .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    let extensions = parameters
+        .extensions
+        .filter(|text| !text.is_empty())
+        .map_or(Ok(None), |text| serde_json::from_str(&text))
+        .map_err(|_| Refusal::BadRequest("extensions must be a JSON object".to_owned()))?;
+    let operation_name = parameters.operation_name.filter(|name| !name.is_empty());
+    complete(Request {
+        query: parameters.query,
+        operation_name,
+        variables,
+        extensions: extensions.unwrap_or_default(),
+    })
+}
+
+/// Checks that a POST body is JSON in UTF-8, uncompressed.
+///
+/// # Errors
+/// [`Refusal::UnsupportedMediaType`] otherwise.
+pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let unsupported = Refusal::UnsupportedMediaType;
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(unsupported) };
+    let value = value.to_str().map_err(|_| unsupported.clone())?;
+    let mut parts = value.split(';').map(str::trim);
+    if !parts.next().unwrap_or_default().eq_ignore_ascii_case("application/json") {
+        return Err(unsupported);
+    }
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    let is_utf8 = charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"));
+    let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
+    if is_utf8 && is_plain { Ok(()) } else { Err(unsupported) }
+}
+
+/// Reads a whole body.
+///
+/// # Errors
+/// [`Refusal::BodyTooLarge`], [`Refusal::BodyTimeout`], or [`Refusal::BadRequest`] when the connection broke.
+pub(crate) async fn read_body(body: Body, bytes_max: usize, timeout: Duration) -> Result<Bytes, Refusal> {
+    match tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { bytes_max }),
+        Ok(Err(_)) => Err(Refusal::BadRequest("the request body ended early".to_owned())),
+        Err(_) => Err(Refusal::BodyTimeout),
+    }
+}
+
+/// Reads a JSON body.
+///
+/// # Errors
+/// [`Refusal::BadRequest`] when it is not the JSON object of GraphQL over HTTP, section 5.1;
+/// [`Refusal::BatchingNotAllowed`] for an array of them.
+pub(crate) fn from_json(body: &[u8]) -> Result<Request, Refusal> {
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Refusal::BatchingNotAllowed);
+    }
+    let request: Request = serde_json::from_slice(body)
+        .map_err(|error| Refusal::BadRequest(format!("the body is not a GraphQL request: {error}")))?;
+    complete(request)
+}
+
+fn complete(request: Request) -> Result<Request, Refusal> {
+    if request.query.is_empty() {
+        return Err(Refusal::BadRequest("the parameter `query` is missing".to_owned()));
+    }
+    Ok(request)
+}

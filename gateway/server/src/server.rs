@@ -1,0 +1,108 @@
+//! Builds a gateway from its options and runs it.
+//!
+//! In: [`Options`]. Out: a bound [`Server`], so that its address is known before it runs.
+//! Always: everything that can be wrong with the options is found before the first request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use kopitiam_engine::{Engine, EngineError};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, KeyError};
+use crate::http::{App, router, run};
+use crate::options::{HttpSettings, Options};
+use crate::subgraph_client::InvalidSubgraphUrl;
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The supergraph cannot be served.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A subgraph cannot be reached at the URL given.
+    #[error(transparent)]
+    SubgraphUrl(#[from] InvalidSubgraphUrl),
+    /// A key set cannot be used.
+    #[error("keys for access tokens: {0}")]
+    Keys(#[from] KeyError),
+    /// The address is taken, or is not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address of the options.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// A gateway that listens but does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    http: HttpSettings,
+    draining: CancellationToken,
+}
+
+impl Server {
+    /// Checks the options, loads the supergraph and binds the address.
+    ///
+    /// # Errors
+    /// [`ServerError`] says which option is wrong.
+    pub async fn bind(options: Options) -> Result<Self, ServerError> {
+        let listen = options.listen;
+        let http = options.http;
+        let draining = CancellationToken::new();
+        let cors_origins = options.cors_origins.clone();
+        let app = Arc::new(build(options, draining.clone())?);
+        let fail = |source| ServerError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        Ok(Self { listener, address, router: router(app, cors_origins), http, draining })
+    }
+
+    /// Where it listens; the true port when the options asked for port 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers requests until `shutdown`, then drains: in-flight requests may end within the drain timeout, streams are
+    /// cut so that clients connect anew elsewhere.
+    pub async fn run(self, shutdown: CancellationToken) {
+        run(self.listener, self.router, self.http, self.draining, shutdown).await;
+    }
+}
+
+fn build(options: Options, draining: CancellationToken) -> Result<App, ServerError> {
+    let mut settings = options.engine;
+    settings.introspection |= options.dev;
+    let client = options.transport.client().clone();
+    let engine = Engine::new(&options.supergraph_sdl, options.transport, settings)?;
+    let supergraph = engine.supergraph();
+    let places = supergraph.subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph.url.as_str()));
+    engine.transport().add_missing(places)?;
+    let auth = if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client)?) };
+    Ok(App {
+        engine,
+        auth,
+        dev: options.dev,
+        forward_headers: options.forward_headers,
+        http: options.http,
+        draining,
+    })
+}
+
+/// Binds and runs a gateway until `shutdown`.
+///
+/// # Errors
+/// [`ServerError`] when it cannot start.
+pub async fn serve(options: Options, shutdown: CancellationToken) -> Result<(), ServerError> {
+    let server = Server::bind(options).await?;
+    tracing::info!(address = %server.local_addr(), "listening");
+    server.run(shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! What travels from a client request to every subgraph request it causes.
+//!
+//! In: the client's headers, after authentication. Out: the headers a subgraph sees, from an allow-list.
+//! Always: a header not on the list never reaches a subgraph, so no client can pose as another by `x-user-id` and its like.
+//! Elsewhere: verification of the token (`auth/`).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
+
+/// The header that carries the correlation id of a request, in and out.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The headers and the deadline that every subgraph request of one client request shares.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    headers: Arc<HeaderMap>,
+    deadline: Option<Instant>,
+}
+
+impl RequestContext {
+    /// A context without any client header: for requests that the gateway makes on its own account.
+    pub fn empty() -> Self {
+        Self { headers: Arc::default(), deadline: None }
+    }
+
+    /// Takes from a client's headers what may travel on: trace headers when well formed (made up otherwise), and the
+    /// headers in `allowed`. `authorization` is the *verified* credential and replaces whatever the client sent.
+    pub(crate) fn from_client(
+        client: &HeaderMap,
+        request_id: &HeaderValue,
+        authorization: Option<HeaderValue>,
+        allowed: &[HeaderName],
+    ) -> Self {
+        let mut headers = HeaderMap::with_capacity(8);
+        for name in allowed {
+            for value in client.get_all(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        if let Some(mut authorization) = authorization {
+            authorization.set_sensitive(true);
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        headers.insert(REQUEST_ID, request_id.clone());
+        match client.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())) {
+            Some(parent) => {
+                headers.insert(TRACEPARENT, parent.clone());
+                if let Some(state) = client.get(TRACESTATE) {
+                    headers.insert(TRACESTATE, state.clone());
+                }
+            }
+            None => {
+                headers.insert(TRACEPARENT, new_traceparent());
+            }
+        }
+        Self { headers: Arc::new(headers), deadline: None }
+    }
+
+    /// Sets the moment after which no answer is of use to the client.
+    pub(crate) fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The headers for a subgraph request.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The moment after which no answer is of use to the client.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// The client's correlation id when it is short and harmless in a log, a new one otherwise.
+pub(crate) fn request_id(client: &HeaderMap) -> HeaderValue {
+    client.get(REQUEST_ID).filter(|value| is_request_id(value.as_bytes())).cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(&Uuid::now_v7().to_string()).expect("a UUID is visible ASCII")
+    })
+}
+
+fn is_request_id(value: &[u8]) -> bool {
+    (1..=64).contains(&value.len())
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// Whether a value has the form of version 00 (W3C Trace Context, section 3.2.2).
+fn is_traceparent(value: &[u8]) -> bool {
+    let lower_hex = |range: &[u8]| range.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    value.len() == 55
+        && value.starts_with(b"00-")
+        && value[35] == b'-'
+        && value[52] == b'-'
+        && lower_hex(&value[3..35])
+        && lower_hex(&value[36..52])
+        && lower_hex(&value[53..55])
+        && value[3..35].iter().any(|byte| *byte != b'0')
+        && value[36..52].iter().any(|byte| *byte != b'0')
+}
+
+fn new_traceparent() -> HeaderValue {
+    let trace = Uuid::new_v4().simple().to_string();
+    let span = Uuid::new_v4().simple().to_string();
+    HeaderValue::from_str(&format!("00-{trace}-{}-01", &span[..16]))
+        .expect("hexadecimal digits are visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_headers_of_the_client_never_travel() {
+        let mut client = HeaderMap::new();
+        for name in ["x-user-id", "x-roles", "x_user_id", "cookie", "forwarded", "authorization"] {
+            client.append(name, HeaderValue::from_static("forged"));
+        }
+        let id = HeaderValue::from_static("id");
+        let context = RequestContext::from_client(&client, &id, None, &[]);
+        let names: Vec<_> = context.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-request-id", "traceparent"]);
+    }
+
+    #[test]
+    fn a_well_formed_trace_is_continued_and_a_malformed_one_replaced() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for (sent, kept) in
+            [(good, true), ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false), ("x", false)]
+        {
+            let mut client = HeaderMap::new();
+            client.insert(TRACEPARENT, HeaderValue::from_static(sent));
+            let id = HeaderValue::from_static("id");
+            let context = RequestContext::from_client(&client, &id, None, &[]);
+            let forwarded = context.headers()[TRACEPARENT].as_bytes();
+            assert!(is_traceparent(forwarded));
+            assert_eq!(forwarded == sent.as_bytes(), kept);
+        }
+    }
+
+    #[test]
+    fn a_correlation_id_that_could_break_a_log_line_is_replaced() {
+        let mut client = HeaderMap::new();
+        client.insert(REQUEST_ID, HeaderValue::from_static("order-17"));
+        assert_eq!(request_id(&client), "order-17");
+        client.insert(REQUEST_ID, HeaderValue::from_static("a b"));
+        assert_ne!(request_id(&client), "a b");
+    }
+}

@@ -1,0 +1,113 @@
+//! The gateway's own small requests: a subgraph's SDL, a key set.
+//!
+//! In: a URL from the configuration. Out: the body, bounded in time and size.
+//! Elsewhere: requests on behalf of clients (`mod.rs`).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, StatusCode};
+use kopitiam_executor::transport::TransportError;
+use serde::Deserialize;
+
+use super::{HttpClient, http_uri, read_bounded};
+
+/// Why a document could not be had. Meant for operators: it may name the URL.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Not an absolute `http://` URL.
+    #[error("`{0}` is not an http:// URL with a host")]
+    InvalidUrl(String),
+    /// No complete answer.
+    #[error("`{url}`: {reason}")]
+    Transport {
+        /// What was asked.
+        url: String,
+        /// What happened.
+        reason: TransportError,
+    },
+    /// An answer that is not what was asked for.
+    #[error("`{url}` answered with {reason}")]
+    Unusable {
+        /// What was asked.
+        url: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+/// Gets a document.
+///
+/// # Errors
+/// [`FetchError`] unless the answer is a success within `timeout` and `bytes_max`.
+pub(crate) async fn get(
+    client: &HttpClient,
+    url: &str,
+    timeout: Duration,
+    bytes_max: usize,
+) -> Result<Bytes, FetchError> {
+    fetch(client, Method::GET, url, Bytes::new(), timeout, bytes_max).await
+}
+
+/// Asks a subgraph for its SDL.
+///
+/// # Errors
+/// [`FetchError`] when there is no SDL in the answer.
+///
+/// # Source
+/// Apollo Federation subgraph specification, "Enhanced introspection": `Query._service.sdl`.
+pub(crate) async fn subgraph_sdl(client: &HttpClient, url: &str) -> Result<String, FetchError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        data: Option<Data>,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(rename = "_service")]
+        service: Service,
+    }
+    #[derive(Deserialize)]
+    struct Service {
+        sdl: String,
+    }
+    let query = Bytes::from_static(br#"{"query":"query SubgraphSdl { _service { sdl } }"}"#);
+    let body = fetch(client, Method::POST, url, query, Duration::from_secs(10), 16 * 1024 * 1024).await?;
+    let unusable = |reason: String| FetchError::Unusable { url: url.to_owned(), reason };
+    let answer: Answer =
+        serde_json::from_slice(&body).map_err(|error| unusable(format!("no SDL ({error})")))?;
+    answer.data.map(|data| data.service.sdl).ok_or_else(|| unusable("no SDL".to_owned()))
+}
+
+async fn fetch(
+    client: &HttpClient,
+    method: Method,
+    url: &str,
+    body: Bytes,
+    timeout: Duration,
+    bytes_max: usize,
+) -> Result<Bytes, FetchError> {
+    let uri = http_uri(url).ok_or_else(|| FetchError::InvalidUrl(url.to_owned()))?;
+    let mut request = Request::new(body);
+    if method == Method::POST {
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let transport = |reason| FetchError::Transport { url: url.to_owned(), reason };
+    let answer = async {
+        let response = client.send(request).await?;
+        let status = response.status();
+        Ok((status, read_bounded(response.into_body(), bytes_max).await?))
+    };
+    let (status, body) = tokio::time::timeout(timeout, answer)
+        .await
+        .map_err(|_| transport(TransportError::Timeout))?
+        .map_err(transport)?;
+    if status == StatusCode::OK {
+        Ok(body)
+    } else {
+        Err(FetchError::Unusable { url: url.to_owned(), reason: format!("status {status}") })
+    }
+}

@@ -1,0 +1,377 @@
+//! The engine's way to the subgraphs: over HTTP, or in process without a socket.
+//!
+//! In: GraphQL requests of the executor. Out: GraphQL responses as bytes, or streams of them.
+//! Always: every answer is bounded in time and in size; only headers of the request's context travel; what a client
+//! may see of a failure ([`TransportError`]) names no host.
+//!
+//! - `context.rs`: which headers travel
+//! - `http.rs`: the pooled client
+//! - `sse_decoder.rs`: subscriptions, which arrive as server-sent events
+//! - `fetch.rs`: the gateway's own small requests (a subgraph's SDL, key sets)
+
+mod context;
+pub(crate) mod fetch;
+mod http;
+mod sse_decoder;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use ::http::{Method, Request, Response, StatusCode, Uri};
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::stream::{self, BoxStream, StreamExt};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
+use tower::ServiceExt;
+
+pub use self::context::RequestContext;
+pub(crate) use self::context::{REQUEST_ID, request_id};
+pub(crate) use self::http::HttpClient;
+use self::sse_decoder::{Event, SseDecoder};
+
+const ACCEPT_JSON: HeaderValue =
+    HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9");
+const ACCEPT_EVENTS: HeaderValue = HeaderValue::from_static(
+    "text/event-stream, application/graphql-response+json;q=0.9, application/json;q=0.8",
+);
+const CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Bounds on the answers of one subgraph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubgraphLimits {
+    /// From sending a request to the last byte of its answer; for a subscription, to the first byte.
+    pub timeout: Duration,
+    /// The largest answer, and the largest event of a subscription.
+    pub response_bytes_max: usize,
+}
+
+impl Default for SubgraphLimits {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), response_bytes_max: 32 * 1024 * 1024 }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Target {
+    Http(Uri),
+    InProcess(Router),
+}
+
+#[derive(Debug, Clone)]
+struct Route {
+    target: Target,
+    limits: SubgraphLimits,
+}
+
+/// A subgraph's URL that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("subgraph `{subgraph}`: `{url}` is not an http:// URL with a host")]
+pub struct InvalidSubgraphUrl {
+    /// The subgraph's name in the supergraph.
+    pub subgraph: String,
+    /// What was given.
+    pub url: String,
+}
+
+/// Where each subgraph is: an HTTP URL, or a router that is called in process.
+///
+/// The same subgraph code gives the same answers either way.
+#[derive(Debug)]
+pub struct Transport {
+    /// Replaced whole when a supergraph brings further subgraphs, while requests go on.
+    routes: ArcSwap<Routes>,
+    default_limits: SubgraphLimits,
+    limits: BTreeMap<String, SubgraphLimits>,
+    client: HttpClient,
+}
+
+type Routes = BTreeMap<String, Arc<Route>>;
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Transport {
+    /// Knows no subgraph yet. The server adds each one that is missing with its URL in the supergraph.
+    pub fn new() -> Self {
+        Self {
+            routes: ArcSwap::default(),
+            default_limits: SubgraphLimits::default(),
+            limits: BTreeMap::new(),
+            client: HttpClient::new(),
+        }
+    }
+
+    /// Sets the limits of every subgraph that has none of its own; call it before adding subgraphs.
+    #[must_use]
+    pub fn with_default_limits(mut self, limits: SubgraphLimits) -> Self {
+        self.default_limits = limits;
+        self
+    }
+
+    /// Sets the limits of one subgraph; call it before adding that subgraph.
+    #[must_use]
+    pub fn with_limits(mut self, subgraph: impl Into<String>, limits: SubgraphLimits) -> Self {
+        self.limits.insert(subgraph.into(), limits);
+        self
+    }
+
+    /// Reaches a subgraph over HTTP.
+    ///
+    /// # Errors
+    /// [`InvalidSubgraphUrl`] unless the URL is absolute, with scheme `http`.
+    pub fn with_http(self, subgraph: impl Into<String>, url: &str) -> Result<Self, InvalidSubgraphUrl> {
+        self.add_http(&subgraph.into(), url)?;
+        Ok(self)
+    }
+
+    /// Reaches a subgraph by calling `POST /graphql` of a router in this process.
+    #[must_use]
+    pub fn with_in_process(self, subgraph: impl Into<String>, router: Router) -> Self {
+        self.insert(&subgraph.into(), Target::InProcess(router));
+        self
+    }
+
+    /// Adds each subgraph that is not known yet with its URL.
+    ///
+    /// # Errors
+    /// [`InvalidSubgraphUrl`] for the first one without a usable URL.
+    pub(crate) fn add_missing<'a>(
+        &self,
+        subgraphs: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), InvalidSubgraphUrl> {
+        for (subgraph, url) in subgraphs {
+            if !self.routes.load().contains_key(subgraph) {
+                self.add_http(subgraph, url)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn client(&self) -> &HttpClient {
+        &self.client
+    }
+
+    fn add_http(&self, subgraph: &str, url: &str) -> Result<(), InvalidSubgraphUrl> {
+        let invalid = || InvalidSubgraphUrl { subgraph: subgraph.to_owned(), url: url.to_owned() };
+        self.insert(subgraph, Target::Http(http_uri(url).ok_or_else(invalid)?));
+        Ok(())
+    }
+
+    fn insert(&self, subgraph: &str, target: Target) {
+        let limits = self.limits.get(subgraph).copied().unwrap_or(self.default_limits);
+        let route = Arc::new(Route { target, limits });
+        self.routes.rcu(|routes| {
+            let mut routes = Routes::clone(routes);
+            routes.insert(subgraph.to_owned(), Arc::clone(&route));
+            routes
+        });
+    }
+
+    fn route(&self, subgraph: &str) -> Result<Arc<Route>, TransportError> {
+        self.routes.load().get(subgraph).cloned().ok_or(TransportError::Unreachable)
+    }
+
+    async fn call(
+        &self,
+        route: &Route,
+        body: Bytes,
+        accept: HeaderValue,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, TransportError> {
+        let uri = match &route.target {
+            Target::Http(uri) => uri.clone(),
+            Target::InProcess(_) => Uri::from_static("/graphql"),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = context.headers().clone();
+        request.headers_mut().insert(CONTENT_TYPE, CONTENT_TYPE_JSON);
+        request.headers_mut().insert(ACCEPT, accept);
+        match &route.target {
+            Target::Http(_) => self.client.send(request).await,
+            Target::InProcess(router) => call_in_process(router.clone(), request).await,
+        }
+    }
+}
+
+/// A panic of a subgraph must not reach the gateway's request, just as it could not through a socket.
+async fn call_in_process(router: Router, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+    let answer = AssertUnwindSafe(router.oneshot(request.map(Body::from))).catch_unwind().await;
+    match answer {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(impossible)) => match impossible {},
+        Err(_) => {
+            tracing::error!("a subgraph in this process panicked");
+            Err(TransportError::Status(StatusCode::INTERNAL_SERVER_ERROR.as_u16()))
+        }
+    }
+}
+
+fn http_uri(url: &str) -> Option<Uri> {
+    let uri: Uri = url.parse().ok()?;
+    (uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
+}
+
+impl SubgraphTransport for Transport {
+    type Context = RequestContext;
+
+    async fn send(
+        &self,
+        request: SubgraphRequest<'_>,
+        context: &RequestContext,
+    ) -> Result<Bytes, TransportError> {
+        let route = self.route(request.subgraph)?;
+        let answer = async {
+            let response = self.call(&route, request.body, ACCEPT_JSON, context).await?;
+            read_graphql(response, route.limits.response_bytes_max).await
+        };
+        within(&route, context, answer).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubgraphRequest<'_>,
+        context: &RequestContext,
+    ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
+        let route = self.route(request.subgraph)?;
+        let bytes_max = route.limits.response_bytes_max;
+        let opened = async {
+            let response = self.call(&route, request.body, ACCEPT_EVENTS, context).await?;
+            if is_event_stream(response.headers()) && response.status().is_success() {
+                return Ok(events(response.into_body(), bytes_max));
+            }
+            // A subgraph that refuses the operation may say why in a plain GraphQL response.
+            let refusal = read_graphql(response, bytes_max).await?;
+            Ok(stream::iter([Ok(refusal)]).boxed())
+        };
+        within(&route, context, opened).await
+    }
+}
+
+/// Bounds `work` by the subgraph's timeout and by the moment the client's request gives up.
+async fn within<T>(
+    route: &Route,
+    context: &RequestContext,
+    work: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    let own = Instant::now() + route.limits.timeout;
+    let deadline = context.deadline().map_or(own, |client| client.min(own));
+    match tokio::time::timeout_at(deadline.into(), work).await {
+        Ok(result) => result,
+        Err(_) => Err(TransportError::Timeout),
+    }
+}
+
+/// The body when it can be a GraphQL response: any body of a success, a GraphQL error document of a failure.
+async fn read_graphql(response: Response<Body>, bytes_max: usize) -> Result<Bytes, TransportError> {
+    let status = response.status();
+    let is_json = is_json(response.headers());
+    let body = read_bounded(response.into_body(), bytes_max).await?;
+    if status.is_success() || (is_json && is_graphql_response(&body)) {
+        Ok(body)
+    } else {
+        Err(TransportError::Status(status.as_u16()))
+    }
+}
+
+/// Reads a whole body.
+///
+/// # Errors
+/// [`TransportError::TooLarge`] beyond the limit, [`TransportError::Unreachable`] when the connection broke.
+pub(crate) async fn read_bounded(body: Body, bytes_max: usize) -> Result<Bytes, TransportError> {
+    match AssertUnwindSafe(Limited::new(body, bytes_max).collect()).catch_unwind().await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TransportError::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(TransportError::Unreachable),
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|kind| {
+        kind.eq_ignore_ascii_case("application/json")
+            || kind.eq_ignore_ascii_case("application/graphql-response+json")
+    })
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Whether JSON has the top level of a GraphQL response (GraphQL specification, section 7.1).
+fn is_graphql_response(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct TopLevel<'a> {
+        #[serde(borrow)]
+        data: Option<&'a serde_json::value::RawValue>,
+        #[serde(borrow)]
+        errors: Option<&'a serde_json::value::RawValue>,
+    }
+    serde_json::from_slice::<TopLevel<'_>>(body).is_ok_and(|top| top.data.is_some() || top.errors.is_some())
+}
+
+/// The `next` events of a body; a body that ends without `complete` was cut, and its last item says so.
+fn events(body: Body, event_bytes_max: usize) -> BoxStream<'static, Result<Bytes, TransportError>> {
+    struct Reading {
+        body: axum::body::BodyDataStream,
+        decoder: SseDecoder,
+        ready: VecDeque<Result<Bytes, TransportError>>,
+        ended: bool,
+    }
+    impl Reading {
+        fn end_with(&mut self, error: TransportError) {
+            self.ended = true;
+            self.ready.push_back(Err(error));
+        }
+
+        fn decode(&mut self) {
+            while !self.ended {
+                match self.decoder.next_event() {
+                    Ok(Some(Event::Next(data))) => self.ready.push_back(Ok(data)),
+                    Ok(Some(Event::Complete)) => self.ended = true,
+                    Ok(None) => return,
+                    Err(_) => self.end_with(TransportError::TooLarge),
+                }
+            }
+        }
+    }
+    let reading = Reading {
+        body: body.into_data_stream(),
+        decoder: SseDecoder::new(event_bytes_max),
+        ready: VecDeque::new(),
+        ended: false,
+    };
+    stream::unfold(reading, |mut reading| async move {
+        loop {
+            if let Some(item) = reading.ready.pop_front() {
+                return Some((item, reading));
+            }
+            if reading.ended {
+                return None;
+            }
+            match reading.body.next().await {
+                Some(Ok(chunk)) => {
+                    reading.decoder.push(&chunk);
+                    reading.decode();
+                }
+                Some(Err(_)) | None => reading.end_with(TransportError::Unreachable),
+            }
+        }
+    })
+    .boxed()
+}
