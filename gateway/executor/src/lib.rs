@@ -1,10 +1,40 @@
 //! Runs a plan: sends its fetches, merges the answers, writes the client's response.
 //!
 //! In: a compiled plan, coerced variables, a transport. Out: the response's bytes.
+//! Always: subgraph answers are parsed once and their leaves never copied before they are written; no HTTP here.
+//!
+//! - `program.rs`: a plan compiled for execution, cached with it; `selection.rs`: what to take from answers;
+//!   `sharing.rs`: where equal entities may be one object
+//! - `run.rs`: the fetches in their order; `stream.rs`: subscriptions; `transport.rs`: the one trait
+//! - `representations.rs`: what entity fetches send
+//! - `json.rs`, `parse.rs`: from answer bytes to the tree; `tree.rs`: the response tree
+//! - `merge.rs`: answers into the tree; `failure.rs`: errors into the tree
+//! - `project.rs`, `nulls.rs`, `coerce.rs`: from the tree to response bytes; `errors.rs`: the response's errors
+//! - `variables.rs`, `limits.rs`: what else goes in
 //!
 //! Elsewhere: what to fetch (`planner`), the plan as data (`plan`).
 
+mod coerce;
+mod errors;
+mod failure;
+mod json;
 mod limits;
+mod merge;
+mod nulls;
+mod parse;
+mod program;
+mod project;
+mod representations;
+mod run;
+mod selection;
+mod sharing;
+mod stream;
 pub mod transport;
+mod tree;
+mod variables;
 
 pub use limits::AnswerLimits;
+pub use program::Program;
+pub use run::{Execution, run};
+pub use stream::{Subscription, subscribe};
+pub use variables::Variables;

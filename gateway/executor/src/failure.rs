@@ -1,0 +1,179 @@
+//! Puts a subgraph's errors, and its failure to answer, where their effect is: into the response tree.
+//!
+//! In: an answer's `errors`, or the reason why there is none. Out: the values concerned are `Failed`, so that whoever
+//! writes the response finds the error at each client path it affects, whatever aliases and positions lie between.
+//! Always: a value that another fetch gave is never overwritten.
+//! Elsewhere: the errors' form (`errors.rs`), reporting them (`nulls.rs`).
+
+use kopitiam_plan::Key;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json};
+
+use crate::errors::{Cause, Causes, ErrorCode, Segment};
+use crate::selection::{SelectionId, Selections};
+use crate::tree::{CauseId, NodeId, Place, RuntimeType, Slot, Tree, Value};
+
+/// An error of a subgraph's answer, not yet placed.
+#[derive(Debug)]
+pub(crate) struct SubgraphError {
+    pub(crate) id: CauseId,
+    /// The path in the subgraph's answer; empty when the subgraph gave none.
+    pub(crate) path: Vec<Segment>,
+}
+
+/// Reads an answer's `errors`; at most `count_max` of them.
+pub(crate) fn read_errors(
+    bytes: &[u8],
+    service: &str,
+    count_max: usize,
+    causes: &mut Causes,
+) -> Vec<SubgraphError> {
+    let Ok(entries) = serde_json::from_slice::<Vec<&RawValue>>(bytes) else {
+        let message = "the subgraph's errors are not a list".to_owned();
+        let cause = Cause::new(message, Map::new(), service, ErrorCode::MalformedResponse);
+        return vec![SubgraphError { id: causes.add(cause), path: Vec::new() }];
+    };
+    let read = |entry: &&RawValue| {
+        let mut entry: Map<String, Json> = serde_json::from_str(entry.get()).unwrap_or_default();
+        let message = match entry.remove("message") {
+            Some(Json::String(message)) => message,
+            _ => "the subgraph gave an error without a message".to_owned(),
+        };
+        let extensions = match entry.remove("extensions") {
+            Some(Json::Object(extensions)) => extensions,
+            _ => Map::new(),
+        };
+        let path = entry.remove("path").as_ref().and_then(read_path).unwrap_or_default();
+        let cause = Cause::new(message, extensions, service, ErrorCode::DownstreamServiceError);
+        SubgraphError { id: causes.add(cause), path }
+    };
+    entries.iter().take(count_max).map(read).collect()
+}
+
+fn read_path(path: &Json) -> Option<Vec<Segment>> {
+    let read = |segment: &Json| match segment {
+        Json::String(key) => Some(Segment::Key(key.as_str().into())),
+        Json::Number(index) => index.as_u64().map(Segment::Index),
+        _ => None,
+    };
+    path.as_array()?.iter().map(read).collect()
+}
+
+/// Turns the null that an error caused into a failure. The error may lie below that null (the subgraph's own null
+/// propagation): the rest of its path is then kept as the cause's tail.
+pub(crate) fn mark(
+    tree: &mut Tree,
+    selections: &Selections,
+    data: NodeId,
+    selection: SelectionId,
+    error: &SubgraphError,
+    causes: &mut Causes,
+) {
+    let mut value = Value::Object(data);
+    let mut place = None;
+    let mut selection = Some(selection);
+    for (depth, segment) in error.path.iter().enumerate() {
+        let step = match (value, segment) {
+            (Value::Object(node), Segment::Key(name)) => {
+                let known = selection.map_or(&[][..], |id| selections.fields(id));
+                known.iter().find(|field| field.name == *name).and_then(|field| {
+                    selection = field.selection;
+                    tree.find(node, field.key)
+                })
+            }
+            (Value::List(list), Segment::Index(index)) => {
+                let index = u32::try_from(*index).ok().filter(|&index| index < list.len);
+                index.map(|index| Place::Item(list.start + index)).map(|place| (tree.at(place), place))
+            }
+            _ => None,
+        };
+        let Some((found, at)) = step else { return };
+        (value, place) = (found, Some(at));
+        if value == Value::Null {
+            causes.get_mut(error.id).tail = error.path[depth + 1..].to_vec();
+            break;
+        }
+    }
+    if let (Value::Null, Some(place)) = (value, place) {
+        tree.set(place, Value::Failed(error.id));
+    }
+}
+
+/// Marks everything that a fetch should have given for the object `node` as failed.
+pub(crate) fn fail(
+    tree: &mut Tree,
+    selections: &Selections,
+    node: NodeId,
+    selection: SelectionId,
+    cause: &impl Fn(&str) -> CauseId,
+) {
+    let mut slots = Vec::new();
+    for field in selections.fields(selection) {
+        match (tree.get(node, field.key), field.selection) {
+            (Some(value @ (Value::Object(_) | Value::List(_))), Some(below)) => {
+                fail_value(tree, selections, value, below, cause(&field.name));
+            }
+            (Some(value), _) if value.is_present() => {}
+            // A type that failed to arrive is no failure of the field that shows it: another fetch may know it.
+            _ if field.key == Key::TYPENAME => {}
+            _ => slots.push(Slot { key: field.key, value: Value::Failed(cause(&field.name)) }),
+        }
+    }
+    if !slots.is_empty() {
+        let failed = tree.add_object(&slots, RuntimeType::Unasked);
+        tree.link(node, failed);
+    }
+}
+
+fn fail_value(
+    tree: &mut Tree,
+    selections: &Selections,
+    value: Value,
+    selection: SelectionId,
+    cause: CauseId,
+) {
+    match value {
+        Value::Object(node) => fail(tree, selections, node, selection, &|_| cause),
+        Value::List(list) => {
+            for index in 0..list.len {
+                let item = tree.at(Place::Item(list.start + index));
+                fail_value(tree, selections, item, selection, cause);
+            }
+        }
+        Value::Null | Value::Failed(_) | Value::Leaf(_) => {}
+    }
+}
+
+/// Whether the error lies in or below the root field `name`.
+pub(crate) fn is_of_field(error: &SubgraphError, name: &str) -> bool {
+    matches!(error.path.first(), Some(Segment::Key(key)) if **key == *name)
+}
+
+/// The path in the client's response of an error of a root fetch; the tree's keys are the client's names there.
+pub(crate) fn root_path(
+    selections: &Selections,
+    selection: SelectionId,
+    key_names: &[Box<str>],
+    path: &[Segment],
+) -> Vec<Segment> {
+    let mut selection = Some(selection);
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Key(name) => {
+                let field =
+                    selection.and_then(|id| selections.fields(id).iter().find(|field| field.name == *name));
+                selection = field.and_then(|field| field.selection);
+                Segment::Key(field.map_or(name, |field| &key_names[field.key.0 as usize]).clone())
+            }
+            Segment::Index(index) => Segment::Index(*index),
+        })
+        .collect()
+}
+
+/// A cause's copy that says nothing of places below the field.
+pub(crate) fn without_tail(causes: &mut Causes, id: CauseId) -> CauseId {
+    let mut copy = causes.get(id).clone();
+    copy.tail.clear();
+    copy.fallback_path = None;
+    causes.add(copy)
+}

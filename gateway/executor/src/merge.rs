@@ -1,0 +1,111 @@
+//! Places subgraph answers into the response tree.
+//!
+//! In: a parsed answer and the places it belongs to. Out: the same tree, fuller.
+//! Always: a field once set is never replaced by null; list order is that of the first fetch; an object's slots are
+//! never moved: merging links the new object to the old one and goes into what both have.
+//! Elsewhere: where entities belong (`representations.rs`), failures (`failure.rs`), null propagation (`nulls.rs`).
+
+use crate::representations::GroupPositions;
+use crate::tree::{CauseId, ListId, NodeId, Place, Tree, Value};
+
+/// Merges the object `from`, fresh from an answer, into `into`.
+pub(crate) fn merge_objects(tree: &mut Tree, into: NodeId, from: NodeId) {
+    for place in tree.own_places(from) {
+        let slot = tree.slot(place);
+        match slot.value {
+            Value::Object(new) => {
+                if let Some(Value::Object(old)) = tree.get(into, slot.key)
+                    && old != new
+                {
+                    merge_objects(tree, old, new);
+                }
+            }
+            Value::List(new) => {
+                if let Some(Value::List(old)) = tree.get(into, slot.key) {
+                    merge_lists(tree, old, new);
+                }
+            }
+            Value::Null | Value::Failed(_) | Value::Leaf(_) => {}
+        }
+    }
+    tree.link(into, from);
+}
+
+/// Item by item: fetches of one shared field answer in the same order. When the lengths differ the first list's counts.
+fn merge_lists(tree: &mut Tree, into: ListId, from: ListId) {
+    for index in 0..into.len.min(from.len) {
+        let old_place = Place::Item(into.start + index);
+        let new = tree.at(Place::Item(from.start + index));
+        match (tree.at(old_place), new) {
+            (Value::Object(old), Value::Object(new)) => {
+                if old != new {
+                    merge_objects(tree, old, new);
+                }
+            }
+            (Value::List(old), Value::List(new)) => merge_lists(tree, old, new),
+            (old, new) => {
+                if !old.is_present() && new.is_present() {
+                    tree.set(old_place, new);
+                }
+            }
+        }
+    }
+}
+
+/// What an `_entities` answer has for one representation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entity {
+    Found(NodeId),
+    /// The subgraph does not know it: its fields stay missing.
+    Unknown,
+    Failed(CauseId),
+}
+
+/// Merges the entities of one group into their places. `shareable` has one entry for each target. Gives the places
+/// whose entity failed.
+pub(crate) fn merge_entities(
+    tree: &mut Tree,
+    positions: &GroupPositions,
+    entities: &[Entity],
+    shareable: impl Fn(u32) -> bool,
+) -> Vec<(NodeId, CauseId)> {
+    // The object that stands for a representation at the target being merged, and how often it was used at all:
+    // its first use takes the parsed object itself, and places that may not share take copies.
+    let mut used: Vec<Option<(u32, NodeId)>> = vec![None; entities.len()];
+    let mut failed = Vec::new();
+    for position in &positions.positions {
+        let index = position.representation as usize;
+        let original = match entities[index] {
+            Entity::Found(node) => node,
+            Entity::Unknown => continue,
+            Entity::Failed(cause) => {
+                failed.push((position.node, cause));
+                continue;
+            }
+        };
+        let entity = match used[index] {
+            None => original,
+            Some((target, node)) if target == position.target && shareable(target) => node,
+            Some(_) => tree.deep_copy(original),
+        };
+        used[index] = Some((position.target, entity));
+        merge_objects(tree, position.node, entity);
+    }
+    failed
+}
+
+/// Reads the list that answers one `_entities` field; `None` when it is no list with one entry for each representation.
+pub(crate) fn read_entities(tree: &Tree, value: Option<Value>, count: u32) -> Option<Vec<Entity>> {
+    let list = match value? {
+        Value::Failed(cause) => return Some(vec![Entity::Failed(cause); count as usize]),
+        Value::List(list) if list.len == count => list,
+        _ => return None,
+    };
+    let read = |item: &Value| match item {
+        Value::Object(node) => Some(Entity::Found(*node)),
+        Value::Null => Some(Entity::Unknown),
+        Value::Failed(cause) => Some(Entity::Failed(*cause)),
+        Value::Leaf(_) | Value::List(_) => None,
+    };
+    tree.items(list).iter().map(read).collect()
+}

@@ -1,0 +1,162 @@
+//! Writes the client's response: its fields in its order under its names, nothing extra, straight to bytes.
+//!
+//! In: the response tree and the plan's shape. Out: `{"data":…,"errors":[…]}`.
+//! Always: one buffer, written once; an object that stands at many places is written once and its bytes are copied.
+//! Elsewhere: values and nulls (`nulls.rs`), scalars (`coerce.rs`), where errors come from (`failure.rs`).
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use kopitiam_plan::{Key, ShapeSource};
+
+use crate::errors::{Causes, ErrorList, Frame, Step};
+use crate::nulls::Bubble;
+use crate::program::{FieldShape, Holding, ObjectShapeId, Program};
+use crate::tree::{NodeId, RuntimeType, Tree, Value};
+
+/// Root fields that are answered without any fetch: response key and JSON.
+pub(crate) type Introspection = [(Box<str>, Box<str>)];
+
+/// Writes one response.
+#[derive(Debug)]
+pub(crate) struct Writer<'a> {
+    pub(crate) tree: &'a Tree,
+    program: &'a Program,
+    holding: &'a Holding,
+    introspection: &'a Introspection,
+    pub(crate) causes: &'a mut Causes,
+    pub(crate) errors: ErrorList,
+    pub(crate) out: Vec<u8>,
+    /// Where in `out` a shared object already stands, as this selection set wants it.
+    written: HashMap<(NodeId, ObjectShapeId), (usize, usize), ahash::RandomState>,
+}
+
+/// What a response is made of.
+#[derive(Debug)]
+pub(crate) struct Material<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) program: &'a Program,
+    pub(crate) holding: &'a Holding,
+    pub(crate) introspection: &'a Introspection,
+    pub(crate) causes: &'a mut Causes,
+    pub(crate) errors_max: usize,
+}
+
+/// Writes the whole response.
+pub(crate) fn project(material: Material<'_>) -> Bytes {
+    let Material { tree, program, holding, introspection, causes, errors_max } = material;
+    let mut writer = Writer {
+        tree,
+        program,
+        holding,
+        introspection,
+        causes,
+        errors: ErrorList::new(errors_max),
+        // Client documents rarely ask for less than what was fetched; names and repeated entities add to it.
+        out: Vec::with_capacity(tree.answer_bytes() + tree.answer_bytes() / 4 + 256),
+        written: HashMap::default(),
+    };
+    writer.out.extend_from_slice(b"{\"data\":");
+    let start = writer.out.len();
+    if writer.fields(Tree::ROOT, program.shape.root, None).is_err() {
+        writer.take_back(start);
+        writer.out.extend_from_slice(b"null");
+    }
+    for cause in writer.causes.unreported() {
+        writer.errors.push_cause(cause, None);
+    }
+    if let Some(errors) = writer.errors.finish() {
+        writer.out.extend_from_slice(b",\"errors\":[");
+        writer.out.extend_from_slice(&errors);
+        writer.out.push(b']');
+    }
+    writer.out.push(b'}');
+    writer.out.into()
+}
+
+impl Writer<'_> {
+    /// Takes back what was written since `start`.
+    pub(crate) fn take_back(&mut self, start: usize) {
+        self.out.truncate(start);
+        if !self.written.is_empty() {
+            self.written.retain(|_, (_, end)| *end <= start);
+        }
+    }
+
+    /// Writes an object that is not the root.
+    pub(crate) fn object(
+        &mut self,
+        node: NodeId,
+        shape: ObjectShapeId,
+        path: &Frame<'_>,
+    ) -> Result<(), Bubble> {
+        if !self.tree.is_one_of(node, self.program.shape.possible_types(shape)) {
+            // A type that clients must not see: null, and no error that would show it.
+            return Err(Bubble);
+        }
+        if !self.tree.is_shared(node) {
+            return self.fields(node, shape, Some(path));
+        }
+        if let Some(&(start, end)) = self.written.get(&(node, shape)) {
+            self.out.extend_from_within(start..end);
+            return Ok(());
+        }
+        let (start, errors) = (self.out.len(), self.errors.total());
+        self.fields(node, shape, Some(path))?;
+        // Errors name their place, so an object that caused some is written anew at each.
+        if self.errors.total() == errors {
+            self.written.insert((node, shape), (start, self.out.len()));
+        }
+        Ok(())
+    }
+
+    fn fields(
+        &mut self,
+        node: NodeId,
+        shape: ObjectShapeId,
+        parent: Option<&Frame<'_>>,
+    ) -> Result<(), Bubble> {
+        self.out.push(b'{');
+        let start = self.out.len();
+        for field in self.program.shape.fields(shape) {
+            if !self.holding.holds(field.condition) || !self.tree.is_one_of(node, &field.on) {
+                continue;
+            }
+            if self.out.len() > start {
+                self.out.push(b',');
+            }
+            self.out.extend_from_slice(&field.start);
+            self.field(node, field, &Frame { parent, step: Step::Key(&field.response_key) })?;
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    #[inline]
+    fn field(&mut self, node: NodeId, field: &FieldShape, path: &Frame<'_>) -> Result<(), Bubble> {
+        let value = match &field.source {
+            ShapeSource::Key(key) => self.tree.get(node, *key),
+            ShapeSource::Typename(Some(name)) => {
+                self.out.push(b'"');
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.push(b'"');
+                return Ok(());
+            }
+            ShapeSource::Typename(None) => self.typename(node),
+            ShapeSource::Introspection => {
+                let known = self.introspection.iter().find(|(key, _)| *key == field.response_key);
+                let json = known.map_or("null", |(_, json)| json);
+                self.out.extend_from_slice(json.as_bytes());
+                return Ok(());
+            }
+        };
+        self.value(value, &field.value_type, field, path)
+    }
+
+    fn typename(&self, node: NodeId) -> Option<Value> {
+        match self.tree.runtime_type(node) {
+            RuntimeType::Unasked => None,
+            RuntimeType::Unmentioned | RuntimeType::Known(_) => self.tree.get(node, Key::TYPENAME),
+        }
+    }
+}
