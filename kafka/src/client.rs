@@ -42,6 +42,8 @@ pub fn consumer_config(brokers: &str, group: &str) -> ClientConfig {
         .set("session.timeout.ms", "6000")
         .set("heartbeat.interval.ms", "1500")
         .set("max.poll.interval.ms", "600000")
+        // Closing the consumer must not commit what it has received but not applied.
+        .set("enable.auto.offset.store", "false")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "500")

@@ -1,1 +1,43 @@
-//! Placeholder header: replaced by the crate's own.
+//! The one crate that all services share: everything about being a service, nothing about the marketplace.
+//!
+//! A type belongs here only if a service in another trade could use it: `Money` yes, a stock-keeping unit no.
+//! - [`config`], [`telemetry`]: settings from the environment; logs
+//! - [`db`], [`migrations`]: SQLite or PostgreSQL by URL, transactions, the kit's own tables
+//! - [`outbox`]: events written in the business transaction, and the relay that publishes them
+//! - [`consumer`], [`inbox`]: events applied once, in order per key; the version gate of projections
+//! - [`idempotency`]: one effect per client key
+//! - [`saga`], [`timers`]: long business transactions over services; things to do later
+//! - [`ids`], [`money`], [`page`], [`time`]: values
+//! - [`errors`]: refusals to the client, failures of the system, and how each becomes GraphQL
+//! - [`auth`]: access tokens, the viewer of a request, guards
+//! - [`graphql`]: scalars, shared types, limits, the federation SDL
+//! - [`live`]: who to wake when something changed, for subscriptions
+//! - [`serve`], [`service`]: HTTP in front of a schema; a started service and its tasks
+//! - [`testing`]: databases, broker, tokens and waiting, for tests of services
+
+pub mod auth;
+pub mod config;
+pub mod consumer;
+pub mod db;
+pub mod errors;
+pub mod graphql;
+pub mod idempotency;
+pub mod ids;
+pub mod inbox;
+pub mod live;
+pub mod migrations;
+pub mod money;
+pub mod outbox;
+pub mod page;
+pub mod saga;
+pub mod serve;
+pub mod service;
+pub mod telemetry;
+pub mod testing;
+pub mod time;
+pub mod timers;
+
+pub use db::{Db, Tx};
+pub use errors::{Failure, SystemError, UserError};
+pub use money::Money;
+pub use service::{Service, Tasks};

@@ -1,0 +1,176 @@
+//! Settings from environment variables, typed, each refusal naming the variable.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `LISTEN` | `127.0.0.1:0` | address of the service's HTTP listener |
+//! | `DATA_DIR` | `./data` | folder of SQLite files |
+//! | `DATABASE_URL` | `sqlite://$DATA_DIR/<service>.db` | `sqlite://path` or `postgres://…` |
+//! | `KAFKA_BROKERS` | none: must be set | `host:port[,…]` |
+//! | `KAFKA_REPLICATION` | `1` | copies of each topic made at start |
+//! | `JWKS_URL`, `JWKS_FILE` or `JWKS` | none: one must be set | keys that sign access tokens |
+//! | `JWT_ISSUER`, `JWT_AUDIENCE` | `kopitiam` | expected in tokens |
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use jsonwebtoken::jwk::JwkSet;
+
+/// A setting that is missing or not understood.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The variable has no default and is not set.
+    #[error("{variable} must be set: {meaning}")]
+    Missing {
+        /// Its name.
+        variable: String,
+        /// What it is for.
+        meaning: &'static str,
+    },
+    /// The variable's value is not understood.
+    #[error("{variable}=`{value}` is not valid: {reason}")]
+    Invalid {
+        /// Its name.
+        variable: String,
+        /// What was found.
+        value: String,
+        /// Why it was refused.
+        reason: String,
+    },
+}
+
+/// What every service needs to start.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// The service's name: consumer group, actor of its events, default file name.
+    pub name: String,
+    /// Where to listen when served on a port of its own.
+    pub listen: SocketAddr,
+    /// `sqlite://path` or `postgres://…`.
+    pub database_url: String,
+    /// The broker.
+    pub kafka: KafkaConfig,
+    /// Who signs access tokens.
+    pub auth: AuthConfig,
+    /// Folder for files of the service.
+    pub data_dir: PathBuf,
+}
+
+/// Where the broker is.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// `host:port[,host:port…]`.
+    pub brokers: String,
+    /// Copies of each topic made at start.
+    pub replication: i32,
+}
+
+/// What makes an access token valid.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// Where the public keys come from.
+    pub jwks: JwksSource,
+    /// Expected `iss`.
+    pub issuer: String,
+    /// Expected in `aud`.
+    pub audience: String,
+}
+
+/// Where the public keys come from.
+#[derive(Clone, Debug)]
+pub enum JwksSource {
+    /// Fetched, kept, and fetched again (at most every 30 s) when a token names an unknown key.
+    Url(String),
+    /// Read, kept, and read again when a token names an unknown key.
+    File(PathBuf),
+    /// Fixed.
+    Static(JwkSet),
+}
+
+impl ServiceConfig {
+    /// Reads the settings of the service `name`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first variable at fault.
+    pub fn from_env(name: &str) -> Result<Self, ConfigError> {
+        let data_dir: PathBuf = parsed("DATA_DIR")?.unwrap_or_else(|| PathBuf::from("./data"));
+        let database_url = variable("DATABASE_URL")
+            .unwrap_or_else(|| format!("sqlite://{}", data_dir.join(format!("{name}.db")).display()));
+        if !(database_url.starts_with("sqlite:") || database_url.starts_with("postgres")) {
+            return Err(ConfigError::Invalid {
+                variable: "DATABASE_URL".to_owned(),
+                value: database_url.split(':').next().unwrap_or_default().to_owned(),
+                reason: "expected sqlite://path or postgres://…".to_owned(),
+            });
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            listen: parsed("LISTEN")?.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            database_url,
+            kafka: KafkaConfig {
+                brokers: required("KAFKA_BROKERS", "host:port of a Kafka broker")?,
+                replication: parsed("KAFKA_REPLICATION")?.unwrap_or(1),
+            },
+            auth: AuthConfig::from_env()?,
+            data_dir,
+        })
+    }
+}
+
+impl AuthConfig {
+    /// Reads `JWKS_URL`, `JWKS_FILE` or `JWKS`, `JWT_ISSUER` and `JWT_AUDIENCE`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when no key source is set, or the inline one is no key set.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let jwks = if let Some(url) = variable("JWKS_URL") {
+            JwksSource::Url(url)
+        } else if let Some(path) = variable("JWKS_FILE") {
+            JwksSource::File(PathBuf::from(path))
+        } else {
+            let inline = required("JWKS", "the key set itself, or set JWKS_URL or JWKS_FILE")?;
+            JwksSource::Static(serde_json::from_str(&inline).map_err(|error| ConfigError::Invalid {
+                variable: "JWKS".to_owned(),
+                value: "…".to_owned(),
+                reason: error.to_string(),
+            })?)
+        };
+        Ok(Self {
+            jwks,
+            issuer: variable("JWT_ISSUER").unwrap_or_else(|| "kopitiam".to_owned()),
+            audience: variable("JWT_AUDIENCE").unwrap_or_else(|| "kopitiam".to_owned()),
+        })
+    }
+}
+
+/// The variable's value; unset and empty are the same.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A variable without a default.
+///
+/// # Errors
+/// [`ConfigError::Missing`] when it is not set.
+pub fn required(name: &str, meaning: &'static str) -> Result<String, ConfigError> {
+    variable(name).ok_or_else(|| ConfigError::Missing { variable: name.to_owned(), meaning })
+}
+
+/// A typed variable, `None` when unset.
+///
+/// # Errors
+/// [`ConfigError::Invalid`] when the value does not parse.
+pub fn parsed<T: FromStr>(name: &str) -> Result<Option<T>, ConfigError>
+where
+    T::Err: std::fmt::Display,
+{
+    variable(name)
+        .map(|value| {
+            value.parse().map_err(|error: T::Err| ConfigError::Invalid {
+                variable: name.to_owned(),
+                value: value.clone(),
+                reason: error.to_string(),
+            })
+        })
+        .transpose()
+}

@@ -1,0 +1,262 @@
+//! One database per service: SQLite file or PostgreSQL, chosen by URL, same code for both.
+//!
+//! Always: a write goes through [`Db::transaction`]; on SQLite that is `BEGIN IMMEDIATE` on the one writing connection, so
+//! writers queue instead of failing; on PostgreSQL the whole closure is run again when the server aborts it for another.
+//! Row locks (`FOR UPDATE`) do nothing on SQLite: change counters by one conditional `UPDATE` and test the row count.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rand::Rng;
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use tokio::sync::Notify;
+
+use crate::errors::{SystemError, is_serialization_failure};
+
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+const ATTEMPTS: u32 = 6;
+/// Any number, the same in all services: one of them migrates at a time.
+const MIGRATION_LOCK: i64 = 0x6b6f_7069;
+
+/// A service's database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    committed: Notify,
+}
+
+impl Db {
+    /// Connects, and makes the SQLite file where it is missing.
+    ///
+    /// # Errors
+    /// [`SystemError::Database`] when the URL is not understood or nothing answers.
+    pub async fn connect(url: &str) -> Result<Self, SystemError> {
+        let (writer, reader) = if url.starts_with("sqlite:") {
+            connect_sqlite(url).await?
+        } else {
+            connect_postgres(url).await?
+        };
+        Ok(Self { inner: Arc::new(Inner { writer, reader, committed: Notify::new() }) })
+    }
+
+    /// For reading outside a transaction; on SQLite these connections refuse to write.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.inner.reader
+    }
+
+    /// Which database it is.
+    pub fn backend(&self) -> DbBackend {
+        self.inner.writer.get_database_backend()
+    }
+
+    /// Applies what is missing of `M`, each migration in a transaction on both databases.
+    ///
+    /// # Errors
+    /// [`SystemError::Database`] when one fails (nothing of it stays), [`SystemError::Invariant`] when one does not ask for
+    /// a transaction: SQLite would leave half of it.
+    pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), SystemError> {
+        for migration in M::migrations() {
+            if migration.use_transaction() != Some(true) {
+                let name = migration.name().to_owned();
+                return Err(SystemError::Invariant(format!("migration `{name}` must ask for a transaction")));
+            }
+        }
+        if self.backend() == DbBackend::Postgres {
+            let lock = self.inner.writer.begin().await?;
+            lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+            M::up(&self.inner.writer, None).await?;
+            lock.commit().await?;
+        } else {
+            M::up(&self.inner.writer, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` in one transaction: commits when it gives `Ok`, leaves no trace when it gives `Err`.
+    ///
+    /// `work` may run several times (PostgreSQL aborts one of two conflicting transactions), so it must have no effect but
+    /// through its [`Tx`]; use [`Tx::after_commit`] for the rest. The `Tx` must not outlive the closure.
+    ///
+    /// # Errors
+    /// What `work` gave, or the database's refusal to commit.
+    pub async fn transaction<T, E, F, Fut>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: From<DbErr> + Error + 'static,
+    {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(&work).await {
+                Err(error) if attempt < ATTEMPTS && is_serialization_failure(&error) => {
+                    tracing::debug!(attempt, %error, "transaction aborted for another, trying again");
+                    let pause_ms = rand::rng().random_range(1..=10) * (1 << attempt);
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt<T, E, F, Fut>(&self, work: &F) -> Result<T, E>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: From<DbErr>,
+    {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.inner.writer.begin_with_options(options).await?;
+        let tx = Tx { inner: Arc::new(TxInner { transaction, after_commit: Mutex::new(Vec::new()) }) };
+        match work(tx.clone()).await {
+            Ok(value) => {
+                let inner = Arc::into_inner(tx.inner)
+                    .ok_or_else(|| DbErr::Custom("a transaction outlived its closure".to_owned()))?;
+                inner.transaction.commit().await?;
+                for effect in inner.after_commit.into_inner().unwrap_or_default() {
+                    effect();
+                }
+                self.inner.committed.notify_one();
+                Ok(value)
+            }
+            Err(error) => {
+                if let Some(inner) = Arc::into_inner(tx.inner) {
+                    // The error that made us roll back is the one to report; a dropped connection rolls back by itself.
+                    let _ = inner.transaction.rollback().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns after the next commit by this process; one waiter only (the relay).
+    pub(crate) async fn committed(&self) {
+        self.inner.committed.notified().await;
+    }
+}
+
+/// An open transaction: pass `&tx` wherever a query is made.
+#[derive(Clone)]
+pub struct Tx {
+    inner: Arc<TxInner>,
+}
+
+struct TxInner {
+    transaction: DatabaseTransaction,
+    after_commit: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Tx {
+    /// Runs `effect` once the transaction has committed, and never otherwise. For waking subscriptions.
+    pub fn after_commit(&self, effect: impl FnOnce() + Send + 'static) {
+        if let Ok(mut effects) = self.inner.after_commit.lock() {
+            effects.push(Box::new(effect));
+        }
+    }
+
+    /// Marks this point: what follows can be taken back without giving up the transaction. Savepoints nest.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn savepoint(&self) -> Result<Savepoint<'_>, DbErr> {
+        self.execute_unprepared("SAVEPOINT kit_savepoint").await?;
+        Ok(Savepoint { tx: self })
+    }
+}
+
+/// A point of a transaction to go back to; end it with one of its two methods.
+#[must_use = "release it or roll back to it"]
+pub struct Savepoint<'tx> {
+    tx: &'tx Tx,
+}
+
+impl Savepoint<'_> {
+    /// Keeps what was done since.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn release(self) -> Result<(), DbErr> {
+        self.tx.execute_unprepared("RELEASE SAVEPOINT kit_savepoint").await.map(|_| ())
+    }
+
+    /// Takes back what was done since.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.tx.execute_unprepared("ROLLBACK TO SAVEPOINT kit_savepoint").await?;
+        self.release().await
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Tx {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.transaction.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.inner.transaction.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.inner.transaction.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.inner.transaction.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.inner.transaction.query_all_raw(statement).await
+    }
+}
+
+async fn connect_sqlite(url: &str) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
+    let writer = Database::connect(sqlite_options(url, 1, false)).await?;
+    let reader = Database::connect(sqlite_options(url, SQLITE_READERS, true)).await?;
+    Ok((writer, reader))
+}
+
+fn sqlite_options(url: &str, connections: u32, read_only: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = sqlite
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(5))
+                .journal_mode(SqliteJournalMode::Wal)
+                // Money is in here: a commit that was acknowledged survives a power cut.
+                .synchronous(SqliteSynchronous::Full);
+            if read_only { sqlite.pragma("query_only", "ON") } else { sqlite }
+        });
+    options
+}
+
+async fn connect_postgres(url: &str) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+    let pool = Database::connect(options).await?;
+    Ok((pool.clone(), pool))
+}

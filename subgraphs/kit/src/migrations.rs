@@ -1,0 +1,125 @@
+//! The kit's own tables, for every service's migrator to begin with:
+//! `fn migrations() -> Vec<Box<dyn MigrationTrait>> { kit_migrations().into_iter().chain([…]).collect() }`.
+//!
+//! Elsewhere: the saga and timer tables, which only services with sagas have.
+
+use sea_orm_migration::prelude::*;
+
+/// The kit's migrations, oldest first.
+pub fn kit_migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(Messaging)]
+}
+
+struct Messaging;
+
+impl MigrationName for Messaging {
+    fn name(&self) -> &'static str {
+        "m0001_kit_messaging"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Messaging {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [outbox(), outbox_heads(), outbox_lease(), inbox(), projection_versions(), idempotency()]
+        {
+            manager.create_table(table).await?;
+        }
+        let unpublished = Index::create()
+            .name("kit_outbox_unpublished")
+            .table("kit_outbox")
+            .col("seq")
+            .and_where(Expr::col("published_at").is_null())
+            .to_owned();
+        manager.create_index(unpublished).await?;
+        let gapless = Index::create()
+            .name("kit_outbox_version")
+            .table("kit_outbox")
+            .col("topic")
+            .col("aggregate_type")
+            .col("aggregate_id")
+            .col("aggregate_version")
+            .unique()
+            .to_owned();
+        manager.create_index(gapless).await
+    }
+
+    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration("events are never dropped".to_owned()))
+    }
+}
+
+fn outbox() -> TableCreateStatement {
+    Table::create()
+        .table("kit_outbox")
+        .col(ColumnDef::new("seq").big_integer().not_null().auto_increment().primary_key())
+        .col(ColumnDef::new("id").uuid().not_null().unique_key())
+        .col(ColumnDef::new("topic").text().not_null())
+        .col(ColumnDef::new("message_key").text().not_null())
+        .col(ColumnDef::new("aggregate_type").text().not_null())
+        .col(ColumnDef::new("aggregate_id").uuid().not_null())
+        .col(ColumnDef::new("aggregate_version").big_integer().not_null())
+        .col(ColumnDef::new("message_type").text().not_null())
+        .col(ColumnDef::new("body").text().not_null())
+        .col(ColumnDef::new("occurred_at").timestamp_with_time_zone().not_null())
+        .col(ColumnDef::new("published_at").timestamp_with_time_zone())
+        .to_owned()
+}
+
+fn outbox_heads() -> TableCreateStatement {
+    Table::create()
+        .table("kit_outbox_heads")
+        .col(ColumnDef::new("topic").text().not_null())
+        .col(ColumnDef::new("aggregate_type").text().not_null())
+        .col(ColumnDef::new("aggregate_id").uuid().not_null())
+        .col(ColumnDef::new("version").big_integer().not_null())
+        .primary_key(Index::create().col("topic").col("aggregate_type").col("aggregate_id"))
+        .to_owned()
+}
+
+fn outbox_lease() -> TableCreateStatement {
+    Table::create()
+        .table("kit_outbox_lease")
+        .col(ColumnDef::new("name").text().not_null().primary_key())
+        .col(ColumnDef::new("holder").uuid().not_null())
+        .col(ColumnDef::new("until_ms").big_integer().not_null())
+        .to_owned()
+}
+
+fn inbox() -> TableCreateStatement {
+    Table::create()
+        .table("kit_inbox")
+        .col(ColumnDef::new("consumer").text().not_null())
+        .col(ColumnDef::new("event_id").uuid().not_null())
+        .col(ColumnDef::new("processed_at").timestamp_with_time_zone().not_null())
+        .primary_key(Index::create().col("consumer").col("event_id"))
+        .to_owned()
+}
+
+fn projection_versions() -> TableCreateStatement {
+    Table::create()
+        .table("kit_projection_versions")
+        .col(ColumnDef::new("projection").text().not_null())
+        .col(ColumnDef::new("aggregate_type").text().not_null())
+        .col(ColumnDef::new("aggregate_id").uuid().not_null())
+        .col(ColumnDef::new("version").big_integer().not_null())
+        .primary_key(Index::create().col("projection").col("aggregate_type").col("aggregate_id"))
+        .to_owned()
+}
+
+fn idempotency() -> TableCreateStatement {
+    Table::create()
+        .table("kit_idempotency")
+        .col(ColumnDef::new("actor").text().not_null())
+        .col(ColumnDef::new("operation").text().not_null())
+        .col(ColumnDef::new("client_key").text().not_null())
+        .col(ColumnDef::new("request_hash").text().not_null())
+        .col(ColumnDef::new("answer").text())
+        .col(ColumnDef::new("created_at").timestamp_with_time_zone().not_null())
+        .primary_key(Index::create().col("actor").col("operation").col("client_key"))
+        .to_owned()
+}

@@ -1,0 +1,189 @@
+//! Publishes the outbox: in order per aggregate, at least once, woken by each commit.
+//!
+//! Always: one relay per database publishes at a time. Two replicas share a lease row; the one that stops renewing loses
+//! it after ten seconds. (Skipping locked rows would let two replicas send one aggregate's messages out of order.)
+//! A crash between sending and marking sends the same message again, with the same id.
+
+use std::time::Duration;
+
+use kopitiam_kafka::{client, topics};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::util::Timeout;
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config::KafkaConfig;
+use crate::db::Db;
+use crate::errors::SystemError;
+use crate::time;
+
+const BATCH: u64 = 256;
+const LEASE: Duration = Duration::from_secs(10);
+/// The net under the wake-up: other processes commit to the same database too.
+const POLL: Duration = Duration::from_secs(1);
+const BACKOFF: Duration = Duration::from_millis(500);
+
+/// Publishes until `shutdown`; waits for the broker as long as it takes.
+pub async fn run(db: Db, kafka: KafkaConfig, shutdown: CancellationToken) {
+    let holder = Uuid::now_v7();
+    let work = async {
+        ensure_topics(&kafka).await;
+        loop {
+            if let Err(error) = publish_with_one_producer(&db, &kafka, holder).await {
+                tracing::warn!(%error, "outbox relay stopped, trying again");
+            }
+            tokio::time::sleep(BACKOFF).await;
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = work => {}
+    }
+    if let Err(error) = release_lease(&db, holder).await {
+        tracing::debug!(%error, "the relay's lease runs out by itself");
+    }
+}
+
+/// Makes the topics, however long the broker takes to appear.
+async fn ensure_topics(kafka: &KafkaConfig) {
+    while let Err(error) = topics::ensure(&kafka.brokers, kafka.replication).await {
+        tracing::warn!(%error, brokers = kafka.brokers, "waiting for the broker");
+        tokio::time::sleep(BACKOFF).await;
+    }
+}
+
+/// Ends with an error when the producer is broken (a message timed out, so a hole could follow) or the database is away.
+async fn publish_with_one_producer(db: &Db, kafka: &KafkaConfig, holder: Uuid) -> Result<(), SystemError> {
+    let producer = client::producer(&kafka.brokers)?;
+    loop {
+        let published = if hold_lease(db, holder).await? { publish_batch(db, &producer).await? } else { 0 };
+        if published == 0 {
+            tokio::select! {
+                () = db.committed() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+}
+
+struct Waiting {
+    seq: i64,
+    topic: String,
+    key: String,
+    body: String,
+}
+
+impl Waiting {
+    fn from_row(row: &QueryResult) -> Result<Self, SystemError> {
+        Ok(Self {
+            seq: row.try_get("", "seq")?,
+            topic: row.try_get("", "topic")?,
+            key: row.try_get("", "message_key")?,
+            body: row.try_get("", "body")?,
+        })
+    }
+}
+
+async fn publish_batch(db: &Db, producer: &FutureProducer) -> Result<usize, SystemError> {
+    let select = format!(
+        "SELECT seq, topic, message_key, body FROM kit_outbox WHERE published_at IS NULL ORDER BY seq LIMIT {BATCH}"
+    );
+    let rows = db.read().query_all_raw(Statement::from_string(db.backend(), select)).await?;
+    let batch = rows.iter().map(Waiting::from_row).collect::<Result<Vec<_>, _>>()?;
+    if batch.is_empty() {
+        return Ok(0);
+    }
+    let mut deliveries = Vec::with_capacity(batch.len());
+    for message in &batch {
+        let envelope: kopitiam_kafka::Envelope = serde_json::from_str(&message.body)?;
+        let record = FutureRecord::to(&message.topic)
+            .key(&message.key)
+            .payload(&message.body)
+            .headers(envelope.headers())
+            .timestamp(envelope.occurred_at.timestamp_millis());
+        // Enqueued in order from one task: the idempotent producer keeps that order per partition.
+        deliveries.push((message.seq, producer.send_result(record)));
+    }
+    let mut sent = Vec::with_capacity(deliveries.len());
+    let mut failure = None;
+    for (seq, delivery) in deliveries {
+        match delivery {
+            Ok(delivery) => match delivery.await {
+                Ok(Ok(_)) => sent.push(seq),
+                Ok(Err((error, _))) => failure = failure.or(Some(error)),
+                Err(_) => failure = failure.or(Some(rdkafka::error::KafkaError::Canceled)),
+            },
+            Err((error, _)) => failure = failure.or(Some(error)),
+        }
+    }
+    mark_published(db, &sent).await?;
+    match failure {
+        None => Ok(sent.len()),
+        Some(error) => {
+            // What is still queued would arrive beside the next attempt's copies for nothing.
+            producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+            let _ = producer.flush(Timeout::After(Duration::ZERO));
+            Err(kopitiam_kafka::KafkaError::from(error).into())
+        }
+    }
+}
+
+async fn mark_published(db: &Db, sent: &[i64]) -> Result<(), SystemError> {
+    if sent.is_empty() {
+        return Ok(());
+    }
+    let list = sent.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    let sql = format!("UPDATE kit_outbox SET published_at = $1 WHERE seq IN ({list})");
+    db.transaction(|tx| {
+        let update = Statement::from_sql_and_values(tx.get_database_backend(), &sql, [time::now().into()]);
+        async move { tx.execute_raw(update).await.map(|_| ()).map_err(SystemError::from) }
+    })
+    .await
+}
+
+/// Whether this relay may publish now; takes the lease when it is free and renews it in its second half.
+async fn hold_lease(db: &Db, holder: Uuid) -> Result<bool, SystemError> {
+    let now_ms = time::now().timestamp_millis();
+    let select = "SELECT holder, until_ms FROM kit_outbox_lease WHERE name = 'relay'";
+    let current = db.read().query_one_raw(Statement::from_string(db.backend(), select)).await?;
+    if let Some(row) = current {
+        let (current_holder, until_ms): (Uuid, i64) =
+            (row.try_get("", "holder")?, row.try_get("", "until_ms")?);
+        let left_ms = until_ms - now_ms;
+        if current_holder != holder && left_ms > 0 {
+            return Ok(false);
+        }
+        if current_holder == holder && left_ms > lease_ms() / 2 {
+            return Ok(true);
+        }
+    }
+    db.transaction(|tx| {
+        let take = Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "INSERT INTO kit_outbox_lease (name, holder, until_ms) VALUES ('relay', $1, $2) \
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms \
+             WHERE kit_outbox_lease.holder = excluded.holder OR kit_outbox_lease.until_ms <= $3",
+            [holder.into(), (now_ms + lease_ms()).into(), now_ms.into()],
+        );
+        async move { Ok(tx.execute_raw(take).await?.rows_affected() == 1) }
+    })
+    .await
+}
+
+fn lease_ms() -> i64 {
+    i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Lets another replica take over at once.
+async fn release_lease(db: &Db, holder: Uuid) -> Result<(), SystemError> {
+    db.transaction(|tx| {
+        let release = Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "UPDATE kit_outbox_lease SET until_ms = 0 WHERE name = 'relay' AND holder = $1",
+            [holder.into()],
+        );
+        async move { tx.execute_raw(release).await.map(|_| ()).map_err(SystemError::from) }
+    })
+    .await
+}

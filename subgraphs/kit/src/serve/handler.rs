@@ -1,0 +1,139 @@
+//! One GraphQL request over HTTP.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{ObjectType, Request, SubscriptionType};
+use axum::body::Body;
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
+use serde_json::json;
+
+use super::Endpoint;
+use crate::auth::{TokenError, Viewer};
+
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+
+pub(super) async fn graphql<Q, M, S>(
+    endpoint: Arc<Endpoint<Q, M, S>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    if !is_json(&headers) {
+        return refusal(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "send application/json",
+        );
+    }
+    let viewer = match viewer(&endpoint, &headers).await {
+        Ok(viewer) => viewer,
+        Err(response) => return response,
+    };
+    let Ok(bytes) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "request body exceeds 1 MiB");
+    };
+    let request: Request = match serde_json::from_slice(&bytes) {
+        Ok(request) => request,
+        Err(error) => {
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                "BAD_REQUEST",
+                &format!("not a GraphQL request: {error}"),
+            );
+        }
+    };
+    let request = (endpoint.attach)(request.data(viewer));
+    if accepts(&headers, "text/event-stream") {
+        let responses = endpoint.schema.execute_stream(request);
+        let shutdown = endpoint.shutdown.clone();
+        let events = events(responses.take_until(shutdown.cancelled_owned()));
+        return Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    }
+    let response = endpoint.schema.execute(request).await;
+    let media_type = if accepts(&headers, "application/graphql-response+json") {
+        "application/graphql-response+json"
+    } else {
+        "application/json"
+    };
+    match serde_json::to_vec(&response) {
+        Ok(body) => {
+            let headers = [(CONTENT_TYPE, HeaderValue::from_static(media_type)), (CACHE_CONTROL, NO_STORE)];
+            (headers, body).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "response is not JSON");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", "internal error")
+        }
+    }
+}
+
+/// Answers depend on the viewer, so no cache may keep them.
+const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+fn events(
+    responses: impl Stream<Item = async_graphql::Response> + Send + 'static,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+    let next = responses.map(|response| {
+        Event::default().event("next").json_data(&response).unwrap_or_else(|error| {
+            tracing::error!(%error, "stream response is not JSON");
+            Event::default().event("next").data(r#"{"errors":[{"message":"internal error"}]}"#)
+        })
+    });
+    next.chain(futures::stream::once(async { Event::default().event("complete").data("") })).map(Ok)
+}
+
+async fn viewer<Q, M, S>(endpoint: &Endpoint<Q, M, S>, headers: &HeaderMap) -> Result<Viewer, Response> {
+    let Some(header) = headers.get(AUTHORIZATION) else { return Ok(Viewer::anonymous()) };
+    let not_valid = || refusal(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", "the access token is not valid");
+    let token = header
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .ok_or_else(not_valid)?;
+    match endpoint.verifier.verify(token).await {
+        Ok(identity) => Ok(Viewer::known(identity)),
+        Err(error @ TokenError::NoKeys(_)) => {
+            tracing::error!(%error, "cannot verify tokens");
+            Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "cannot verify tokens now"))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "token refused");
+            Err(not_valid())
+        }
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        value.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+    })
+}
+
+fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|range| {
+            range.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(media_type))
+        })
+}
+
+fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = json!({ "errors": [{ "message": message, "extensions": { "code": code } }] });
+    (status, axum::Json(body)).into_response()
+}

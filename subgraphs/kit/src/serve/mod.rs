@@ -1,0 +1,77 @@
+//! HTTP in front of a schema: `POST /graphql` (JSON in, JSON or server-sent events out), `/health`, `/ready`.
+//!
+//! Always: mutations only by POST with a JSON content type (a browser cannot send that across sites unasked); bodies end at
+//! 1 MiB; a client that does not finish its headers is dropped; shutdown lets requests in flight finish.
+//! The wire form of subscriptions is the distinct-connections mode of the GraphQL-over-SSE protocol.
+
+mod handler;
+mod listener;
+
+use std::sync::Arc;
+
+use async_graphql::{ObjectType, Request, Schema, SubscriptionType};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Verifier;
+use crate::db::Db;
+
+pub use listener::serve;
+
+/// A schema with what its requests need.
+pub struct Endpoint<Q, M, S> {
+    schema: Schema<Q, M, S>,
+    verifier: Arc<Verifier>,
+    db: Db,
+    shutdown: CancellationToken,
+    attach: Arc<dyn Fn(Request) -> Request + Send + Sync>,
+}
+
+impl<Q, M, S> Endpoint<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    /// `verifier` turns tokens into viewers; `db` answers `/ready`; streams end when `shutdown` is cancelled.
+    pub fn new(
+        schema: Schema<Q, M, S>,
+        verifier: Arc<Verifier>,
+        db: Db,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { schema, verifier, db, shutdown, attach: Arc::new(|request| request) }
+    }
+
+    /// Adds data to every request: the place for `DataLoader`s, which must not outlive a request (a shared one would
+    /// show one user's rows to another). The viewer is attached already.
+    #[must_use]
+    pub fn per_request(mut self, attach: impl Fn(Request) -> Request + Send + Sync + 'static) -> Self {
+        self.attach = Arc::new(attach);
+        self
+    }
+
+    /// The routes. A service merges its own beside them.
+    pub fn router(self) -> Router {
+        let db = self.db.clone();
+        let endpoint = Arc::new(self);
+        Router::new()
+            .route("/graphql", post(move |headers, body| handler::graphql(endpoint, headers, body)))
+            .route("/health", get(|| async { "ok" }))
+            .route("/ready", get(move || ready(db)))
+    }
+}
+
+async fn ready(db: Db) -> (StatusCode, &'static str) {
+    use sea_orm::{ConnectionTrait, Statement};
+    let ping = Statement::from_string(db.backend(), "SELECT 1");
+    match db.read().query_one_raw(ping).await {
+        Ok(_) => (StatusCode::OK, "ready"),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "database away")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! For tests of services: real databases, a real broker, signed tokens, bounded waiting. Not for production code.
+
+mod database;
+mod postgres;
+mod tokens;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use async_graphql::{ObjectType, Request, Response, Schema, SubscriptionType};
+use kopitiam_kafka::embedded::EmbeddedBroker;
+use tempfile::TempDir;
+
+pub use database::{TestDb, each_database, sqlite};
+pub use tokens::TestTokens;
+
+use crate::auth::Viewer;
+use crate::config::{AuthConfig, KafkaConfig, ServiceConfig};
+
+/// Longest wait of [`eventually`]: generous, because a loaded machine is slow and a passing test never waits for it.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_STEP: Duration = Duration::from_millis(20);
+
+/// Polls `probe` until it gives a value, at most 30 seconds.
+///
+/// # Panics
+/// When it never does; `what` says what was waited for.
+pub async fn eventually<T, F, Fut>(what: &str, probe: F) -> T
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let started = Instant::now();
+    loop {
+        if let Some(value) = probe().await {
+            return value;
+        }
+        assert!(started.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} for: {what}");
+        tokio::time::sleep(WAIT_STEP).await;
+    }
+}
+
+/// An embedded broker of this test's own; ends and loses its data with the value.
+pub struct TestBroker {
+    broker: EmbeddedBroker,
+    data: TempDir,
+}
+
+impl TestBroker {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When the broker's binary has not been built; the message says how.
+    pub async fn start() -> Self {
+        let data = tempfile::tempdir().expect("a temporary folder can be made");
+        let broker = EmbeddedBroker::start(data.path()).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { broker, data }
+    }
+
+    /// How services reach it.
+    pub fn kafka(&self) -> KafkaConfig {
+        KafkaConfig { brokers: self.broker.brokers(), replication: 1 }
+    }
+
+    /// Kills it and starts it again at the same address with the same log.
+    ///
+    /// # Panics
+    /// When it does not come up again.
+    pub async fn restart(self) -> Self {
+        let Self { broker, data } = self;
+        let address = broker.address();
+        broker.kill().await.expect("the broker is our child");
+        let broker =
+            EmbeddedBroker::start_on(data.path(), address).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { broker, data }
+    }
+}
+
+/// Settings of a service under test: this database, this broker, keys of `tokens`.
+pub fn service_config(name: &str, db: &TestDb, kafka: KafkaConfig, tokens: &TestTokens) -> ServiceConfig {
+    ServiceConfig {
+        name: name.to_owned(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        database_url: db.url().to_owned(),
+        kafka,
+        auth: auth_config(tokens),
+        data_dir: PathBuf::from("."),
+    }
+}
+
+/// What makes tokens of `tokens` valid.
+pub fn auth_config(tokens: &TestTokens) -> AuthConfig {
+    AuthConfig {
+        jwks: crate::config::JwksSource::Static(tokens.jwks()),
+        issuer: tokens::ISSUER.to_owned(),
+        audience: tokens::AUDIENCE.to_owned(),
+    }
+}
+
+/// Executes a query as `viewer`, with `attach` adding the request's loaders.
+pub async fn execute<Q, M, S>(
+    schema: &Schema<Q, M, S>,
+    viewer: Viewer,
+    query: &str,
+    variables: serde_json::Value,
+    attach: impl FnOnce(Request) -> Request,
+) -> Response
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    let variables = async_graphql::Variables::from_json(variables);
+    schema.execute(attach(Request::new(query).variables(variables).data(viewer))).await
+}
