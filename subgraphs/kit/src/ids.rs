@@ -3,7 +3,7 @@
 /// Declares id newtypes: `id! { /// A stall. pub struct StallId; }`.
 ///
 /// Each has `new()` (a fresh UUIDv7), `from_uuid`, `uuid()`, `parse(&str) -> Option`, `Display`, serde, ordering, and
-/// converts into the GraphQL `ID`. A string that is no UUID parses to `None`: to a client it is simply an unknown id.
+/// converts into the GraphQL `ID` (as everything that has `Display` does). A string that is no UUID parses to `None`: to a client it is simply an unknown id.
 #[macro_export]
 macro_rules! id {
     ($($(#[$meta:meta])* $visibility:vis struct $name:ident;)+) => {
@@ -52,12 +52,6 @@ macro_rules! id {
             impl ::std::convert::From<::uuid::Uuid> for $name {
                 fn from(uuid: ::uuid::Uuid) -> Self {
                     Self(uuid)
-                }
-            }
-
-            impl ::std::convert::From<$name> for $crate::graphql::ID {
-                fn from(id: $name) -> Self {
-                    Self(id.0.to_string())
                 }
             }
         )+

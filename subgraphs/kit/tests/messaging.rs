@@ -1,0 +1,278 @@
+//! Outbox, relay, broker, consumer and inbox together, over the embedded broker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kopitiam_kafka::messages::user::{UserBanned, UserUnbanned};
+use kopitiam_kafka::{Envelope, Topic, client};
+use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
+use kopitiam_kit::inbox;
+use kopitiam_kit::migrations::kit_migrations;
+use kopitiam_kit::outbox::{self, NewMessage, relay};
+use kopitiam_kit::testing::{TestBroker, TestDb, each_database, eventually, sqlite};
+use kopitiam_kit::{Db, Failure, SystemError, Tx};
+use rdkafka::Message;
+use rdkafka::producer::FutureRecord;
+use rdkafka::util::Timeout;
+use sea_orm::{ConnectionTrait, Statement};
+use sea_orm_migration::prelude::*;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        kit_migrations().into_iter().chain([Box::new(Notes) as Box<dyn MigrationTrait>]).collect()
+    }
+}
+
+/// One row per applied event: what the handler under test writes.
+struct Notes;
+
+impl MigrationName for Notes {
+    fn name(&self) -> &'static str {
+        "m9999_notes"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Notes {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::create()
+            .table("note")
+            .col(ColumnDef::new("seq").big_integer().not_null().auto_increment().primary_key())
+            .col(ColumnDef::new("aggregate_id").uuid().not_null())
+            .col(ColumnDef::new("version").big_integer().not_null())
+            .to_owned();
+        manager.create_table(table).await
+    }
+}
+
+/// Writes a note per event; refuses aggregates it is told to.
+struct NoteTaker {
+    calls: Arc<AtomicU32>,
+    poison: Option<Uuid>,
+    gated: bool,
+}
+
+impl NoteTaker {
+    fn new() -> Self {
+        Self { calls: Arc::default(), poison: None, gated: false }
+    }
+}
+
+#[async_trait::async_trait]
+impl Handler for NoteTaker {
+    async fn handle(&self, tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.poison == Some(envelope.aggregate_id) {
+            return Err(HandleError::Poison("told to".to_owned()));
+        }
+        if self.gated && !inbox::gate(tx, "notes", envelope).await?.applies(envelope)? {
+            return Ok(());
+        }
+        let insert = Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "INSERT INTO note (aggregate_id, version) VALUES ($1, $2)",
+            [envelope.aggregate_id.into(), envelope.aggregate_version.into()],
+        );
+        tx.execute_raw(insert).await?;
+        Ok(())
+    }
+}
+
+async fn ban(db: &Db, user: Uuid) -> Envelope {
+    db.transaction(|tx| async move {
+        let payload = UserBanned { reason: "test".to_owned() };
+        outbox::append(&tx, NewMessage::new(user, "service:test", &payload)).await
+    })
+    .await
+    .unwrap()
+}
+
+async fn notes(db: &Db) -> Vec<(Uuid, i64)> {
+    let select = Statement::from_string(db.backend(), "SELECT aggregate_id, version FROM note ORDER BY seq");
+    let rows = db.read().query_all_raw(select).await.unwrap();
+    rows.iter().map(|row| (row.try_get("", "aggregate_id").unwrap(), row.try_get("", "version").unwrap())).collect()
+}
+
+fn user_events(group: &str) -> ConsumerConfig {
+    ConsumerConfig { group: group.to_owned(), topics: vec![Topic::UserEvents] }
+}
+
+struct Running {
+    shutdown: CancellationToken,
+    tasks: kopitiam_kit::Tasks,
+}
+
+impl Running {
+    fn start(db: &TestDb, broker: &TestBroker, handler: NoteTaker) -> Self {
+        let shutdown = CancellationToken::new();
+        let mut tasks = kopitiam_kit::Tasks::new();
+        tasks.spawn("relay", relay::run(db.db().clone(), broker.kafka(), shutdown.clone()));
+        tasks.spawn(
+            "consumer",
+            consumer::run(db.db().clone(), broker.kafka(), user_events("notes"), handler, shutdown.clone()),
+        );
+        Self { shutdown, tasks }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.join().await;
+    }
+}
+
+#[tokio::test]
+async fn events_arrive_once_and_in_order_per_aggregate() {
+    let broker = TestBroker::start().await;
+    for db in each_database::<Migrator>().await {
+        let db = &db;
+        let users = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+        for _ in 0..5 {
+            for user in users {
+                ban(db, user).await;
+            }
+        }
+        let running = Running::start(db, &broker, NoteTaker { gated: true, ..NoteTaker::new() });
+        eventually("all events applied", || async { (notes(db).await.len() >= 15).then_some(()) }).await;
+        let applied = notes(db).await;
+        for user in users {
+            let versions: Vec<i64> =
+                applied.iter().filter(|(id, _)| *id == user).map(|(_, version)| *version).collect();
+            assert_eq!(versions, [1, 2, 3, 4, 5]);
+        }
+        assert_eq!(outbox::backlog(db).await.unwrap(), 0);
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_sent_again_has_one_effect() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let handler = NoteTaker::new();
+    let running = Running::start(&db, &broker, handler);
+    let user = Uuid::now_v7();
+    let first = ban(&db, user).await;
+    let db = &db;
+    eventually("the first copy", || async { (notes(db).await.len() == 1).then_some(()) }).await;
+    let again = db.transaction(|tx| async move { outbox::resend(&tx, first.id).await }).await.unwrap();
+    assert!(again, "the message is there");
+    ban(db, user).await;
+    eventually("the message behind the copy", || async { (notes(db).await.len() >= 2).then_some(()) }).await;
+    assert_eq!(notes(db).await, [(user, 1), (user, 2)]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_rolled_back_change_tells_nobody() {
+    let db = sqlite::<Migrator>().await;
+    let user = Uuid::now_v7();
+    let refused: Result<(), Failure> = db
+        .transaction(|tx| async move {
+            outbox::append(&tx, NewMessage::new(user, "service:test", &UserUnbanned {})).await?;
+            Err(Failure::refused("NO", "not this time"))
+        })
+        .await;
+    assert!(matches!(refused, Err(Failure::Refused(_))));
+    assert_eq!(outbox::backlog(&db).await.unwrap(), 0);
+    assert_eq!(ban(&db, user).await.aggregate_version, 1, "the version was not used up");
+}
+
+#[tokio::test]
+async fn concurrent_writers_leave_no_gap_in_the_versions() {
+    for db in each_database::<Migrator>().await {
+        let user = Uuid::now_v7();
+        let writers = (0..20).map(|_| {
+            let db = db.db().clone();
+            tokio::spawn(async move { ban(&db, user).await.aggregate_version })
+        });
+        let mut versions: Vec<i64> = Vec::new();
+        for writer in writers.collect::<Vec<_>>() {
+            versions.push(writer.await.unwrap());
+        }
+        versions.sort_unstable();
+        assert_eq!(versions, (1..=20).collect::<Vec<i64>>());
+    }
+}
+
+#[tokio::test]
+async fn poison_goes_to_the_dead_letters_and_the_rest_goes_on() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let (bad, good) = (Uuid::now_v7(), Uuid::now_v7());
+    let running = Running::start(&db, &broker, NoteTaker { poison: Some(bad), ..NoteTaker::new() });
+    let buried = ban(&db, bad).await;
+    ban(&db, good).await;
+    let db = &db;
+    eventually("the good event", || async { (notes(db).await == [(good, 1)]).then_some(()) }).await;
+    let config = client::consumer_config(&broker.kafka().brokers, "undertaker");
+    let reader: rdkafka::consumer::StreamConsumer = config.create().unwrap();
+    rdkafka::consumer::Consumer::subscribe(&reader, &[&Topic::UserEvents.dead_letter()]).unwrap();
+    let letter = tokio::time::timeout(std::time::Duration::from_secs(30), reader.recv()).await.unwrap().unwrap();
+    assert_eq!(Envelope::from_record(&letter.detach()).unwrap().id, buried.id);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_unreadable_record_does_not_stop_the_consumer() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let running = Running::start(&db, &broker, NoteTaker::new());
+    let user = Uuid::now_v7();
+    ban(&db, user).await;
+    let db = &db;
+    eventually("topics exist", || async { (notes(db).await.len() == 1).then_some(()) }).await;
+    let producer = client::producer(&broker.kafka().brokers).unwrap();
+    let key = user.to_string();
+    let garbage = FutureRecord::to(Topic::UserEvents.name()).key(&key).payload("not json");
+    producer.send(garbage, Timeout::Never).await.unwrap();
+    ban(db, user).await;
+    eventually("the event behind", || async { (notes(db).await.len() == 2).then_some(()) }).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_written_while_the_broker_was_away_arrives_after_it_is_back() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let running = Running::start(&db, &broker, NoteTaker::new());
+    let user = Uuid::now_v7();
+    ban(&db, user).await;
+    let watched = &db;
+    eventually("the first event", || async { (notes(watched).await.len() == 1).then_some(()) }).await;
+    let broker = broker.restart().await;
+    for _ in 0..3 {
+        ban(&db, user).await;
+    }
+    eventually("the later events", || async { (notes(watched).await.len() >= 4).then_some(()) }).await;
+    assert_eq!(notes(&db).await, [(user, 1), (user, 2), (user, 3), (user, 4)]);
+    running.stop().await;
+    drop(broker);
+}
+
+#[tokio::test]
+async fn a_gap_is_told_from_an_old_version() {
+    let db = sqlite::<Migrator>().await;
+    let event = ban(&db, Uuid::now_v7()).await;
+    let event = &event;
+    let gates = db
+        .transaction(|tx| async move {
+            let mut gates = Vec::new();
+            for version in [2, 1, 1, 2, 4] {
+                let event = Envelope { aggregate_version: version, ..event.clone() };
+                gates.push(inbox::gate(&tx, "p", &event).await?);
+            }
+            Ok::<_, SystemError>(gates)
+        })
+        .await
+        .unwrap();
+    use inbox::Gate::{Apply, Drop, Gap};
+    assert_eq!(gates, [Gap { mine: 0 }, Apply, Drop, Apply, Gap { mine: 2 }]);
+}
