@@ -1,0 +1,66 @@
+import type { LedgerKind } from '@/graphql/generated';
+import type { Money } from '@/lib/money';
+import { LocalTime } from '@/ui/local-time';
+import { Price } from '@/ui/price';
+
+type Entry = {
+  id: string;
+  at: string;
+  kind: LedgerKind;
+  amount: Money;
+  balanceAfter: Money;
+  reference: string;
+};
+
+const labels: Record<LedgerKind, string> = {
+  GRANT: 'Credit',
+  HOLD: 'Set aside',
+  RELEASE: 'Set free',
+  CAPTURE: 'Paid',
+  FEE: 'Fee',
+  PAYOUT: 'Payout',
+  REFUND: 'Refund',
+};
+
+export function Ledger({ entries }: { entries: Entry[] }) {
+  if (entries.length === 0) return <p className="text-muted">No movements yet.</p>;
+  return (
+    <div className="card overflow-x-auto">
+      <table className="w-full min-w-[30rem] text-left text-sm">
+        <caption className="sr-only">Movements of your wallet, newest first</caption>
+        <thead className="border-b border-line text-muted">
+          <tr>
+            {['When', 'What', 'Amount', 'Balance'].map((title, at) => (
+              <th
+                key={title}
+                scope="col"
+                className={`px-4 py-3 font-semibold ${at > 1 ? 'text-right' : ''}`}
+              >
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody className="divide-y divide-line">
+          {entries.map((entry) => (
+            <tr key={entry.id}>
+              <td className="whitespace-nowrap px-4 py-3 text-muted">
+                <LocalTime at={entry.at} />
+              </td>
+              <td className="px-4 py-3">
+                <span className="font-semibold">{labels[entry.kind]}</span>
+                <span className="block max-w-56 truncate text-muted">{entry.reference}</span>
+              </td>
+              <td className="px-4 py-3 text-right">
+                <Price money={entry.amount} />
+              </td>
+              <td className="px-4 py-3 text-right text-muted">
+                <Price money={entry.balanceAfter} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

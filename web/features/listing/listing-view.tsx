@@ -1,0 +1,176 @@
+import Link from 'next/link';
+import type { ReactNode } from 'react';
+import { isBroken, type PartError } from '@/graphql/errors';
+import type { ListingPageQuery } from '@/graphql/generated';
+import { Countdown } from '@/ui/countdown';
+import { Icon } from '@/ui/icon';
+import { SectionNotice } from '@/ui/notice';
+import { Price } from '@/ui/price';
+import { Stars } from '@/ui/stars';
+import { BidHistory, ItemHistory } from './auction-history';
+import { listingKindLabel, listingStatusLabel } from './labels';
+
+type Listing = NonNullable<ListingPageQuery['listing']>;
+export type Auction = Extract<Listing, { __typename: 'AuctionListing' }>;
+type FixedPrice = Extract<Listing, { __typename: 'FixedPriceListing' }>;
+type Service = Extract<Listing, { __typename: 'ServiceListing' }>;
+
+/** A listing to read. Bidding, reserving and booking come with their own forms. */
+export function ListingView({ listing, errors }: { listing: Listing; errors: PartError[] }) {
+  const picture = pictureOf(listing);
+  return (
+    <div className="shell py-6 md:py-10">
+      <div className="grid gap-8 lg:grid-cols-2 lg:gap-14">
+        <div className="card overflow-hidden bg-raised">
+          {picture ? (
+            <img
+              src={picture}
+              alt=""
+              width={800}
+              height={800}
+              className="aspect-square w-full object-cover"
+            />
+          ) : (
+            <div className="grid aspect-square place-items-center text-muted">
+              <Icon name="tag" className="size-16" />
+            </div>
+          )}
+        </div>
+        <div className="grid content-start gap-6">
+          <div className="grid gap-3">
+            <p className="flex flex-wrap gap-2">
+              <span className="chip bg-roast-soft text-ink">
+                {listingKindLabel(listing.__typename)}
+              </span>
+              <span className="chip bg-raised text-muted">
+                {listingStatusLabel(listing.status)}
+              </span>
+            </p>
+            <h1 className="text-[clamp(2rem,4.5vw,3.1rem)]">{listing.title}</h1>
+          </div>
+          <div className="card grid gap-4 p-5 shadow-card md:p-6">
+            <Terms listing={listing} />
+          </div>
+          <SellerLine seller={listing.seller} broken={isBroken(errors, 'listing.seller')} />
+        </div>
+      </div>
+      {listing.__typename === 'AuctionListing' ? (
+        <div className="mt-14 grid gap-10 lg:grid-cols-2">
+          <BidHistory bids={listing.bids} />
+          <ItemHistory item={listing.item} broken={isBroken(errors, 'listing.item')} />
+        </div>
+      ) : null}
+    </div>
+  );
+}
+
+function pictureOf(listing: Listing): string | null {
+  if (listing.__typename === 'AuctionListing') return listing.item?.imageUrl ?? null;
+  if (listing.__typename === 'FixedPriceListing') return listing.product?.images[0]?.url ?? null;
+  return null;
+}
+
+function Terms({ listing }: { listing: Listing }) {
+  switch (listing.__typename) {
+    case 'AuctionListing':
+      return <AuctionTerms auction={listing} />;
+    case 'FixedPriceListing':
+      return <FixedPriceTerms listing={listing} />;
+    case 'ServiceListing':
+      return <ServiceTerms listing={listing} />;
+  }
+}
+
+function Fact({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className="flex items-baseline justify-between gap-4">
+      <dt className="text-muted">{label}</dt>
+      <dd className="text-right font-semibold">{children}</dd>
+    </div>
+  );
+}
+
+function AuctionTerms({ auction }: { auction: Auction }) {
+  return (
+    <>
+      <div className="flex flex-wrap items-end justify-between gap-4">
+        <div>
+          <p className="text-sm text-muted">{auction.bidCount > 0 ? 'Current bid' : 'Starts at'}</p>
+          <Price money={auction.currentPrice} className="font-display text-4xl font-semibold" />
+        </div>
+        <p className="chip bg-gold-soft text-base text-ink">
+          <Icon name="clock" className="size-4" />
+          <Countdown endsAt={auction.endsAt} serverNow={auction.serverNow} />
+        </p>
+      </div>
+      <dl className="grid gap-2 border-t border-line pt-4">
+        <Fact label="Bids">{auction.bidCount}</Fact>
+        <Fact label="Next bid from">
+          <Price money={auction.minNextBid} />
+        </Fact>
+        {auction.buyNowPrice ? (
+          <Fact label="Buy now">
+            <Price money={auction.buyNowPrice} />
+          </Fact>
+        ) : null}
+        <Fact label="Reserve">{auction.reserveMet ? 'met' : 'not met yet'}</Fact>
+      </dl>
+    </>
+  );
+}
+
+function FixedPriceTerms({ listing }: { listing: FixedPrice }) {
+  return (
+    <>
+      <Price money={listing.price} className="font-display text-4xl font-semibold" />
+      {listing.product ? (
+        <p className="text-muted">
+          The shop sells this too:{' '}
+          <Link href={`/products/${listing.product.slug}`} className="link">
+            {listing.product.name}
+          </Link>
+          {listing.product.availability.inStock ? '' : ' (sold out there)'}
+        </p>
+      ) : null}
+    </>
+  );
+}
+
+function ServiceTerms({ listing }: { listing: Service }) {
+  return (
+    <>
+      <Price money={listing.price} className="font-display text-4xl font-semibold" />
+      <dl className="grid gap-2 border-t border-line pt-4">
+        <Fact label="Deposit">
+          <Price money={listing.deposit} />
+        </Fact>
+        {listing.durationMinutes ? (
+          <Fact label="Takes about">{listing.durationMinutes} min</Fact>
+        ) : null}
+      </dl>
+      <p className="prose-text">{listing.description}</p>
+    </>
+  );
+}
+
+function SellerLine({ seller, broken }: { seller: Listing['seller']; broken: boolean }) {
+  if (!seller) {
+    return broken ? <SectionNotice>We cannot show the seller right now.</SectionNotice> : null;
+  }
+  return (
+    <div className="card flex items-center gap-4 p-4">
+      <span className="grid size-12 shrink-0 place-items-center rounded-full bg-pandan-soft text-pandan">
+        <Icon name="store" className="size-6" />
+      </span>
+      <div className="min-w-0 flex-1">
+        <p className="text-sm text-muted">
+          {seller.verified ? 'Offered by, verified' : 'Offered by'}
+        </p>
+        <p className="truncate font-semibold">{seller.displayName}</p>
+      </div>
+      {seller.rating && seller.rating.count > 0 ? (
+        <Stars average={seller.rating.average} count={seller.rating.count} />
+      ) : null}
+    </div>
+  );
+}

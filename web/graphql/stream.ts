@@ -1,0 +1,46 @@
+// A subscription of the gateway, passed through to an EventSource of ours.
+//
+// The gateway speaks GraphQL over Server-Sent Events (distinct connections): `event: next` with a GraphQL answer,
+// then `event: complete`. The bytes go on unchanged, and the token stays on this side.
+import 'server-only';
+import { gatewayUrl } from '@/lib/site';
+import type { TypedDocumentString } from './generated';
+
+export async function openStream<Data, Variables>(
+  document: TypedDocumentString<Data, Variables>,
+  variables: Variables,
+  token: string,
+  signal: AbortSignal,
+): Promise<Response> {
+  let upstream: Response;
+  try {
+    upstream = await fetch(gatewayUrl(), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        authorization: `Bearer ${token}`,
+      },
+      body: JSON.stringify({ query: document.toString(), variables }),
+      cache: 'no-store',
+      // When the reader leaves, the subscription ends at the gateway too.
+      signal,
+    });
+  } catch (error) {
+    if (!signal.aborted) console.error(`gateway: stream: ${String(error)}`);
+    return new Response('The gateway is not reachable', { status: 502 });
+  }
+  const isStream = upstream.headers.get('content-type')?.startsWith('text/event-stream');
+  if (!upstream.ok || !upstream.body || !isStream) {
+    await upstream.body?.cancel();
+    return new Response('The gateway did not open a stream', { status: 502 });
+  }
+  return new Response(upstream.body, {
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store, no-transform',
+      // Proxies of the nginx family would hold small events back.
+      'x-accel-buffering': 'no',
+    },
+  });
+}

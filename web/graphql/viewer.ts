@@ -1,0 +1,34 @@
+// Asking the gateway as the one who is signed in.
+import 'server-only';
+import { redirect } from 'next/navigation';
+import { currentSession } from '@/lib/session/cookies';
+import type { Session } from '@/lib/session/session';
+import { ask } from './client';
+import type { Answer } from './errors';
+import type { TypedDocumentString } from './generated';
+
+/**
+ * Asks with the session's token, or as a visitor when there is none.
+ *
+ * A token that the gateway no longer takes (revoked, or signed by a key that is gone) would break every page,
+ * so the session is ended and the page asked for again.
+ */
+export async function askAsViewer<Data, Variables>(
+  document: TypedDocumentString<Data, Variables>,
+  variables: Variables,
+  page = '/',
+): Promise<Answer<Data>> {
+  const session = await currentSession();
+  const answer = await ask(document, variables, { token: session?.accessToken });
+  if (session && !answer.ok && answer.failure.kind === 'unauthenticated') {
+    redirect(`/session/ended?next=${encodeURIComponent(page)}`);
+  }
+  return answer;
+}
+
+/** The session, or a detour to the login page that comes back to `page`. */
+export async function requireSession(page: string): Promise<Session> {
+  const session = await currentSession();
+  if (!session) redirect(`/login?next=${encodeURIComponent(page)}`);
+  return session;
+}
