@@ -4,9 +4,21 @@
 //! gateways accept too. Always: the result is either a complete supergraph or a list of errors, never both.
 //! Elsewhere: reading a composed supergraph (`kopitiam-supergraph`), files and URLs of subgraphs (`kopitiam-server`).
 //!
+//! In the order of work:
+//! - [`ingest`]: SDL → [`model`], with `@link` resolved ([`federation`] is the table of directives, [`field_set`] their syntax);
+//! - [`validate`]: rules of one subgraph, facts about its fields;
+//! - [`merge`]: types, fields, values and directives of all subgraphs into one schema, with hints;
+//! - [`emit`]: the supergraph document;
 //! - [`diagnostic`]: codes, messages and places.
 
 mod diagnostic;
+mod emit;
+mod federation;
+mod field_set;
+mod ingest;
+mod merge;
+mod model;
+mod validate;
 
 pub use diagnostic::{Diagnostic, Location};
 
@@ -33,10 +45,33 @@ pub struct Composed {
 /// Composes subgraphs into one supergraph.
 ///
 /// # Errors
-/// Every problem found, with Apollo's published codes and the places in the subgraphs they come from.
+/// Every problem found, with Apollo's published codes and the places in the subgraphs they come from. Later steps are
+/// skipped when an earlier one fails: a subgraph that cannot be read is not merged.
 pub fn compose(subgraphs: &[Subgraph]) -> Result<Composed, Vec<Diagnostic>> {
-    if subgraphs.is_empty() {
-        return Err(vec![Diagnostic::error("NO_SUBGRAPHS", "there is no subgraph to compose".to_owned())]);
+    let mut ordered: Vec<&Subgraph> = subgraphs.iter().collect();
+    ordered.sort_by(|left, right| left.name.cmp(&right.name));
+    let mut errors: Vec<Diagnostic> = Vec::new();
+    for pair in ordered.windows(2).filter(|pair| pair[0].name == pair[1].name) {
+        let message = format!("a subgraph named \"{}\" is given twice", pair[0].name);
+        errors.push(Diagnostic::error("INVALID_SUBGRAPH_NAME", message));
     }
-    Ok(Composed { supergraph_sdl: String::new(), hints: Vec::new() })
+    let mut schemas = Vec::new();
+    for subgraph in ordered {
+        match ingest::read(subgraph) {
+            Ok(mut schema) => {
+                errors.extend(validate::subgraph(&mut schema));
+                schemas.push(schema);
+            }
+            Err(found) => errors.extend(found),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    ingest::one::upgrade(&mut schemas);
+    let (merged, errors, hints) = merge::merge(&schemas);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(Composed { supergraph_sdl: emit::supergraph(&merged, &schemas), hints })
 }

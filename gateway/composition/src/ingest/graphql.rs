@@ -1,0 +1,248 @@
+//! Is the subgraph valid GraphQL? The general rules come from apollo-compiler; federation's leniencies are applied first.
+//!
+//! In: the parsed document and its links. Out: `INVALID_GRAPHQL` and the two "definition invalid" codes.
+//! Leniencies: types may be extended without a definition, a subgraph needs no query type, federation's
+//! definitions need not be written.
+
+use std::collections::HashSet;
+
+use apollo_compiler::Node;
+use apollo_compiler::Schema;
+use apollo_compiler::ast::{self, Definition, DirectiveDefinition, Document, Type};
+
+use super::links::Links;
+use super::{Problems, Reader};
+use crate::federation::{Fed, SUPPORT_SDL};
+
+/// Checks the author's definitions of federation directives, then the document as a whole.
+pub(super) fn validate(document: &Document, links: &Links, reader: &Reader<'_>, problems: &mut Problems) {
+    let names = links.directive_names();
+    for definition in &document.definitions {
+        if let Definition::DirectiveDefinition(written) = definition
+            && let Some((_, fed)) = names.iter().find(|(name, _)| *name == written.name.as_str())
+        {
+            check_directive_definition(written, *fed, reader, problems);
+        }
+        check_type_definition(definition, links, reader, problems);
+    }
+    if !problems.is_empty() {
+        return;
+    }
+    let prepared = prepare(document, links, &names);
+    let result = Schema::builder().adopt_orphan_extensions().add_ast(&prepared).build();
+    let errors = match result.map(Schema::validate) {
+        Ok(Ok(_)) => return,
+        Ok(Err(failed)) | Err(failed) => failed.errors,
+    };
+    for error in errors.iter() {
+        let json = error.unstable_to_json_compat();
+        let place = reader.line_column(json.locations.first().copied());
+        problems.add("INVALID_GRAPHQL", json.message, place);
+    }
+}
+
+/// The document without what federation owns, with what it needs, and with a query type.
+fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Document {
+    let mut defined: HashSet<String> = document
+        .definitions
+        .iter()
+        .filter(|definition| !definition.is_extension_definition())
+        .filter_map(|definition| definition.name().map(ToString::to_string))
+        .collect();
+    let mut prepared = Document { sources: document.sources.clone(), definitions: Vec::new() };
+    for definition in &document.definitions {
+        let owned = match definition {
+            Definition::DirectiveDefinition(written) => {
+                names.iter().any(|(name, _)| *name == written.name.as_str())
+            }
+            _ => definition.name().is_some_and(|name| links.type_names.contains(name.as_str())),
+        };
+        if owned {
+            continue;
+        }
+        // The first extension of an undefined type stands for its definition.
+        let first = definition.is_extension_definition()
+            && definition.name().is_some_and(|name| defined.insert(name.to_string()));
+        prepared.definitions.push(without_entities(if first {
+            to_definition(definition)
+        } else {
+            definition.clone()
+        }));
+    }
+    let mut support = SUPPORT_SDL.to_owned();
+    for (name, fed) in names {
+        support.push_str(&format!(" directive @{name} {}", fed.definition().sdl));
+    }
+    for name in &links.type_names {
+        let ours =
+            ["link__Import", "link__Purpose"].contains(&name.as_str()) || name.starts_with("federation__");
+        if !ours && name != "Query" {
+            support.push_str(&format!(" scalar {name}"));
+        }
+    }
+    if !has_query(document) {
+        support.push_str(" type Query { _empty: Boolean }");
+    }
+    let support = Document::parse(support, "federation").expect("the definitions above are valid syntax");
+    prepared.definitions.extend(support.definitions);
+    prepared
+}
+
+fn has_query(document: &Document) -> bool {
+    document.definitions.iter().any(|definition| match definition {
+        Definition::SchemaDefinition(_) => true,
+        Definition::SchemaExtension(schema) => !schema.root_operations.is_empty(),
+        Definition::ObjectTypeDefinition(ty) => ty.name == "Query",
+        Definition::ObjectTypeExtension(ty) => ty.name == "Query",
+        _ => false,
+    })
+}
+
+/// Federation's own root fields are dropped: their types are.
+fn without_entities(definition: Definition) -> Definition {
+    let own = |field: &Node<ast::FieldDefinition>| field.name != "_entities" && field.name != "_service";
+    match definition {
+        Definition::ObjectTypeDefinition(mut ty) if !ty.fields.iter().all(own) => {
+            let owned = ty.make_mut();
+            owned.fields.retain(own);
+            if owned.fields.is_empty() {
+                owned.fields.push(Node::new(ast::FieldDefinition {
+                    description: None,
+                    name: apollo_compiler::name!("_empty"),
+                    arguments: Vec::new(),
+                    ty: Type::Named(apollo_compiler::name!("Boolean")),
+                    directives: ast::DirectiveList::new(),
+                }));
+            }
+            Definition::ObjectTypeDefinition(ty)
+        }
+        Definition::ObjectTypeExtension(mut ty) if !ty.fields.iter().all(own) => {
+            ty.make_mut().fields.retain(own);
+            Definition::ObjectTypeExtension(ty)
+        }
+        other => other,
+    }
+}
+
+fn to_definition(extension: &Definition) -> Definition {
+    macro_rules! converted {
+        ($ty:ident, $target:ident, $($field:ident),*) => {
+            Definition::$target(
+                $ty.same_location(ast::$target { description: None, $($field: $ty.$field.clone()),* }),
+            )
+        };
+    }
+    match extension {
+        Definition::ScalarTypeExtension(ty) => converted!(ty, ScalarTypeDefinition, name, directives),
+        Definition::ObjectTypeExtension(ty) => {
+            converted!(ty, ObjectTypeDefinition, name, implements_interfaces, directives, fields)
+        }
+        Definition::InterfaceTypeExtension(ty) => {
+            converted!(ty, InterfaceTypeDefinition, name, implements_interfaces, directives, fields)
+        }
+        Definition::UnionTypeExtension(ty) => converted!(ty, UnionTypeDefinition, name, directives, members),
+        Definition::EnumTypeExtension(ty) => converted!(ty, EnumTypeDefinition, name, directives, values),
+        Definition::InputObjectTypeExtension(ty) => {
+            converted!(ty, InputObjectTypeDefinition, name, directives, fields)
+        }
+        other => other.clone(),
+    }
+}
+
+/// An author may write federation's definitions out, but only compatibly.
+fn check_directive_definition(
+    written: &Node<DirectiveDefinition>,
+    fed: Fed,
+    reader: &Reader<'_>,
+    problems: &mut Problems,
+) {
+    let place = reader.place(written.location());
+    let name = &written.name;
+    let mut complain = |what: String| {
+        problems.add(
+            "DIRECTIVE_DEFINITION_INVALID",
+            format!("invalid definition for directive \"@{name}\": {what}"),
+            place,
+        );
+    };
+    let text = format!("directive @{name} {}", fed.definition().sdl);
+    let document = Document::parse(text, "federation").expect("the table holds valid syntax");
+    let Some(Definition::DirectiveDefinition(expected)) = document.definitions.first() else { return };
+    for argument in &written.arguments {
+        if !expected.arguments.iter().any(|known| known.name == argument.name) {
+            complain(format!("unknown argument \"{}\"", argument.name));
+        }
+    }
+    for argument in &expected.arguments {
+        match written.arguments.iter().find(|given| given.name == argument.name) {
+            None if argument.ty.is_non_null() && argument.default_value.is_none() => {
+                complain(format!("missing required argument \"{}\"", argument.name));
+            }
+            Some(given) if !compatible(&given.ty, &argument.ty) => {
+                complain(format!(
+                    "argument \"{}\" should have type {} but is of type {}",
+                    argument.name, argument.ty, given.ty
+                ));
+            }
+            _ => {}
+        }
+    }
+    if written.repeatable && !expected.repeatable {
+        complain("it should not be repeatable".to_owned());
+    }
+    let extra: Vec<String> = written
+        .locations
+        .iter()
+        .filter(|location| !expected.locations.contains(location))
+        .map(ToString::to_string)
+        .collect();
+    if !extra.is_empty() {
+        complain(format!("it cannot be used on {}", extra.join(", ")));
+    }
+}
+
+/// Custom scalars go by many names (`_FieldSet`, `String`…), so only lists and known scalars are compared.
+fn compatible(given: &Type, expected: &Type) -> bool {
+    let custom = expected.inner_named_type().contains("__");
+    let scalar_matches = if custom {
+        !matches!(given.inner_named_type().as_str(), "Boolean" | "Float")
+    } else {
+        given.inner_named_type() == expected.inner_named_type()
+    };
+    scalar_matches && (custom || given.is_list() == expected.is_list())
+}
+
+/// Types that belong to a specification have a fixed kind.
+fn check_type_definition(
+    definition: &Definition,
+    links: &Links,
+    reader: &Reader<'_>,
+    problems: &mut Problems,
+) {
+    let Some(name) = definition.name() else { return };
+    if definition.as_directive_definition().is_some() || !links.type_names.contains(name.as_str()) {
+        return;
+    }
+    let good = match name.as_str() {
+        "_Entity" => definition.as_union_type_definition().is_some(),
+        "_Service" => definition.as_object_type_definition().is_some(),
+        "link__Purpose" => definition.as_enum_type_definition().is_some(),
+        // Code-first servers are known to print this one in several ways.
+        "_Any" | "link__Import" => true,
+        local => {
+            definition.as_scalar_type_definition().is_some()
+                || links.specs.iter().any(|spec| {
+                    spec.identity == "https://specs.apollo.dev/link"
+                        && spec.imports.iter().any(|(_, import)| import == local)
+                })
+        }
+    };
+    if !good {
+        let place = reader.place(name.location());
+        problems.add(
+            "TYPE_DEFINITION_INVALID",
+            format!("invalid definition for type \"{name}\": it belongs to a specification and has another kind there"),
+            place,
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! Definitions and `@link`s of the directives the supergraph uses, and the executable directives all subgraphs share.
+
+use apollo_compiler::ast::{DirectiveDefinition, DirectiveLocation, Type};
+use indexmap::IndexMap;
+
+use super::Merger;
+use super::model::Merged;
+use crate::federation::{DEFINITIONS, Fed};
+use crate::model::{Applied, Place};
+
+/// Order of links in the supergraph.
+const ORDER: &[Fed] = &[
+    Fed::Tag,
+    Fed::Inaccessible,
+    Fed::Authenticated,
+    Fed::RequiresScopes,
+    Fed::Policy,
+    Fed::Context,
+    Fed::Cost,
+    Fed::ListSize,
+];
+
+pub(super) fn merge_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
+    merge_schema(merger, merged);
+    federation_definitions(merger, merged);
+    composed_definitions(merger, merged);
+    executable_definitions(merger, merged);
+}
+
+fn merge_schema(merger: &mut Merger<'_>, merged: &mut Merged) {
+    let schemas = merger.schemas;
+    merged.schema_description = merger.description(
+        "the schema",
+        schemas
+            .iter()
+            .enumerate()
+            .map(|(index, schema)| (index, schema.schema_description.as_ref(), Place::default())),
+    );
+    let directives: Vec<(usize, Vec<Applied>)> = schemas
+        .iter()
+        .enumerate()
+        .map(|(index, schema)| {
+            let own = |applied: &&Applied| !applied.is(Fed::Link) && !applied.is(Fed::ComposeDirective);
+            (index, schema.schema_directives.iter().filter(own).cloned().collect())
+        })
+        .collect();
+    merged.schema_directives =
+        merger.directives("the schema", directives.iter().map(|(index, list)| (*index, list)));
+}
+
+fn federation_definitions(merger: &Merger<'_>, merged: &mut Merged) {
+    let used = &merger.names.used;
+    let mut imports_of_cost = Vec::new();
+    for fed in ORDER.iter().copied().filter(|fed| used.contains(fed)) {
+        let spec = fed.merged().expect("only merged directives are in the order");
+        let local = merger.names.renamed.get(&fed).map_or(fed.name(), String::as_str);
+        merged.definitions.insert(local.to_owned(), spec.definition());
+        if !spec.types.is_empty() {
+            merged.support_scalars.insert(spec.types.to_owned());
+        }
+        let import = import_text(fed.name(), local);
+        if spec.spec == "cost" {
+            if fed == Fed::ListSize || local != fed.name() {
+                imports_of_cost.push(import);
+            }
+            continue;
+        }
+        let import = if local == fed.name() { String::new() } else { format!(", import: [{import}]") };
+        let purpose =
+            if spec.purpose.is_empty() { String::new() } else { format!(", for: {}", spec.purpose) };
+        merged.links.push(format!(
+            "@link(url: \"https://specs.apollo.dev/{}/{}\"{import}{purpose})",
+            spec.spec, spec.version
+        ));
+    }
+    if used.contains(&Fed::Cost) || used.contains(&Fed::ListSize) {
+        let import = if imports_of_cost.is_empty() {
+            String::new()
+        } else {
+            format!(", import: [{}]", imports_of_cost.join(", "))
+        };
+        merged.links.push(format!("@link(url: \"https://specs.apollo.dev/cost/v0.1\"{import})"));
+    }
+    if used.contains(&Fed::Context) {
+        merged.definitions.insert(
+            "context__fromContext".to_owned(),
+            "(field: context__ContextFieldValue) on ARGUMENT_DEFINITION".to_owned(),
+        );
+    }
+    if used.contains(&Fed::CacheTag) {
+        merged
+            .links
+            .push("@link(url: \"https://specs.apollo.dev/cacheTag/v0.1\", for: EXECUTION)".to_owned());
+    }
+}
+
+fn import_text(original: &str, local: &str) -> String {
+    if original == local {
+        format!("\"@{original}\"")
+    } else {
+        format!("{{name: \"@{original}\", as: \"@{local}\"}}")
+    }
+}
+
+/// One link per specification, with the newest version any subgraph uses.
+fn composed_definitions(merger: &Merger<'_>, merged: &mut Merged) {
+    let mut links: IndexMap<&str, ((u32, u32), &str, Vec<String>)> = IndexMap::new();
+    for (local, composed) in &merger.names.composed {
+        let entry = links
+            .entry(composed.identity.as_str())
+            .or_insert_with(|| (composed.version, composed.url.as_str(), Vec::new()));
+        if entry.0 < composed.version {
+            (entry.0, entry.1) = (composed.version, composed.url.as_str());
+        }
+        entry.2.push(import_text(&composed.original, local));
+        if let Some((definition, _)) = merger.schemas[composed.subgraph].definitions.get(local.as_str()) {
+            merged
+                .definitions
+                .insert(local.clone(), definition_text(definition, &definition.locations, |_| true));
+        }
+    }
+    for (_, url, imports) in links.into_values() {
+        merged.links.push(format!("@link(url: \"{url}\", import: [{}])", imports.join(", ")));
+    }
+}
+
+fn definition_text(
+    definition: &DirectiveDefinition,
+    locations: &[DirectiveLocation],
+    keeps: impl Fn(&str) -> bool,
+) -> String {
+    let arguments: Vec<String> = definition
+        .arguments
+        .iter()
+        .filter(|argument| keeps(&argument.name))
+        .map(|argument| match &argument.default_value {
+            Some(default) => {
+                format!("{}: {} = {}", argument.name, argument.ty, default.serialize().no_indent())
+            }
+            None => format!("{}: {}", argument.name, argument.ty),
+        })
+        .collect();
+    let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
+    let repeatable = if definition.repeatable { " repeatable" } else { "" };
+    let locations: Vec<&str> = locations.iter().map(|location| location.name()).collect();
+    format!("{arguments}{repeatable} on {}", locations.join(" | "))
+}
+
+fn is_executable(location: DirectiveLocation) -> bool {
+    matches!(
+        location,
+        DirectiveLocation::Query
+            | DirectiveLocation::Mutation
+            | DirectiveLocation::Subscription
+            | DirectiveLocation::Field
+            | DirectiveLocation::FragmentDefinition
+            | DirectiveLocation::FragmentSpread
+            | DirectiveLocation::InlineFragment
+            | DirectiveLocation::VariableDefinition
+    )
+}
+
+/// A client may use a directive only when every subgraph understands it.
+fn executable_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
+    let schemas = merger.schemas;
+    let Some(first) = schemas.first() else { return };
+    for (name, (definition, place)) in &first.definitions {
+        if merged.definitions.contains_key(name.as_str())
+            || DEFINITIONS.iter().any(|row| row.name == name.as_str())
+        {
+            continue;
+        }
+        let all: Vec<&DirectiveDefinition> =
+            schemas.iter().filter_map(|schema| Some(&schema.definitions.get(name)?.0)).collect();
+        let locations: Vec<DirectiveLocation> = definition
+            .locations
+            .iter()
+            .copied()
+            .filter(|location| {
+                is_executable(*location) && all.iter().all(|other| other.locations.contains(location))
+            })
+            .collect();
+        if all.len() < schemas.len() || locations.is_empty() {
+            if definition.locations.iter().copied().any(is_executable) {
+                let message = format!(
+                    "executable directive \"@{name}\" will not be part of the supergraph as not all subgraphs have it with a common location"
+                );
+                merger.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE", message, [(0, *place)]);
+            }
+            continue;
+        }
+        let argument_types = |argument: &str| -> Vec<Option<&Type>> {
+            all.iter()
+                .map(|other| {
+                    other.arguments.iter().find(|given| given.name == argument).map(|given| given.ty.as_ref())
+                })
+                .collect()
+        };
+        let keeps = |argument: &str| {
+            let types = argument_types(argument);
+            types.iter().all(Option::is_some) && types.windows(2).all(|pair| pair[0] == pair[1])
+        };
+        let text = definition_text(definition, &locations, keeps);
+        merged.definitions.insert(name.to_string(), text);
+    }
+}

@@ -1,0 +1,62 @@
+//! An `@external` declaration must agree with the field it stands for.
+
+use super::Merger;
+use super::fields::Source;
+use super::model::MergedField;
+
+impl Merger<'_> {
+    pub(super) fn check_externals(&mut self, coordinate: &str, sources: &[Source<'_>], merged: &MergedField) {
+        let (external, own): (Vec<&Source<'_>>, Vec<&Source<'_>>) =
+            sources.iter().partition(|source| source.field.facts.external());
+        let types_differ = external.iter().any(|source| {
+            source.field.ty != merged.ty
+                && !self.is_subtype(&merged.ty, &source.field.ty)
+                && !own.iter().any(|other| other.field.ty == source.field.ty)
+        });
+        if types_differ {
+            let values = self.by_value(sources.iter().map(|source| (source.subgraph, &source.field.ty)));
+            let message = format!(
+                "type of field \"{coordinate}\" is incompatible across subgraphs (where marked @external): it has type {values}"
+            );
+            self.error("EXTERNAL_TYPE_MISMATCH", message, sources.iter().map(Source::at).collect::<Vec<_>>());
+        }
+        for argument in merged.arguments.values() {
+            let name = &argument.name;
+            let declared: Vec<_> = external
+                .iter()
+                .filter_map(|source| Some((source.subgraph, source.field.arguments.get(name)?)))
+                .collect();
+            let places: Vec<_> =
+                declared.iter().map(|(subgraph, argument)| (*subgraph, argument.place)).collect();
+            if declared.len() < external.len() {
+                let missing = external
+                    .iter()
+                    .filter(|source| !source.field.arguments.contains_key(name))
+                    .map(|source| source.subgraph);
+                let message = format!(
+                    "field \"{coordinate}\" is missing argument \"{name}\" in {}, where it is marked @external",
+                    self.named(missing)
+                );
+                self.error(
+                    "EXTERNAL_ARGUMENT_MISSING",
+                    message,
+                    external.iter().map(|source| source.at()).collect::<Vec<_>>(),
+                );
+            }
+            if declared.iter().any(|(_, other)| !self.is_subtype(&other.ty, &argument.ty)) {
+                let values = self.by_value(declared.iter().map(|(subgraph, other)| (*subgraph, &other.ty)));
+                let message = format!(
+                    "type of argument \"{coordinate}({name}:)\" is incompatible across subgraphs: it is \"{}\" but has type {values}, where the field is marked @external",
+                    argument.ty
+                );
+                self.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, places.clone());
+            }
+            if declared.iter().any(|(_, other)| other.default != argument.default) {
+                let message = format!(
+                    "argument \"{coordinate}({name}:)\" has incompatible defaults across subgraphs, where the field is marked @external"
+                );
+                self.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, places);
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Who may resolve a field that another subgraph resolves too.
+
+use super::Merger;
+use super::fields::Source;
+use super::model::MergedType;
+use super::overrides::Fate;
+use crate::model::Place;
+
+impl Merger<'_> {
+    /// A field that several subgraphs resolve must be shareable in each of them.
+    pub(super) fn check_sharing(&mut self, parent: &MergedType, coordinate: &str, sources: &[Source<'_>]) {
+        // During a progressive override the two sides resolve the field in turn, which is no sharing.
+        let resolving: Vec<&Source<'_>> = sources
+            .iter()
+            .filter(|source| source.fate == Fate::Kept && !source.field.facts.fully_external())
+            .collect();
+        let selfish: Vec<&Source<'_>> =
+            resolving.iter().copied().filter(|source| !source.field.facts.shareable()).collect();
+        if resolving.len() < 2 || selfish.is_empty() {
+            return;
+        }
+        let which = if selfish.len() == resolving.len() {
+            "all of them".to_owned()
+        } else {
+            self.named(selfish.iter().map(|source| source.subgraph))
+        };
+        let subscription =
+            if parent.name == "Subscription" { " (root subscription fields cannot be shared)" } else { "" };
+        let message = format!(
+            "non-shareable field \"{coordinate}\" is resolved from multiple subgraphs: it is resolved from {} and \
+             defined as non-shareable in {which}{subscription}",
+            self.named(resolving.iter().map(|source| source.subgraph)),
+        );
+        let places: Vec<(usize, Place)> = resolving.iter().map(|source| source.at()).collect();
+        self.error("INVALID_FIELD_SHARING", message, places);
+    }
+}

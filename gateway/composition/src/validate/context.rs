@@ -1,0 +1,203 @@
+//! `@context` and `@fromContext`: names, and selections that end in one value of the argument's type.
+//!
+//! Out: `context_arguments` of fields. Contexts set in no type, unnamed, or without a resolvable key are errors.
+
+use apollo_compiler::Name;
+use apollo_compiler::ast::{Type, Value};
+use indexmap::IndexMap;
+
+use crate::federation::Fed;
+use crate::field_set::{FieldSet, Selection, print};
+use crate::ingest::Problems;
+use crate::model::{Applied, ContextArgument, FieldDef, InputDef, Kind, SubgraphSchema, TypeDef, find};
+
+/// Context name → types that set it.
+type Contexts = IndexMap<String, Vec<Name>>;
+
+pub(super) fn resolve(schema: &mut SubgraphSchema, problems: &mut Problems) {
+    let contexts = contexts(schema, problems);
+    let mut found: Vec<(Name, Name, Vec<ContextArgument>)> = Vec::new();
+    for ty in schema.types.values() {
+        for field in ty.fields.values() {
+            let arguments: Vec<ContextArgument> = field
+                .arguments
+                .values()
+                .filter_map(|argument| {
+                    let applied = find(&argument.directives, Fed::FromContext)?;
+                    resolve_argument(schema, &contexts, ty, field, argument, applied, problems)
+                })
+                .collect();
+            if !arguments.is_empty() {
+                found.push((ty.name.clone(), field.name.clone(), arguments));
+            }
+        }
+    }
+    for (ty, field, arguments) in found {
+        if let Some(field) = schema.field_mut(&ty, &field) {
+            field.context_arguments = arguments;
+        }
+    }
+}
+
+fn contexts(schema: &SubgraphSchema, problems: &mut Problems) -> Contexts {
+    let mut contexts = Contexts::new();
+    for ty in schema.types.values() {
+        for applied in ty.directives.iter().filter(|applied| applied.is(Fed::Context)) {
+            let name = applied.text("name").unwrap_or_default();
+            let mut letters = name.chars();
+            let valid = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+                && letters.all(|letter| letter.is_ascii_alphanumeric());
+            if !valid {
+                problems.add(
+                    "CONTEXT_NAME_INVALID",
+                    format!("context name \"{name}\" is invalid: it may only hold letters and digits, a letter first"),
+                    applied.place,
+                );
+                continue;
+            }
+            contexts.entry(name.to_owned()).or_default().push(ty.name.clone());
+        }
+    }
+    contexts
+}
+
+fn resolve_argument(
+    schema: &SubgraphSchema,
+    contexts: &Contexts,
+    ty: &TypeDef,
+    field: &FieldDef,
+    argument: &InputDef,
+    applied: &Applied,
+    problems: &mut Problems,
+) -> Option<ContextArgument> {
+    let coordinate = format!("{}.{}({}:)", ty.name, field.name, argument.name);
+    let mut complain = |code: &'static str, message: String| {
+        problems.add(code, format!("{message}, on argument \"{coordinate}\""), applied.place);
+    };
+    let text = match applied.argument("field") {
+        Some(Value::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let parts = text.trim().strip_prefix('$').map(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        rest.split_at(end)
+    });
+    let Some((context, selection)) = parts.filter(|(name, rest)| !name.is_empty() && !rest.trim().is_empty())
+    else {
+        complain("NO_CONTEXT_IN_SELECTION", format!("@fromContext does not name a context: \"{text}\""));
+        return None;
+    };
+    let Some(setters) = contexts.get(context) else {
+        complain("CONTEXT_NOT_SET", format!("context \"{context}\" is used but never set"));
+        return None;
+    };
+    if ty.kind == Kind::Interface || implements_field(schema, ty, field) {
+        complain(
+            "CONTEXT_NOT_SET",
+            "@fromContext cannot be used on a field of an interface or one that implements it".to_owned(),
+        );
+        return None;
+    }
+    if argument.default.is_some() {
+        complain("CONTEXT_NOT_SET", "@fromContext arguments may not have a default value".to_owned());
+        return None;
+    }
+    if !ty.keys.iter().any(|key| key.resolvable) {
+        complain(
+            "CONTEXT_NO_RESOLVABLE_KEY",
+            format!("object \"{}\" uses a context and so needs a resolvable @key", ty.name),
+        );
+    }
+    for setter in setters {
+        if let Err(message) = check_selection(schema, setter, selection, argument) {
+            complain("CONTEXT_INVALID_SELECTION", format!("context \"{context}\": {message}"));
+            return None;
+        }
+    }
+    Some(ContextArgument {
+        context: format!(
+            "{}__{context}",
+            schema.name.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_', "_")
+        ),
+        name: argument.name.clone(),
+        ty: argument.ty.clone(),
+        selection: selection.to_owned(),
+    })
+}
+
+fn implements_field(schema: &SubgraphSchema, ty: &TypeDef, field: &FieldDef) -> bool {
+    ty.interfaces.keys().any(|interface| schema.field(interface, &field.name).is_some())
+}
+
+/// One value per runtime type of the setter, of the argument's type.
+fn check_selection(
+    schema: &SubgraphSchema,
+    setter: &Name,
+    selection: &str,
+    argument: &InputDef,
+) -> Result<(), String> {
+    let fields = FieldSet::parse(selection)?;
+    let Some(ty) = value_type(schema, setter, &fields.selections)? else {
+        return Err(format!(
+            "the selection \"{}\" selects nothing on \"{setter}\"",
+            print(&fields.selections)
+        ));
+    };
+    // A missing value is null, so the argument must take what the field gives.
+    let same =
+        ty.inner_named_type() == argument.ty.inner_named_type() && ty.is_list() == argument.ty.is_list();
+    if !same || (argument.ty.is_non_null() && !ty.is_non_null()) {
+        return Err(format!("the selection has type \"{ty}\" but the argument expects \"{}\"", argument.ty));
+    }
+    Ok(())
+}
+
+fn value_type(
+    schema: &SubgraphSchema,
+    parent: &Name,
+    selections: &[Selection],
+) -> Result<Option<Type>, String> {
+    let mut result: Option<Type> = None;
+    for selection in selections {
+        let found = match selection {
+            Selection::Field(field) => {
+                if field.aliased || field.directives {
+                    return Err("aliases and directives are not allowed in the selection".to_owned());
+                }
+                let Some(definition) = schema.field(parent, &field.name) else {
+                    return Err(format!("cannot query field \"{}\" on type \"{parent}\"", field.name));
+                };
+                if field.selections.is_empty() {
+                    if schema.kind_of(definition.ty.inner_named_type()).is_some_and(Kind::is_composite) {
+                        return Err(format!("field \"{parent}.{}\" is not a leaf", field.name));
+                    }
+                    Some(definition.ty.clone())
+                } else {
+                    let inner = value_type(schema, definition.ty.inner_named_type(), &field.selections)?;
+                    inner.map(|ty| if definition.ty.is_non_null() { ty } else { ty.nullable() })
+                }
+            }
+            Selection::Fragment { condition, selections, directives } => {
+                if *directives {
+                    return Err("directives are not allowed in the selection".to_owned());
+                }
+                let target = condition.as_ref().unwrap_or(parent);
+                let possible = schema.runtime_types(parent);
+                let applies = schema.runtime_types(target).iter().any(|name| possible.contains(name));
+                if applies { value_type(schema, target, selections)? } else { None }
+            }
+        };
+        match (&result, found) {
+            (_, None) => {}
+            (None, found) => result = found,
+            (Some(_), Some(_)) if matches!(selection, Selection::Field(_)) => {
+                return Err("the selection must resolve to a single field".to_owned());
+            }
+            (Some(known), Some(ty)) if *known.inner_named_type() != *ty.inner_named_type() => {
+                return Err("the selection must have one type for all runtime types".to_owned());
+            }
+            (Some(_), Some(_)) => {}
+        }
+    }
+    Ok(result)
+}

@@ -1,0 +1,169 @@
+//! Where federation's directives may stand within a subgraph, and that `@external` fields are used.
+//!
+//! Elsewhere: `@override` against other subgraphs (`merge/overrides.rs`).
+
+use crate::federation::Fed;
+use crate::ingest::Problems;
+use crate::model::{Applied, FieldDef, Kind, SubgraphSchema, TypeDef, find, has};
+
+pub(super) fn check(schema: &SubgraphSchema, problems: &mut Problems) {
+    for ty in schema.types.values() {
+        check_type(schema, ty, problems);
+        for field in ty.fields.values() {
+            if ty.kind == Kind::Interface {
+                check_interface_field(schema, ty, field, problems);
+            } else {
+                check_object_field(schema, ty, field, problems);
+            }
+        }
+    }
+}
+
+fn check_type(schema: &SubgraphSchema, ty: &TypeDef, problems: &mut Problems) {
+    for on_extension in [false, true] {
+        let shareable = ty
+            .directives
+            .iter()
+            .filter(|applied| applied.is(Fed::Shareable) && applied.on_extension == on_extension);
+        refuse_repeated_shareable(shareable, &format!("type \"{}\"", ty.name), problems);
+    }
+    if let Some(applied) = find(&ty.directives, Fed::InterfaceObject) {
+        if ty.kind != Kind::Object || !has(&ty.directives, Fed::Key) {
+            problems.add(
+                "INTERFACE_OBJECT_USAGE_ERROR",
+                format!("@interfaceObject is only allowed on entities, but \"{}\" has no @key", ty.name),
+                applied.place,
+            );
+        }
+        if let Some(interface) = ty.interfaces.keys().next() {
+            problems.add(
+                "INTERFACE_OBJECT_USAGE_ERROR",
+                format!("\"{}\" has @interfaceObject and so cannot implement \"{interface}\"", ty.name),
+                applied.place,
+            );
+        }
+    }
+    if schema.version.is_one() && !ty.is_root() && ty.kind == Kind::Object {
+        let only_unused = !ty.fields.is_empty()
+            && ty.fields.values().all(|field| {
+                has(&field.directives, Fed::External)
+                    && field.facts.external()
+                    && !field.facts.used()
+                    && !ty.has_extension
+            });
+        if only_unused {
+            problems.add(
+                "TYPE_WITH_ONLY_UNUSED_EXTERNAL",
+                format!("type \"{}\" contains only external fields that are not used", ty.name),
+                ty.place,
+            );
+        }
+    }
+}
+
+fn refuse_repeated_shareable<'a>(
+    applications: impl Iterator<Item = &'a Applied>,
+    coordinate: &str,
+    problems: &mut Problems,
+) {
+    if let Some(second) = applications.skip(1).next() {
+        problems.add(
+            "INVALID_SHAREABLE_USAGE",
+            format!("invalid duplicate application of @shareable on the same declaration of {coordinate}"),
+            second.place,
+        );
+    }
+}
+
+fn check_interface_field(schema: &SubgraphSchema, ty: &TypeDef, field: &FieldDef, problems: &mut Problems) {
+    let coordinate = format!("{}.{}", ty.name, field.name);
+    if let Some(applied) = find(&field.directives, Fed::External)
+        && !schema.version.is_one()
+    {
+        problems.add(
+            "EXTERNAL_ON_INTERFACE",
+            format!("interface field \"{coordinate}\" is marked @external, but interface fields are never resolved"),
+            applied.place,
+        );
+    }
+    if let Some(applied) = find(&field.directives, Fed::Shareable) {
+        problems.add(
+            "INVALID_SHAREABLE_USAGE",
+            format!(
+                "invalid use of @shareable on field \"{coordinate}\": only object fields can be shareable"
+            ),
+            applied.place,
+        );
+    }
+    if let Some(applied) = find(&field.directives, Fed::Override) {
+        problems.add(
+            "OVERRIDE_ON_INTERFACE",
+            format!("@override cannot be used on field \"{coordinate}\": it is a field of an interface"),
+            applied.place,
+        );
+    }
+}
+
+fn check_object_field(schema: &SubgraphSchema, ty: &TypeDef, field: &FieldDef, problems: &mut Problems) {
+    let coordinate = format!("{}.{}", ty.name, field.name);
+    let shareable = field.directives.iter().filter(|applied| applied.is(Fed::Shareable));
+    refuse_repeated_shareable(shareable, &format!("field \"{coordinate}\""), problems);
+    if schema.version.is_one() || ty.kind != Kind::Object {
+        return;
+    }
+    if let Some(external) = find(&field.directives, Fed::External) {
+        check_external(schema, ty, field, external, &coordinate, problems);
+    }
+    if field.facts.external() {
+        for fed in [
+            Fed::Tag,
+            Fed::Inaccessible,
+            Fed::Authenticated,
+            Fed::RequiresScopes,
+            Fed::Policy,
+            Fed::Cost,
+            Fed::ListSize,
+        ] {
+            let on_argument = field.arguments.values().find_map(|argument| find(&argument.directives, fed));
+            if let Some(applied) = find(&field.directives, fed).or(on_argument) {
+                problems.add(
+                    "MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL",
+                    format!(
+                        "cannot apply merged directive @{} to external field \"{coordinate}\"",
+                        fed.name()
+                    ),
+                    applied.place,
+                );
+            }
+        }
+    }
+}
+
+fn check_external(
+    schema: &SubgraphSchema,
+    ty: &TypeDef,
+    field: &FieldDef,
+    external: &Applied,
+    coordinate: &str,
+    problems: &mut Problems,
+) {
+    if has(&field.directives, Fed::Provides) {
+        problems.add(
+            "EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE",
+            format!("cannot have both @provides and @external on field \"{coordinate}\""),
+            external.place,
+        );
+    }
+    let satisfies_interface =
+        ty.interfaces.keys().any(|interface| schema.field(interface, &field.name).is_some());
+    if !field.facts.used() && !satisfies_interface {
+        problems.add(
+            "EXTERNAL_UNUSED",
+            format!(
+                "field \"{coordinate}\" is marked @external but is not used in any federation directive \
+                 (@key, @provides, @requires) or to satisfy an interface"
+            ),
+            field.place,
+        );
+    }
+}
