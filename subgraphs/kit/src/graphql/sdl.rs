@@ -43,6 +43,7 @@ pub fn corrected(exported: &str) -> String {
             continue;
         }
         if line.starts_with("directive @") {
+            drop_description(&mut body);
             continue;
         }
         let unindented = line.trim_start_matches('\t');
@@ -57,6 +58,14 @@ pub fn corrected(exported: &str) -> String {
     let types =
         body.split("\n\n").map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
     format!("extend schema @link(url: \"{FEDERATION}\", import: [{}])\n\n{types}\n", used.join(", "))
+}
+
+/// Cuts a description that stands at the end: that of a definition which is left out.
+fn drop_description(body: &mut String) {
+    const QUOTES: &str = "\"\"\"\n";
+    if let Some(start) = body.strip_suffix(QUOTES).and_then(|text| text.rfind(QUOTES)) {
+        body.truncate(start);
+    }
 }
 
 /// Whether the directive occurs as a whole word: `@key`, not `@keyring`.
@@ -89,7 +98,7 @@ mod tests {
     #[test]
     fn only_used_directives_are_imported_and_no_built_in_is_defined() {
         let exported = "type A @key(fields: \"id\") {\n\tid: ID! @tag(name: \"x\")\n}\n\n\
-                        directive @skip(if: Boolean!) on FIELD\n\
+                        \"\"\"\nSkips.\n\"\"\"\ndirective @skip(if: Boolean!) on FIELD\n\
                         extend schema @link(\n\turl: \"…\",\n\timport: [\"@key\"]\n)\n";
         assert_eq!(
             corrected(exported),

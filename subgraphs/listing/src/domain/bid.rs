@@ -1,0 +1,83 @@
+//! Bids: status, and the label under which other people see a bidder.
+//!
+//! Elsewhere: placing bids and settling auctions.
+
+use chrono::{DateTime, Utc};
+use kopitiam_kit::money::Money;
+use uuid::Uuid;
+
+/// Where a bid stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BidStatus {
+    /// Waits for its funds.
+    Pending,
+    /// Leads.
+    Accepted,
+    /// Led, and was passed.
+    Outbid,
+    /// Never led.
+    Rejected,
+    /// Won the auction.
+    Won,
+}
+
+impl BidStatus {
+    /// Every status, with its name in the database and in GraphQL.
+    pub const NAMES: [(Self, &'static str); 5] = [
+        (Self::Pending, "PENDING"),
+        (Self::Accepted, "ACCEPTED"),
+        (Self::Outbid, "OUTBID"),
+        (Self::Rejected, "REJECTED"),
+        (Self::Won, "WON"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(status, _)| *status == self).map_or("REJECTED", |(_, name)| name)
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status)
+    }
+}
+
+/// A bid on an auction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bid {
+    /// Its id.
+    pub id: Uuid,
+    /// On which auction.
+    pub listing_id: Uuid,
+    /// Whose it is. Private: only the bidder and managers may see it.
+    pub bidder_id: Uuid,
+    /// How much.
+    pub amount: Money,
+    /// When it was placed, by this service's clock.
+    pub placed_at: DateTime<Utc>,
+    /// Where it stands.
+    pub status: BidStatus,
+}
+
+/// How others see a bidder: stable within one auction, different in the next, and not to be turned back into the person.
+pub fn bidder_label(listing_id: Uuid, bidder_id: Uuid) -> String {
+    // FNV-1a over both ids; a label needs to be stable, not secret: ids are not guessable to begin with.
+    let hash = listing_id
+        .as_bytes()
+        .iter()
+        .chain(bidder_id.as_bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("Bidder {:04}", hash % 10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bidder_has_one_label_in_an_auction_and_another_in_the_next() {
+        let (auction, next, bidder) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(77));
+        assert_eq!(bidder_label(auction, bidder), bidder_label(auction, bidder));
+        assert_ne!(bidder_label(auction, bidder), bidder_label(next, bidder));
+    }
+}

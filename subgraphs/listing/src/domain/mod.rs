@@ -1,0 +1,7 @@
+//! The rules of listings: kinds, statuses, prices, bids. No I/O, no SQL, no GraphQL, no clock (time is an argument).
+//!
+//! - `listing.rs`: the aggregate, what may be created, and how it moves through its statuses
+//! - `bid.rs`: bids as others may see them
+
+pub mod bid;
+pub mod listing;

@@ -1,0 +1,129 @@
+//! One batched read per kind of thing and request, however many places ask for it. No caching across requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use kopitiam_kit::{Db, Money, SystemError};
+use uuid::Uuid;
+
+use crate::domain::bid::Bid;
+use crate::domain::listing::Listing;
+use crate::store;
+
+/// The request's loaders, kept in its GraphQL context.
+pub struct Loaders {
+    /// Listings by id.
+    pub listings: DataLoader<ById>,
+    /// Bids by id.
+    pub bids: DataLoader<BidById>,
+    /// The open auction of an item.
+    pub open_auctions: DataLoader<OpenByItem>,
+    /// The lowest price asked for a product.
+    pub lowest_prices: DataLoader<LowestPrice>,
+    /// The replica of a seller's name.
+    pub seller_names: DataLoader<SellerName>,
+    /// The newest bid of a person on an auction.
+    pub viewer_bids: DataLoader<NewestBid>,
+}
+
+impl Loaders {
+    /// Loaders over a database, for one request.
+    pub fn new(db: &Db) -> Self {
+        Self {
+            listings: DataLoader::new(ById(db.clone()), tokio::spawn),
+            bids: DataLoader::new(BidById(db.clone()), tokio::spawn),
+            open_auctions: DataLoader::new(OpenByItem(db.clone()), tokio::spawn),
+            lowest_prices: DataLoader::new(LowestPrice(db.clone()), tokio::spawn),
+            seller_names: DataLoader::new(SellerName(db.clone()), tokio::spawn),
+            viewer_bids: DataLoader::new(NewestBid(db.clone()), tokio::spawn),
+        }
+    }
+}
+
+/// A failed batch; shared by all that waited for it.
+pub type LoadError = Arc<SystemError>;
+
+/// See [`Loaders::listings`].
+pub struct ById(Db);
+
+impl Loader<Uuid> for ById {
+    type Value = Arc<Listing>;
+    type Error = LoadError;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Arc<Listing>>, LoadError> {
+        let found = store::listings::by_ids(self.0.read(), ids).await?;
+        Ok(found.into_iter().map(|(id, listing)| (id, Arc::new(listing))).collect())
+    }
+}
+
+/// See [`Loaders::bids`].
+pub struct BidById(Db);
+
+impl Loader<Uuid> for BidById {
+    type Value = Bid;
+    type Error = LoadError;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Bid>, LoadError> {
+        Ok(store::bids::by_ids(self.0.read(), ids).await?)
+    }
+}
+
+/// See [`Loaders::open_auctions`].
+pub struct OpenByItem(Db);
+
+impl Loader<Uuid> for OpenByItem {
+    type Value = Arc<Listing>;
+    type Error = LoadError;
+
+    async fn load(&self, items: &[Uuid]) -> Result<HashMap<Uuid, Arc<Listing>>, LoadError> {
+        let found = store::listings::open_by_item(self.0.read(), items).await?;
+        Ok(found.into_iter().map(|(item, listing)| (item, Arc::new(listing))).collect())
+    }
+}
+
+/// See [`Loaders::lowest_prices`].
+pub struct LowestPrice(Db);
+
+impl Loader<Uuid> for LowestPrice {
+    type Value = Money;
+    type Error = LoadError;
+
+    async fn load(&self, products: &[Uuid]) -> Result<HashMap<Uuid, Money>, LoadError> {
+        Ok(store::listings::lowest_price(self.0.read(), products).await?)
+    }
+}
+
+/// See [`Loaders::seller_names`].
+pub struct SellerName(Db);
+
+impl Loader<Uuid> for SellerName {
+    type Value = String;
+    type Error = LoadError;
+
+    async fn load(&self, sellers: &[Uuid]) -> Result<HashMap<Uuid, String>, LoadError> {
+        Ok(store::sellers::names(self.0.read(), sellers).await?)
+    }
+}
+
+/// See [`Loaders::viewer_bids`]; the key is bidder and listing.
+pub struct NewestBid(Db);
+
+impl Loader<(Uuid, Uuid)> for NewestBid {
+    type Value = Bid;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[(Uuid, Uuid)]) -> Result<HashMap<(Uuid, Uuid), Bid>, LoadError> {
+        let mut by_bidder: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+        for (bidder, listing) in keys {
+            by_bidder.entry(*bidder).or_default().push(*listing);
+        }
+        let mut found = HashMap::new();
+        // One viewer per request, so this is one query.
+        for (bidder, listings) in by_bidder {
+            let bids = store::bids::newest_of(self.0.read(), bidder, &listings).await?;
+            found.extend(bids.into_iter().map(|(listing, bid)| ((bidder, listing), bid)));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,147 @@
+//! Making listings. Resolvers read the input, call the commands, and put refusals into `userErrors`.
+
+use async_graphql::{Context, Object};
+use kopitiam_kit::auth::viewer;
+use kopitiam_kit::errors::{Failure, UserError, payload};
+use kopitiam_kit::graphql::{Decimal, ID};
+use kopitiam_kit::idempotency::{self, Key};
+use kopitiam_kit::live::Hub;
+use kopitiam_kit::{Db, Money, time};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::listing_types::Listing;
+use super::types::{AuctionInput, FixedPriceInput, ListingPayload, ServiceInput};
+use super::parse_id;
+use crate::commands;
+use crate::domain::listing::{self, NewAuction, NewFixedPrice, NewService};
+use crate::store;
+
+/// The root of mutations.
+#[derive(Default)]
+pub struct Mutation;
+
+#[Object]
+impl Mutation {
+    /// Offers an own collectible to the highest bidder. The auction opens once the item is locked for it.
+    async fn create_auction(
+        &self,
+        ctx: &Context<'_>,
+        input: AuctionInput,
+        idempotency_key: ID,
+    ) -> async_graphql::Result<ListingPayload> {
+        let request = input.clone();
+        create(ctx, "createAuction", &idempotency_key, &request, |id, seller| {
+            let new = auction(input.clone())?;
+            listing::new_auction(id, seller, new, time::now()).map_err(Failure::Refused)
+        })
+        .await
+    }
+
+    /// Offers something at a fixed price.
+    async fn create_fixed_price_listing(
+        &self,
+        ctx: &Context<'_>,
+        input: FixedPriceInput,
+        idempotency_key: ID,
+    ) -> async_graphql::Result<ListingPayload> {
+        let request = input.clone();
+        create(ctx, "createFixedPriceListing", &idempotency_key, &request, |id, seller| {
+            let new = fixed_price(input.clone())?;
+            listing::new_fixed_price(id, seller, new, time::now()).map_err(Failure::Refused)
+        })
+        .await
+    }
+
+    /// Offers a service.
+    async fn create_service_listing(
+        &self,
+        ctx: &Context<'_>,
+        input: ServiceInput,
+        idempotency_key: ID,
+    ) -> async_graphql::Result<ListingPayload> {
+        let request = input.clone();
+        create(ctx, "createServiceListing", &idempotency_key, &request, |id, seller| {
+            let new = service(input.clone())?;
+            listing::new_service(id, seller, new, time::now()).map_err(Failure::Refused)
+        })
+        .await
+    }
+}
+
+/// Makes one listing per idempotency key: checks who asks, builds it, writes it with its events.
+async fn create<R: Serialize + Sync>(
+    ctx: &Context<'_>,
+    operation: &'static str,
+    idempotency_key: &str,
+    request: &R,
+    build: impl Fn(Uuid, Uuid) -> Result<listing::Listing, Failure> + Sync,
+) -> async_graphql::Result<ListingPayload> {
+    let identity = viewer(ctx).require()?;
+    let (db, hub) = (ctx.data_unchecked::<Db>(), ctx.data_unchecked::<Hub<Uuid>>());
+    let actor = identity.actor();
+    let is_seller = viewer(ctx).has_role("SELLER");
+    let outcome: Result<Uuid, Failure> = async {
+        let key = Key::new(actor.as_str(), operation, idempotency_key)?;
+        idempotency::once(db, &key, request, |tx| {
+            let (build, actor) = (&build, actor.as_str());
+            async move {
+                if !is_seller {
+                    return Err(Failure::refused("NOT_A_SELLER", "Open a stall before you list something."));
+                }
+                let listing = build(Uuid::now_v7(), identity.user_id)?;
+                commands::create(&tx, hub, &listing, actor).await?;
+                Ok(listing.id)
+            }
+        })
+        .await
+    }
+    .await;
+    let (id, user_errors) = payload(outcome)?;
+    let listing = match id {
+        Some(id) => store::listings::by_ids(db.read(), &[id]).await?.remove(&id),
+        None => None,
+    };
+    Ok(ListingPayload { listing: listing.map(Listing::from), user_errors })
+}
+
+fn money(field: &str, amount: &Decimal, currency: &str) -> Result<Money, UserError> {
+    Money::parse(&amount.0, currency).map_err(|error| {
+        let refused = UserError::from(error);
+        let field = if refused.code == "UNKNOWN_CURRENCY" { "currency" } else { field };
+        UserError::on(&["input", field], refused.code, refused.message)
+    })
+}
+
+fn auction(input: AuctionInput) -> Result<NewAuction, Failure> {
+    let price = |field: &str, amount: &Option<Decimal>| {
+        amount.as_ref().map(|amount| money(field, amount, &input.currency)).transpose()
+    };
+    let item_id = parse_id(&input.item_id)
+        .ok_or_else(|| UserError::on(&["input", "itemId"], "UNKNOWN_ITEM", "There is no such item."))?;
+    Ok(NewAuction {
+        item_id,
+        start_price: money("startPrice", &input.start_price, &input.currency)?,
+        reserve_price: price("reservePrice", &input.reserve_price)?,
+        buy_now_price: price("buyNowPrice", &input.buy_now_price)?,
+        ends_at: input.ends_at,
+        title: input.title,
+    })
+}
+
+fn fixed_price(input: FixedPriceInput) -> Result<NewFixedPrice, Failure> {
+    let unknown = || UserError::on(&["input", "productId"], "UNKNOWN_PRODUCT", "There is no such product.");
+    let product_id = input.product_id.map(|id| parse_id(&id).ok_or_else(unknown)).transpose()?;
+    let price = money("price", &input.price, &input.currency)?;
+    Ok(NewFixedPrice { product_id, title: input.title, price, quantity: input.quantity })
+}
+
+fn service(input: ServiceInput) -> Result<NewService, Failure> {
+    Ok(NewService {
+        price: money("price", &input.price, &input.currency)?,
+        title: input.title,
+        description: input.description,
+        deposit_percent: input.deposit_percent,
+        duration_minutes: input.duration_minutes,
+    })
+}

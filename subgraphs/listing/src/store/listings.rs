@@ -1,0 +1,295 @@
+//! Listings: read one by one, in batches and in pages; inserted and moved on by conditional updates.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use kopitiam_kit::{Money, SystemError};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::entity::listing::{ActiveModel, Column, Entity, Model};
+use crate::domain::listing::{Details, Listing, ListingStatus};
+
+/// Which listings a page shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Kinds by name; empty: all.
+    pub kinds: Vec<&'static str>,
+    /// Statuses; empty: all.
+    pub statuses: Vec<ListingStatus>,
+    /// One seller's.
+    pub seller_id: Option<Uuid>,
+    /// Those that offer one product.
+    pub product_id: Option<Uuid>,
+    /// Words in the title.
+    pub query: Option<String>,
+}
+
+/// In which order a page shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Auctions by their end, then the rest by age.
+    EndingSoon,
+    /// Newest first.
+    Newest,
+    /// Cheapest first.
+    PriceAscending,
+    /// Dearest first.
+    PriceDescending,
+}
+
+/// Where a page continues: the sort key of the last listing seen.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    time: Option<DateTime<Utc>>,
+    minor: Option<i64>,
+    id: Uuid,
+}
+
+/// A time after every auction: listings without an end sort last.
+const NEVER: DateTime<Utc> = DateTime::<Utc>::from_timestamp(253_402_300_799, 0).expect("the year 9999");
+
+impl Position {
+    /// The position of a listing in that order.
+    pub fn of(listing: &Listing, sort: Sort) -> Self {
+        let id = listing.id;
+        match sort {
+            Sort::EndingSoon => {
+                let ends_at = match listing.details {
+                    Details::Auction { ends_at, .. } => ends_at,
+                    _ => NEVER,
+                };
+                Self { time: Some(ends_at), minor: None, id }
+            }
+            Sort::Newest => Self { time: Some(listing.created_at), minor: None, id },
+            Sort::PriceAscending | Sort::PriceDescending => {
+                Self { time: None, minor: Some(listing.ask_price.minor()), id }
+            }
+        }
+    }
+}
+
+/// Listings by id.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or a row is not understood.
+pub async fn by_ids(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<Uuid, Listing>, SystemError> {
+    let rows = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).all(connection).await?;
+    rows.into_iter().map(|row| Ok((row.id, read(row)?))).collect()
+}
+
+/// The open auction of each of some items.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or a row is not understood.
+pub async fn open_by_item(
+    connection: &impl ConnectionTrait,
+    item_ids: &[Uuid],
+) -> Result<HashMap<Uuid, Listing>, SystemError> {
+    let rows = Entity::find()
+        .filter(Column::ItemId.is_in(item_ids.iter().copied()))
+        .filter(Column::Status.is_in(["PENDING", "ACTIVE", "SETTLING"]))
+        .all(connection)
+        .await?;
+    rows.into_iter().filter_map(|row| Some((row.item_id?, row))).map(|(item, row)| Ok((item, read(row)?))).collect()
+}
+
+/// The lowest price asked now for each of some products.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or a row is not understood.
+pub async fn lowest_price(
+    connection: &impl ConnectionTrait,
+    product_ids: &[Uuid],
+) -> Result<HashMap<Uuid, Money>, SystemError> {
+    let rows: Vec<(Option<Uuid>, String, i64)> = Entity::find()
+        .select_only()
+        .column(Column::ProductId)
+        .column(Column::Currency)
+        .column_as(Column::AskMinor.min(), "lowest")
+        .filter(Column::ProductId.is_in(product_ids.iter().copied()))
+        .filter(Column::Status.eq(ListingStatus::Active.name()))
+        .group_by(Column::ProductId)
+        .group_by(Column::Currency)
+        .order_by_desc(Column::Currency)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let stored = rows.into_iter().filter_map(|(product, currency, minor)| Some((product?, currency, minor)));
+    stored.map(|(product, currency, minor)| Ok((product, money(minor, &currency)?))).collect()
+}
+
+/// A page of listings, and how many there are in all.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or a row is not understood.
+pub async fn page(
+    connection: &impl ConnectionTrait,
+    filter: &Filter,
+    sort: Sort,
+    after: Option<Position>,
+    limit: u64,
+) -> Result<(Vec<Listing>, u64), SystemError> {
+    let all = Entity::find().filter(condition(filter));
+    let total = all.clone().count(connection).await?;
+    let (key, order) = match sort {
+        Sort::EndingSoon => (Func::coalesce([Expr::col(Column::EndsAt), Expr::val(NEVER)]).into(), Order::Asc),
+        Sort::Newest => (Expr::col(Column::CreatedAt), Order::Desc),
+        Sort::PriceAscending => (Expr::col(Column::AskMinor), Order::Asc),
+        Sort::PriceDescending => (Expr::col(Column::AskMinor), Order::Desc),
+    };
+    let mut query = all;
+    if let Some(position) = after {
+        query = query.filter(later(&key, &order, &position));
+    }
+    let rows = query.order_by(key, order.clone()).order_by(Column::Id, order).limit(limit).all(connection).await?;
+    Ok((rows.into_iter().map(read).collect::<Result<_, _>>()?, total))
+}
+
+/// Rows after a position in an order: a greater key, or the same key and a greater id (smaller when descending).
+fn later(key: &Expr, order: &Order, position: &Position) -> Condition {
+    let value = match (position.time, position.minor) {
+        (Some(time), _) => Expr::val(time),
+        (None, minor) => Expr::val(minor.unwrap_or_default()),
+    };
+    let id = Expr::col(Column::Id);
+    let (beyond, tie) = if *order == Order::Asc {
+        (key.clone().gt(value.clone()), id.gt(position.id))
+    } else {
+        (key.clone().lt(value.clone()), id.lt(position.id))
+    };
+    Condition::any().add(beyond).add(Condition::all().add(key.clone().eq(value)).add(tie))
+}
+
+fn condition(filter: &Filter) -> Condition {
+    let mut condition = Condition::all()
+        .add_option(filter.seller_id.map(|id| Column::SellerId.eq(id)))
+        .add_option(filter.product_id.map(|id| Column::ProductId.eq(id)));
+    if !filter.kinds.is_empty() {
+        condition = condition.add(Column::Kind.is_in(filter.kinds.iter().copied()));
+    }
+    if !filter.statuses.is_empty() {
+        condition = condition.add(Column::Status.is_in(filter.statuses.iter().map(|status| status.name())));
+    }
+    for word in filter.query.iter().flat_map(|query| query.split_whitespace()).take(8) {
+        let pattern: String = word.to_lowercase().chars().filter(|character| !matches!(character, '%' | '_' | '\\')).collect();
+        condition = condition.add(Expr::from(Func::lower(Expr::col(Column::Title))).like(format!("%{pattern}%")));
+    }
+    condition
+}
+
+/// Adds a listing.
+///
+/// # Errors
+/// [`SystemError::Database`]; a unique violation when the item is under another open auction.
+pub async fn insert(connection: &impl ConnectionTrait, listing: &Listing) -> Result<(), SystemError> {
+    Entity::insert(row(listing)).exec_without_returning(connection).await?;
+    Ok(())
+}
+
+/// Moves a listing from one status to another; `false` when it was not in the first any more.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn move_on(
+    connection: &impl ConnectionTrait,
+    id: Uuid,
+    from: ListingStatus,
+    to: ListingStatus,
+) -> Result<bool, SystemError> {
+    let result = Entity::update_many()
+        .col_expr(Column::Status, Expr::val(to.name()))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Status.eq(from.name()))
+        .exec(connection)
+        .await?;
+    Ok(result.rows_affected == 1)
+}
+
+fn row(listing: &Listing) -> ActiveModel {
+    let mut row = ActiveModel {
+        id: Set(listing.id),
+        title: Set(listing.title.clone()),
+        seller_id: Set(listing.seller_id),
+        status: Set(listing.status.name().to_owned()),
+        currency: Set(listing.ask_price.currency().code().to_owned()),
+        ask_minor: Set(listing.ask_price.minor()),
+        created_at: Set(listing.created_at),
+        version: Set(listing.version),
+        bid_count: Set(0),
+        ..Default::default()
+    };
+    match &listing.details {
+        Details::Auction { item_id, start_price, reserve_price, buy_now_price, ends_at, bid_count, highest_bid_id } => {
+            row.kind = Set("AUCTION".to_owned());
+            row.item_id = Set(Some(*item_id));
+            row.start_minor = Set(Some(start_price.minor()));
+            row.reserve_minor = Set(reserve_price.map(Money::minor));
+            row.buy_now_minor = Set(buy_now_price.map(Money::minor));
+            row.ends_at = Set(Some(*ends_at));
+            row.bid_count = Set(*bid_count);
+            row.highest_bid_id = Set(*highest_bid_id);
+        }
+        Details::FixedPrice { product_id, quantity, reserved_until, reserved_by } => {
+            row.kind = Set("FIXED_PRICE".to_owned());
+            row.product_id = Set(*product_id);
+            row.quantity = Set(Some(*quantity));
+            row.reserved_until = Set(*reserved_until);
+            row.reserved_by = Set(*reserved_by);
+        }
+        Details::Service { description, deposit_percent, duration_minutes } => {
+            row.kind = Set("SERVICE".to_owned());
+            row.description = Set(Some(description.clone()));
+            row.deposit_percent = Set(Some(*deposit_percent));
+            row.duration_minutes = Set(*duration_minutes);
+        }
+    }
+    row
+}
+
+fn read(row: Model) -> Result<Listing, SystemError> {
+    let broken = |what: &str| SystemError::Invariant(format!("listing {}: {what}", row.id));
+    let price = |minor: i64| money(minor, &row.currency);
+    let details = match row.kind.as_str() {
+        "AUCTION" => Details::Auction {
+            item_id: row.item_id.ok_or_else(|| broken("no item"))?,
+            start_price: price(row.start_minor.ok_or_else(|| broken("no start price"))?)?,
+            reserve_price: row.reserve_minor.map(price).transpose()?,
+            buy_now_price: row.buy_now_minor.map(price).transpose()?,
+            ends_at: row.ends_at.ok_or_else(|| broken("no end"))?,
+            bid_count: row.bid_count,
+            highest_bid_id: row.highest_bid_id,
+        },
+        "FIXED_PRICE" => Details::FixedPrice {
+            product_id: row.product_id,
+            quantity: row.quantity.ok_or_else(|| broken("no quantity"))?,
+            reserved_until: row.reserved_until,
+            reserved_by: row.reserved_by,
+        },
+        "SERVICE" => Details::Service {
+            description: row.description.clone().ok_or_else(|| broken("no description"))?,
+            deposit_percent: row.deposit_percent.ok_or_else(|| broken("no deposit"))?,
+            duration_minutes: row.duration_minutes,
+        },
+        _ => return Err(broken("unknown kind")),
+    };
+    Ok(Listing {
+        id: row.id,
+        title: row.title.clone(),
+        seller_id: row.seller_id,
+        status: ListingStatus::from_name(&row.status).ok_or_else(|| broken("unknown status"))?,
+        ask_price: price(row.ask_minor)?,
+        created_at: row.created_at,
+        version: row.version,
+        details,
+    })
+}
+
+fn money(minor: i64, currency: &str) -> Result<Money, SystemError> {
+    Money::stored(minor, currency).map_err(|error| SystemError::Invariant(error.to_string()))
+}

@@ -1,0 +1,30 @@
+//! The replica of seller names: saves the hop to the user service on every listing card.
+
+use std::collections::HashMap;
+
+use kopitiam_kit::SystemError;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::entity::seller;
+
+/// Keeps a seller's public name.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn save(connection: &impl ConnectionTrait, id: Uuid, display_name: &str) -> Result<(), SystemError> {
+    let row = seller::ActiveModel { id: Set(id), display_name: Set(display_name.to_owned()) };
+    let update = OnConflict::column(seller::Column::Id).update_column(seller::Column::DisplayName).to_owned();
+    seller::Entity::insert(row).on_conflict(update).exec_without_returning(connection).await?;
+    Ok(())
+}
+
+/// Names by seller; a seller that no event has told of yet is missing.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn names(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, SystemError> {
+    let rows = seller::Entity::find().filter(seller::Column::Id.is_in(ids.iter().copied())).all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.display_name)).collect())
+}
