@@ -1,6 +1,9 @@
-//! Every `extensions.code` that the engine itself gives, in one table.
+//! Every `extensions.code` that the engine gives to a request it refuses, in one table.
 //!
 //! Elsewhere: codes that arise while fetching (`executor/errors.rs`), codes of HTTP and of authorization (`server`).
+
+use kopitiam_operation::NormaliseError;
+use kopitiam_planner::PlanError;
 
 /// Why a request was refused before execution. The text form is stable: clients branch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,11 +18,15 @@ pub enum ErrorCode {
     BadUserInput,
     /// `__schema` or `__type` where introspection is off.
     IntrospectionDisabled,
-    /// The document is larger, deeper or wider than the settings allow.
+    /// The document is larger or wider than the settings allow.
     OperationTooComplex,
-    /// No plan answers the operation.
-    QueryPlanningFailed,
-    /// A subscription was sent where only a single response is possible, or the reverse.
+    /// The document nests deeper than the settings allow.
+    OperationTooDeep,
+    /// No sequence of subgraph requests answers the operation.
+    QueryPlanUnsatisfiable,
+    /// Finding a plan takes more work than allowed.
+    QueryPlanTooComplex,
+    /// A subscription was sent where only a single response is possible.
     OperationKindNotSupported,
 }
 
@@ -33,8 +40,30 @@ impl ErrorCode {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
             Self::OperationTooComplex => "OPERATION_TOO_COMPLEX",
-            Self::QueryPlanningFailed => "QUERY_PLANNING_FAILED",
+            Self::OperationTooDeep => "OPERATION_TOO_DEEP",
+            Self::QueryPlanUnsatisfiable => "QUERY_PLAN_UNSATISFIABLE",
+            Self::QueryPlanTooComplex => "QUERY_PLAN_TOO_COMPLEX",
             Self::OperationKindNotSupported => "OPERATION_KIND_NOT_SUPPORTED",
+        }
+    }
+}
+
+impl From<&NormaliseError> for ErrorCode {
+    fn from(error: &NormaliseError) -> Self {
+        match error {
+            NormaliseError::UnknownOperation(_) => Self::OperationResolutionFailure,
+            NormaliseError::UnsupportedOperation(_) => Self::ValidationFailed,
+            NormaliseError::TooComplex(_) => Self::OperationTooComplex,
+            NormaliseError::TooDeep(_) => Self::OperationTooDeep,
+        }
+    }
+}
+
+impl From<&PlanError> for ErrorCode {
+    fn from(error: &PlanError) -> Self {
+        match error {
+            PlanError::Unreachable { .. } => Self::QueryPlanUnsatisfiable,
+            PlanError::TooComplex => Self::QueryPlanTooComplex,
         }
     }
 }

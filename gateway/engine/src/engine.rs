@@ -1,10 +1,20 @@
 //! The façade: one engine serves one supergraph at a time, and can be given another while it runs.
+//!
+//! Always: a request ends on the generation it was prepared for.
+//! Elsewhere: preparing (`prepare.rs`), running (`executor`).
 
-use futures::stream::BoxStream;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures::stream::{BoxStream, StreamExt};
 use kopitiam_executor::transport::SubgraphTransport;
-use kopitiam_plan::OperationKind;
+use kopitiam_executor::{Execution, Subscription, Variables};
+use kopitiam_operation::variables::{CoercedVariable, coerce_variables};
+use kopitiam_plan::{OperationKind, Plan};
 
-use crate::{EngineSettings, ErrorCode, Outcome, Request, Response};
+use crate::generation::Generation;
+use crate::prepare::{self, Operation};
+use crate::{EngineSettings, ErrorCode, Outcome, Request, RequestError, Response, introspection};
 
 /// Why a supergraph was not taken. The engine goes on with the one it had.
 #[derive(Debug, thiserror::Error)]
@@ -35,20 +45,28 @@ pub struct SupergraphInfo {
 /// An operation that is parsed, valid and planned, bound to the schema it was prepared for. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    kind: OperationKind,
+    generation: Arc<Generation>,
+    operation: Arc<Operation>,
 }
 
 impl Prepared {
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationKind {
-        self.kind
+        prepare::kind(&self.operation)
+    }
+
+    /// The operation's plan, for people and tools.
+    pub fn plan(&self) -> &Plan {
+        &self.operation.plan
     }
 }
 
 /// Serves GraphQL requests on a supergraph through a transport. Shared by reference between threads.
 #[derive(Debug)]
 pub struct Engine<T: SubgraphTransport> {
-    transport: T,
+    current: ArcSwap<Generation>,
+    transport: Arc<T>,
+    settings: EngineSettings,
 }
 
 impl<T: SubgraphTransport> Engine<T> {
@@ -57,8 +75,8 @@ impl<T: SubgraphTransport> Engine<T> {
     /// # Errors
     /// [`EngineError`] when the SDL is not a supergraph.
     pub fn new(supergraph_sdl: &str, transport: T, settings: EngineSettings) -> Result<Self, EngineError> {
-        let _ = (supergraph_sdl, settings);
-        Ok(Self { transport })
+        let generation = Generation::new(supergraph_sdl, settings.plan_cache_entries)?;
+        Ok(Self { current: ArcSwap::new(generation), transport: Arc::new(transport), settings })
     }
 
     /// Goes over to another supergraph: later requests see it, those in flight end on the old one.
@@ -66,13 +84,24 @@ impl<T: SubgraphTransport> Engine<T> {
     /// # Errors
     /// [`EngineError`] when the SDL is not a supergraph; the old one stays.
     pub fn replace(&self, supergraph_sdl: &str) -> Result<(), EngineError> {
-        let _ = supergraph_sdl;
+        let generation = Generation::new(supergraph_sdl, self.settings.plan_cache_entries)?;
+        self.current.store(generation);
         Ok(())
     }
 
     /// Names and URLs of the current supergraph's subgraphs, and the API schema.
     pub fn supergraph(&self) -> SupergraphInfo {
-        SupergraphInfo { subgraphs: Vec::new(), api_sdl: String::new() }
+        let generation = self.current.load();
+        let subgraphs = generation.supergraph.subgraphs().iter();
+        SupergraphInfo {
+            subgraphs: subgraphs
+                .map(|subgraph| SubgraphInfo {
+                    name: subgraph.name.to_string(),
+                    url: subgraph.url.to_string(),
+                })
+                .collect(),
+            api_sdl: generation.api_schema().to_string(),
+        }
     }
 
     /// The transport given to [`Engine::new`].
@@ -86,17 +115,39 @@ impl<T: SubgraphTransport> Engine<T> {
     /// A complete response that says what is wrong with the request, for the client.
     #[expect(clippy::result_large_err, reason = "the error is the response itself")]
     pub fn prepare(&self, request: &Request) -> Result<Prepared, Response> {
-        let _ = request;
-        Err(Response::refused_with(Outcome::PlanError, ErrorCode::QueryPlanningFailed, "not built"))
+        let generation = self.current.load_full();
+        let operation =
+            generation.plans.get_or_prepare(&request.query, request.operation_name.as_deref(), || {
+                prepare::prepare(&generation, &self.settings, request)
+            })?;
+        Ok(Prepared { generation, operation })
     }
 
     /// Runs a prepared query or mutation with the request's variables.
     pub async fn execute(&self, prepared: &Prepared, request: &Request, context: &T::Context) -> Response {
-        let _ = (prepared, request, context);
-        Response::refused_with(Outcome::PlanError, ErrorCode::QueryPlanningFailed, "not built")
+        if prepared.kind() == OperationKind::Subscription {
+            return Response::refused_with(
+                Outcome::ValidationError,
+                ErrorCode::OperationKindNotSupported,
+                "A subscription needs a connection that carries several responses.",
+            );
+        }
+        let coerced = match coerce(prepared, request) {
+            Ok(coerced) => coerced,
+            Err(refused) => return refused,
+        };
+        let introspection = introspection::answer(&prepared.generation, &prepared.operation, &coerced);
+        let execution = Execution {
+            program: &prepared.operation.program,
+            variables: &into_variables(coerced),
+            introspection: &introspection,
+            limits: &self.settings.answers,
+        };
+        executed(kopitiam_executor::run(execution, &*self.transport, context).await)
     }
 
-    /// Starts a prepared subscription with the request's variables: one response for each event of its source.
+    /// Starts a prepared subscription with the request's variables: one response for each event of its source. A query
+    /// or mutation gives one response.
     ///
     /// # Errors
     /// A complete response that says why no stream could be opened.
@@ -106,7 +157,42 @@ impl<T: SubgraphTransport> Engine<T> {
         request: &Request,
         context: &T::Context,
     ) -> Result<BoxStream<'static, Response>, Response> {
-        let _ = (prepared, request, context);
-        Err(Response::refused_with(Outcome::PlanError, ErrorCode::QueryPlanningFailed, "not built"))
+        if prepared.kind() != OperationKind::Subscription {
+            let response = self.execute(prepared, request, context).await;
+            return Ok(futures::stream::once(async { response }).boxed());
+        }
+        let subscription = Subscription {
+            program: Arc::clone(&prepared.operation.program),
+            variables: into_variables(coerce(prepared, request)?),
+            limits: self.settings.answers.clone(),
+            transport: Arc::clone(&self.transport),
+            context: context.clone(),
+        };
+        match kopitiam_executor::subscribe(subscription).await {
+            Ok(stream) => Ok(stream.map(executed).boxed()),
+            Err(body) => Err(executed(body)),
+        }
     }
+}
+
+fn executed(body: bytes::Bytes) -> Response {
+    Response { body, outcome: Outcome::Executed }
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
+fn coerce(prepared: &Prepared, request: &Request) -> Result<Vec<CoercedVariable>, Response> {
+    let Prepared { generation, operation } = prepared;
+    let definitions = &operation.definition().variables;
+    coerce_variables(generation.api_schema(), definitions, request.variables.as_json()).map_err(|errors| {
+        let refuse = |error: kopitiam_operation::variables::VariableError| RequestError {
+            locations: prepare::location(error.location, &operation.document.sources).into_iter().collect(),
+            message: error.message,
+            code: ErrorCode::BadUserInput,
+        };
+        Response::refused(Outcome::VariableError, &errors.into_iter().map(refuse).collect::<Vec<_>>())
+    })
+}
+
+fn into_variables(coerced: Vec<CoercedVariable>) -> Variables {
+    Variables::new(coerced.into_iter().map(|variable| (variable.name, variable.json)))
 }

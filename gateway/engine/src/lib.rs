@@ -16,6 +16,11 @@
 
 mod codes;
 mod engine;
+mod expansion;
+mod generation;
+mod introspection;
+mod plan_cache;
+mod prepare;
 mod request;
 mod response;
 mod settings;

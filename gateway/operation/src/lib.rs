@@ -3,12 +3,14 @@
 //! - `normalise/`: fragments inlined, fields merged, limits
 //! - `model.rs`: the normalised operation
 //! - `condition.rs`: `@skip` and `@include` as data
+//! - `variables.rs`: variable coercion
 //!
 //! Elsewhere: parsing and validation (`engine`), planning (`planner`).
 
 mod condition;
 mod model;
 mod normalise;
+pub mod variables;
 
 pub use condition::{ConditionLiteral, Conditions};
 pub use model::{FieldNode, NormalisedOperation, OperationKind, Selection};

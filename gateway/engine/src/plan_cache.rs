@@ -1,0 +1,89 @@
+//! Keeps prepared operations of one schema generation.
+//!
+//! Always: bounded in entries and in bytes of documents; equal requests that miss at the same time share one preparation;
+//! keys are compared in full, so no two documents are ever taken for one another, and hashes are seeded.
+//! Elsewhere: preparing (`prepare.rs`), ending the cache's life (`generation.rs`: it lives in it).
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
+
+use crate::prepare::Operation;
+
+/// A document and the operation chosen in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    document: Box<str>,
+    operation_name: Option<Box<str>>,
+}
+
+/// A [`Key`] that borrows the request.
+struct KeyRef<'a> {
+    document: &'a str,
+    operation_name: Option<&'a str>,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        KeyRef { document: &self.document, operation_name: self.operation_name.as_deref() }.hash(state);
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.document.hash(state);
+        self.operation_name.hash(state);
+    }
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.document == *key.document && self.operation_name == key.operation_name.as_deref()
+    }
+}
+
+/// Weighs an entry by its document, in units of [`UNIT_BYTES`]: a plan grows with it.
+#[derive(Debug, Clone)]
+struct ByDocument;
+
+/// A document up to this size is one unit of the cache's capacity.
+const UNIT_BYTES: usize = 4 * 1024;
+
+impl Weighter<Key, Arc<Operation>> for ByDocument {
+    fn weight(&self, key: &Key, _: &Arc<Operation>) -> u64 {
+        1 + (key.document.len() / UNIT_BYTES) as u64
+    }
+}
+
+/// See the module's header.
+#[derive(Debug)]
+pub(crate) struct PlanCache(Cache<Key, Arc<Operation>, ByDocument, ahash::RandomState>);
+
+impl PlanCache {
+    pub(crate) fn new(entries: usize) -> Self {
+        let entries = entries.max(1);
+        let lifecycle = quick_cache::sync::DefaultLifecycle::default();
+        Self(Cache::with(entries, entries as u64, ByDocument, ahash::RandomState::new(), lifecycle))
+    }
+
+    /// The cached operation, or the one that `prepare` makes; only successes are kept.
+    pub(crate) fn get_or_prepare<E>(
+        &self,
+        document: &str,
+        operation_name: Option<&str>,
+        prepare: impl FnOnce() -> Result<Operation, E>,
+    ) -> Result<Arc<Operation>, E> {
+        if let Some(known) = self.0.get(&KeyRef { document, operation_name }) {
+            return Ok(known);
+        }
+        let key = Key { document: document.into(), operation_name: operation_name.map(Into::into) };
+        self.0.get_or_insert_with(&key, || prepare().map(Arc::new))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

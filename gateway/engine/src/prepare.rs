@@ -1,0 +1,177 @@
+//! From a request's document to an operation that is ready to run: parse, bound, validate, normalise, plan.
+//!
+//! In: the request. Out: [`Operation`], or the complete error response.
+//! Always: bounds come before whatever they protect; a refusal names a place in the document where there is one.
+//! Elsewhere: keeping the result (`plan_cache.rs`), variables (per request, `engine.rs`).
+
+use apollo_compiler::executable;
+use apollo_compiler::introspection::check_max_depth;
+use apollo_compiler::parser::{LineColumn, Parser, SourceMap, SourceSpan};
+use apollo_compiler::validation::{DiagnosticList, Valid};
+use apollo_compiler::{ExecutableDocument, ast};
+use kopitiam_executor::Program;
+use kopitiam_operation::NormalisedOperation;
+use kopitiam_plan::{OperationKind, Plan};
+
+use crate::expansion::{self, Expansion};
+use crate::generation::Generation;
+use crate::settings::EngineSettings;
+use crate::{ErrorCode, Location, Outcome, Request, RequestError, Response};
+
+/// How many errors of a document are shown.
+const ERRORS_MAX: usize = 20;
+
+/// The name under which messages speak of the client's document.
+const DOCUMENT_NAME: &str = "query.graphql";
+
+/// A valid, planned operation.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) document: Valid<ExecutableDocument>,
+    name: Option<Box<str>>,
+    pub(crate) has_introspection: bool,
+    pub(crate) plan: Plan,
+    pub(crate) program: std::sync::Arc<Program>,
+}
+
+impl Operation {
+    /// The operation in its document.
+    pub(crate) fn definition(&self) -> &executable::Operation {
+        self.document.operations.get(self.name.as_deref()).expect("preparing has found it in this document")
+    }
+}
+
+/// Prepares the request's operation.
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
+pub(crate) fn prepare(
+    generation: &Generation,
+    settings: &EngineSettings,
+    request: &Request,
+) -> Result<Operation, Response> {
+    let document = parse(settings, &request.query)?;
+    let document = validate(generation, &document)?;
+    let name = request.operation_name.as_deref();
+    let normalised = normalise(generation, &document, name)?;
+    let has_introspection = check_introspection(settings, &document, name, &normalised)?;
+    let plan =
+        kopitiam_planner::plan(&generation.supergraph, &normalised, &kopitiam_planner::Limits::default());
+    let plan =
+        plan.map_err(|error| Response::refused_with(Outcome::PlanError, (&error).into(), error.to_string()))?;
+    let program = Program::new(&plan).into();
+    Ok(Operation { document, name: name.map(Into::into), has_introspection, plan, program })
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
+fn parse(settings: &EngineSettings, query: &str) -> Result<ast::Document, Response> {
+    let refuse = |code, message: &str| Response::refused_with(Outcome::ParseError, code, message);
+    if query.trim().is_empty() {
+        return Err(refuse(ErrorCode::ParseFailed, "The request has no query."));
+    }
+    let limits = &settings.limits;
+    if query.len() > limits.bytes_max {
+        return Err(refuse(ErrorCode::OperationTooComplex, "The document is too long."));
+    }
+    let mut parser = Parser::new().recursion_limit(limits.recursion_max).token_limit(limits.tokens_max);
+    let parsed = parser.parse_ast(query, DOCUMENT_NAME);
+    let document = parsed.map_err(|refused| {
+        // A document cut off at a limit is no statement about its syntax.
+        let code = if parser.tokens_reached() >= limits.tokens_max
+            || parser.recursion_reached() >= limits.recursion_max
+        {
+            ErrorCode::OperationTooComplex
+        } else {
+            ErrorCode::ParseFailed
+        };
+        refused_document(&refused.errors, Outcome::ParseError, code)
+    })?;
+    expansion::check(&document, limits).map_err(|expansion| match expansion {
+        Expansion::TooWide => Response::refused_with(
+            Outcome::ValidationError,
+            ErrorCode::OperationTooComplex,
+            "The operation selects too many fields once its fragments are in place.",
+        ),
+        Expansion::TooDeep => Response::refused_with(
+            Outcome::ValidationError,
+            ErrorCode::OperationTooDeep,
+            "The operation nests too deeply once its fragments are in place.",
+        ),
+    })?;
+    Ok(document)
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
+fn validate(
+    generation: &Generation,
+    document: &ast::Document,
+) -> Result<Valid<ExecutableDocument>, Response> {
+    document.to_executable_validate(generation.api_schema()).map_err(|refused| {
+        refused_document(&refused.errors, Outcome::ValidationError, ErrorCode::ValidationFailed)
+    })
+}
+
+fn refused_document(errors: &DiagnosticList, outcome: Outcome, code: ErrorCode) -> Response {
+    let errors: Vec<_> = errors
+        .iter()
+        .take(ERRORS_MAX)
+        .map(|diagnostic| RequestError {
+            message: diagnostic
+                .error
+                .unstable_compat_message()
+                .unwrap_or_else(|| diagnostic.error.to_string()),
+            locations: diagnostic.line_column_range().map(|range| at(range.start)).into_iter().collect(),
+            code,
+        })
+        .collect();
+    Response::refused(outcome, &errors)
+}
+
+/// Where a place of the document begins.
+pub(crate) fn location(span: Option<SourceSpan>, sources: &SourceMap) -> Option<Location> {
+    span?.line_column(sources).map(at)
+}
+
+fn at(place: LineColumn) -> Location {
+    Location { line: place.line, column: place.column }
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
+fn normalise(
+    generation: &Generation,
+    document: &Valid<ExecutableDocument>,
+    name: Option<&str>,
+) -> Result<NormalisedOperation, Response> {
+    let limits = kopitiam_operation::Limits::default();
+    kopitiam_operation::normalise(&generation.supergraph, document, name, &limits)
+        .map_err(|error| Response::refused_with(Outcome::ValidationError, (&error).into(), error.to_string()))
+}
+
+/// Whether the operation asks `__schema` or `__type`; refuses it when it may not, or asks too much.
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
+fn check_introspection(
+    settings: &EngineSettings,
+    document: &Valid<ExecutableDocument>,
+    name: Option<&str>,
+    normalised: &NormalisedOperation,
+) -> Result<bool, Response> {
+    if !normalised.selection.fields.iter().any(kopitiam_operation::FieldNode::is_introspection) {
+        return Ok(false);
+    }
+    let refuse = |code, message: &str| Err(Response::refused_with(Outcome::ValidationError, code, message));
+    if !settings.introspection {
+        return refuse(
+            ErrorCode::IntrospectionDisabled,
+            "Introspection is switched off: __schema and __type are not answered.",
+        );
+    }
+    let too_deep =
+        document.operations.get(name).is_ok_and(|operation| check_max_depth(document, operation).is_err());
+    if too_deep {
+        return refuse(ErrorCode::OperationTooDeep, "The introspection nests too deeply.");
+    }
+    Ok(true)
+}
+
+/// The operation's kind as the plan says it.
+pub(crate) fn kind(operation: &Operation) -> OperationKind {
+    operation.plan.kind
+}
