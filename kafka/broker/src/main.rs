@@ -74,10 +74,9 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// The address itself, or the same host with a free port in place of port 0.
+///
+/// Bound here once in any case: another listener on the address would make [`announce`] believe that ours is up.
 fn free_address(wanted: SocketAddr) -> anyhow::Result<SocketAddr> {
-    if wanted.port() != 0 {
-        return Ok(wanted);
-    }
     let probe = TcpListener::bind(wanted).with_context(|| format!("cannot listen on {wanted}"))?;
     Ok(probe.local_addr()?)
 }
