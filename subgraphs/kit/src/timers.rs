@@ -23,6 +23,7 @@ const BATCH: u64 = 100;
 /// How long a claimer has to fire what it claimed before another may.
 const CLAIM_SECONDS: i64 = 30;
 
+#[expect(unreachable_pub, reason = "sea-orm's derive makes public items")]
 mod row {
     use sea_orm::entity::prelude::*;
 

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::machine::{Saga, SagaState};
 use crate::errors::SystemError;
 
+#[expect(unreachable_pub, reason = "sea-orm's derive makes public items")]
 pub(super) mod row {
     use sea_orm::entity::prelude::*;
 
