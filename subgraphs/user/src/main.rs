@@ -1,2 +1,6 @@
-//! Starts the user service.
-fn main() {}
+//! The user service on a port of its own. All of it is in the library.
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    kopitiam_kit::service::main("user", kopitiam_user::app::start).await
+}

@@ -1,0 +1,156 @@
+//! Wires the service: database, keys, schema, relay, consumer, the clock that releases forgotten holds. Owns shutdown.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::CACHE_CONTROL;
+use axum::routing::get;
+use jsonwebtoken::jwk::JwkSet;
+use kopitiam_kafka::Topic;
+use kopitiam_kit::auth::Verifier;
+use kopitiam_kit::config::{self, JwksSource, ServiceConfig};
+use kopitiam_kit::consumer::{self, ConsumerConfig};
+use kopitiam_kit::live::Hub;
+use kopitiam_kit::migrations::kit_migrations;
+use kopitiam_kit::money::Currency;
+use kopitiam_kit::outbox::relay;
+use kopitiam_kit::serve::Endpoint;
+use kopitiam_kit::{Db, Money, Service, SystemError, Tasks, time};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::{Commands, WalletRules};
+use crate::events::{self, Cause, publish};
+use crate::projections::wallet_commands::WalletCommands;
+use crate::security::passwords::Passwords;
+use crate::security::tokens::{self, Audience, Signer};
+use crate::store::holds;
+use crate::{graphql, migration};
+
+/// Name of the file in the data folder with the public keys, for services that share the machine.
+pub const JWKS_FILE: &str = "jwks.json";
+/// How often forgotten holds are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_BATCH: u64 = 100;
+const DEFAULT_SIGNUP_CREDIT: &str = "100.00";
+
+/// Brings the database to this version's schema.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        kit_migrations().into_iter().chain(migration::migrations()).collect()
+    }
+}
+
+/// The federation SDL, as composition reads it.
+pub fn sdl() -> String {
+    kopitiam_kit::graphql::sdl(&graphql::shape())
+}
+
+/// Starts the service. `SIGNUP_CREDIT` is what a new wallet starts with, a decimal amount of US dollars (100.00).
+///
+/// # Errors
+/// What is wrong with a setting, the database or the keys.
+pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow::Result<Service> {
+    let db = Db::connect(&config.database_url).await?;
+    db.migrate::<Migrator>().await?;
+    let commands = commands(&db, &config).await?;
+    write_keys(&config.data_dir, commands.signer.public_keys()).await;
+    let mut auth = config.auth.clone();
+    // This service is the one that signs: it asks nobody for the keys.
+    auth.jwks = JwksSource::Static(commands.signer.public_keys().clone());
+    let mut tasks = Tasks::new();
+    tasks.spawn("user relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
+    let handler = WalletCommands {
+        currency: commands.rules.currency.code().to_owned(),
+        wallets: commands.wallets.clone(),
+    };
+    let consumer = ConsumerConfig { group: config.name.clone(), topics: vec![Topic::WalletCommands] };
+    let consume = consumer::run(db.clone(), config.kafka.clone(), consumer, handler, shutdown.clone());
+    tasks.spawn("user consumer", consume);
+    tasks.spawn("user holds", release_forgotten(commands.clone(), shutdown.clone()));
+    let router = router(commands, Arc::new(Verifier::new(auth)), shutdown);
+    Ok(Service { router, tasks })
+}
+
+/// The service's commands over a migrated database; makes the signing key where there is none.
+///
+/// # Errors
+/// Database errors, an unusable key, a bad `SIGNUP_CREDIT`.
+pub async fn commands(db: &Db, config: &ServiceConfig) -> anyhow::Result<Commands> {
+    let audience = Audience { issuer: config.auth.issuer.clone(), audience: config.auth.audience.clone() };
+    db.transaction(|tx| async move {
+        tokens::ensure_key(&tx, time::now()).await.map_err(|error| SystemError::Invariant(error.to_string()))
+    })
+    .await?;
+    let signer = Signer::load(db.read(), audience).await?;
+    let credit = config::variable("SIGNUP_CREDIT").unwrap_or_else(|| DEFAULT_SIGNUP_CREDIT.to_owned());
+    let credit = Money::parse(&credit, Currency::USD.code())
+        .map_err(|error| anyhow::anyhow!("SIGNUP_CREDIT=`{credit}` is not valid: {error}"))?;
+    Ok(Commands {
+        db: db.clone(),
+        signer: Arc::new(signer),
+        passwords: Passwords::new()?,
+        wallets: Hub::default(),
+        rules: WalletRules { currency: credit.currency(), signup_credit: credit.minor() },
+    })
+}
+
+/// Everything the service answers over HTTP.
+pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: CancellationToken) -> Router {
+    let keys = serde_json::to_string(commands.signer.public_keys()).expect("public keys are plain strings");
+    let jwks = get(move || async move {
+        let headers = [("content-type", "application/json"), (CACHE_CONTROL.as_str(), "public, max-age=300")];
+        (headers, keys)
+    });
+    let schema = graphql::schema(commands.clone());
+    Endpoint::new(schema, verifier, commands.db.clone(), shutdown)
+        .per_request(move |request| graphql::attach(&commands, request))
+        .router()
+        .route("/.well-known/jwks.json", jwks)
+}
+
+/// Puts the public keys where other services of the machine find them. They are public: a failure costs only those who
+/// rely on the file, and they say so themselves.
+async fn write_keys(data_dir: &Path, keys: &JwkSet) {
+    let path = data_dir.join(JWKS_FILE);
+    let body = serde_json::to_vec(keys).expect("public keys are plain strings");
+    if let Err(error) = tokio::fs::write(&path, body).await {
+        tracing::warn!(path = %path.display(), %error, "cannot write the public keys");
+    }
+}
+
+/// Releases holds that nobody captured or released in time: no promise without a living owner.
+async fn release_forgotten(commands: Commands, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        if let Err(error) = sweep(&commands).await {
+            tracing::warn!(%error, "cannot look for forgotten holds");
+        }
+    }
+}
+
+/// Releases the holds that are overdue now, and says so.
+///
+/// # Errors
+/// [`SystemError`].
+pub async fn sweep(commands: &Commands) -> Result<(), SystemError> {
+    let commands = &commands;
+    commands
+        .db
+        .transaction(|tx| async move {
+            for (hold_id, user_id, minor) in holds::release_expired(&tx, SWEEP_BATCH, time::now()).await? {
+                let event = events::released(hold_id, minor, commands.rules.currency.code());
+                commands.wallets.changed_by(&tx, user_id);
+                publish(&tx, Cause::Service, user_id, &event).await?;
+            }
+            Ok(())
+        })
+        .await
+}

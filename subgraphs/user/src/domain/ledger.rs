@@ -1,0 +1,444 @@
+//! Double-entry bookkeeping: accounts, balanced transactions, and the postings each wallet command stands for.
+//!
+//! Always: the postings of a [`Transaction`] sum to zero and there is no way to build one that does not.
+//! Elsewhere: balances and the CHECKs that keep them at or above zero (`store/ledger.rs`, `migration/`).
+
+use uuid::Uuid;
+
+/// What an account is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountKind {
+    /// A user's money to spend; never below zero.
+    Available,
+    /// A user's money promised to an order or bid; never below zero.
+    Held,
+    /// A user's money waiting for both sides of a booking; never below zero.
+    Escrow,
+    /// What the platform earns. May go below zero: it advances refunds that a seller cannot pay back yet.
+    Fees,
+    /// Where granted credit comes from; always at or below zero.
+    Issuance,
+}
+
+impl AccountKind {
+    /// The stored name.
+    pub fn name(self) -> &'static str {
+        match self {
+            AccountKind::Available => "AVAILABLE",
+            AccountKind::Held => "HELD",
+            AccountKind::Escrow => "ESCROW",
+            AccountKind::Fees => "FEES",
+            AccountKind::Issuance => "ISSUANCE",
+        }
+    }
+}
+
+/// One account: its owner is `None` for the platform's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountRef {
+    /// The user, or `None` for the platform.
+    pub owner: Option<Uuid>,
+    /// What it is for.
+    pub kind: AccountKind,
+}
+
+impl AccountRef {
+    /// A user's account.
+    pub fn of(owner: Uuid, kind: AccountKind) -> AccountRef {
+        AccountRef { owner: Some(owner), kind }
+    }
+
+    /// An account of the platform.
+    pub fn platform(kind: AccountKind) -> AccountRef {
+        AccountRef { owner: None, kind }
+    }
+}
+
+/// What a transaction or a wallet entry is, for the reader of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerKind {
+    /// Credit given by the shop (or taken back).
+    Grant,
+    /// Money promised.
+    Hold,
+    /// A promise ended without payment.
+    Release,
+    /// A promise paid.
+    Capture,
+    /// The platform's share.
+    Fee,
+    /// A seller's share.
+    Payout,
+    /// A payment given back.
+    Refund,
+}
+
+impl LedgerKind {
+    /// The stored name.
+    pub fn name(self) -> &'static str {
+        match self {
+            LedgerKind::Grant => "GRANT",
+            LedgerKind::Hold => "HOLD",
+            LedgerKind::Release => "RELEASE",
+            LedgerKind::Capture => "CAPTURE",
+            LedgerKind::Fee => "FEE",
+            LedgerKind::Payout => "PAYOUT",
+            LedgerKind::Refund => "REFUND",
+        }
+    }
+
+    /// The kind of that stored name.
+    pub fn parse(name: &str) -> Option<LedgerKind> {
+        [
+            LedgerKind::Grant,
+            LedgerKind::Hold,
+            LedgerKind::Release,
+            LedgerKind::Capture,
+            LedgerKind::Fee,
+            LedgerKind::Payout,
+            LedgerKind::Refund,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+}
+
+/// One leg of a transaction, in minor units; positive amounts are received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting {
+    /// Where.
+    pub account: AccountRef,
+    /// How a statement names this leg.
+    pub kind: LedgerKind,
+    /// Minor units of the transaction's currency; never zero.
+    pub amount: i64,
+}
+
+/// Why postings are not a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// The legs do not sum to zero.
+    #[error("postings sum to {0}, not to zero")]
+    Unbalanced(i128),
+    /// No legs, or a leg that moves nothing.
+    #[error("a transaction needs at least two postings, none of them zero")]
+    Empty,
+    /// An amount of a command that must be above zero is not.
+    #[error("amounts must be above zero")]
+    NotPositive,
+    /// The shares of a capture or refund are more than there is.
+    #[error("shares of {shares} exceed the amount of {amount}")]
+    SharesExceedAmount {
+        /// What the shares add up to.
+        shares: i128,
+        /// What there is.
+        amount: i64,
+    },
+}
+
+/// A balanced set of postings in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    kind: LedgerKind,
+    /// With `kind` it is unique in the ledger, so that no cause has its effect twice.
+    cause: Uuid,
+    reference: String,
+    postings: Vec<Posting>,
+}
+
+/// Who gets a part of captured money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Receiver {
+    /// The platform's share.
+    Fees,
+    /// A user's available money.
+    User(Uuid),
+    /// The payer's own escrow, for the booking of that id.
+    Escrow(Uuid),
+}
+
+/// One receiver's part of a captured hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Who gets it.
+    pub receiver: Receiver,
+    /// Minor units, above zero.
+    pub amount: i64,
+}
+
+impl Share {
+    fn account(self, payer: Uuid) -> AccountRef {
+        match self.receiver {
+            Receiver::User(user) => AccountRef::of(user, AccountKind::Available),
+            Receiver::Fees => AccountRef::platform(AccountKind::Fees),
+            Receiver::Escrow(_) => AccountRef::of(payer, AccountKind::Escrow),
+        }
+    }
+
+    fn kind(self) -> LedgerKind {
+        match self.receiver {
+            Receiver::User(_) => LedgerKind::Payout,
+            Receiver::Fees => LedgerKind::Fee,
+            Receiver::Escrow(_) => LedgerKind::Hold,
+        }
+    }
+}
+
+impl Transaction {
+    /// Checks that the legs balance and merges legs of the same account, so that no account is locked twice.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unbalanced`], [`LedgerError::Empty`].
+    pub fn new(
+        kind: LedgerKind,
+        cause: Uuid,
+        reference: String,
+        postings: Vec<Posting>,
+    ) -> Result<Transaction, LedgerError> {
+        let sum: i128 = postings.iter().map(|posting| i128::from(posting.amount)).sum();
+        if sum != 0 {
+            return Err(LedgerError::Unbalanced(sum));
+        }
+        if postings.len() < 2 || postings.iter().any(|posting| posting.amount == 0) {
+            return Err(LedgerError::Empty);
+        }
+        Ok(Transaction { kind, cause, reference, postings })
+    }
+
+    /// Credit for `user`; a negative amount takes credit back.
+    ///
+    /// # Errors
+    /// [`LedgerError::Empty`] for zero.
+    pub fn grant(user: Uuid, amount: i64, cause: Uuid, reference: String) -> Result<Self, LedgerError> {
+        let kind = LedgerKind::Grant;
+        let postings = vec![
+            Posting { account: AccountRef::platform(AccountKind::Issuance), kind, amount: -amount },
+            Posting { account: AccountRef::of(user, AccountKind::Available), kind, amount },
+        ];
+        Transaction::new(kind, cause, reference, postings)
+    }
+
+    /// Promises `amount` of the user's available money.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotPositive`].
+    pub fn hold(user: Uuid, amount: i64, hold: Uuid, reference: String) -> Result<Self, LedgerError> {
+        Self::between_own(
+            LedgerKind::Hold,
+            user,
+            [AccountKind::Available, AccountKind::Held],
+            amount,
+            hold,
+            reference,
+        )
+    }
+
+    /// Ends a promise: the money is available again.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotPositive`].
+    pub fn release(user: Uuid, amount: i64, hold: Uuid, reference: String) -> Result<Self, LedgerError> {
+        Self::between_own(
+            LedgerKind::Release,
+            user,
+            [AccountKind::Held, AccountKind::Available],
+            amount,
+            hold,
+            reference,
+        )
+    }
+
+    fn between_own(
+        kind: LedgerKind,
+        user: Uuid,
+        [from, to]: [AccountKind; 2],
+        amount: i64,
+        cause: Uuid,
+        reference: String,
+    ) -> Result<Self, LedgerError> {
+        if amount <= 0 {
+            return Err(LedgerError::NotPositive);
+        }
+        let postings = vec![
+            Posting { account: AccountRef::of(user, from), kind, amount: -amount },
+            Posting { account: AccountRef::of(user, to), kind, amount },
+        ];
+        Transaction::new(kind, cause, reference, postings)
+    }
+
+    /// Pays a promise of `held` out to its shares; what the shares leave goes back to the payer.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotPositive`], [`LedgerError::SharesExceedAmount`].
+    pub fn capture(
+        payer: Uuid,
+        held: i64,
+        shares: &[Share],
+        hold: Uuid,
+        reference: String,
+    ) -> Result<Self, LedgerError> {
+        let total = check_shares(shares, held)?;
+        let held_account = AccountRef::of(payer, AccountKind::Held);
+        let mut postings = vec![Posting { account: held_account, kind: LedgerKind::Capture, amount: -held }];
+        postings.extend(merged(shares).map(|share| Posting {
+            account: share.account(payer),
+            kind: share.kind(),
+            amount: share.amount,
+        }));
+        if held > total {
+            postings.push(Posting {
+                account: AccountRef::of(payer, AccountKind::Available),
+                kind: LedgerKind::Release,
+                amount: held - total,
+            });
+        }
+        Transaction::new(LedgerKind::Capture, hold, reference, postings)
+    }
+
+    /// Gives money back: each share returns what it can, and the platform advances `advanced`, which the receivers have
+    /// spent. `shares` may be empty when all of it is advanced.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotPositive`], [`LedgerError::SharesExceedAmount`].
+    pub fn refund(
+        payer: Uuid,
+        shares: &[Share],
+        advanced: i64,
+        cause: Uuid,
+        reference: String,
+    ) -> Result<Self, LedgerError> {
+        let kind = LedgerKind::Refund;
+        let total = check_shares(shares, i64::MAX - advanced.max(0))? + advanced;
+        let mut postings: Vec<Posting> = merged(shares)
+            .map(|share| Posting { account: share.account(payer), kind, amount: -share.amount })
+            .collect();
+        if advanced > 0 {
+            let fees = AccountRef::platform(AccountKind::Fees);
+            match postings.iter_mut().find(|posting| posting.account == fees) {
+                Some(posting) => posting.amount -= advanced,
+                None => postings.push(Posting { account: fees, kind, amount: -advanced }),
+            }
+        }
+        postings.push(Posting {
+            account: AccountRef::of(payer, AccountKind::Available),
+            kind,
+            amount: total,
+        });
+        Transaction::new(kind, cause, reference, postings)
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> LedgerKind {
+        self.kind
+    }
+
+    /// What caused it (a hold, a grant, a refund).
+    pub fn cause(&self) -> Uuid {
+        self.cause
+    }
+
+    /// What a statement shows (an order number, a reason).
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The legs, in account order: the order in which rows are locked.
+    pub fn postings(&self) -> Vec<Posting> {
+        let mut postings = self.postings.clone();
+        postings.sort_by_key(|posting| posting.account);
+        postings
+    }
+}
+
+/// Shares of the same receiver become one: an account appears once in a transaction.
+pub fn merged(shares: &[Share]) -> impl Iterator<Item = Share> {
+    let mut sums: std::collections::BTreeMap<Receiver, i64> = std::collections::BTreeMap::new();
+    for share in shares {
+        *sums.entry(share.receiver).or_default() += share.amount;
+    }
+    sums.into_iter().map(|(receiver, amount)| Share { receiver, amount })
+}
+
+fn check_shares(shares: &[Share], amount: i64) -> Result<i64, LedgerError> {
+    if amount <= 0 || shares.iter().any(|share| share.amount <= 0) {
+        return Err(LedgerError::NotPositive);
+    }
+    let total: i128 = shares.iter().map(|share| i128::from(share.amount)).sum();
+    i64::try_from(total)
+        .ok()
+        .filter(|total| *total <= amount)
+        .ok_or(LedgerError::SharesExceedAmount { shares: total, amount })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(transaction: &Transaction) -> i64 {
+        transaction.postings().iter().map(|posting| posting.amount).sum()
+    }
+
+    fn id(n: u128) -> Uuid {
+        Uuid::from_u128(n)
+    }
+
+    #[test]
+    fn unbalanced_postings_are_no_transaction() {
+        let leg =
+            Posting { account: AccountRef::platform(AccountKind::Fees), kind: LedgerKind::Fee, amount: 5 };
+        let refused = Transaction::new(LedgerKind::Fee, id(1), String::new(), vec![leg, leg]);
+        assert_eq!(refused, Err(LedgerError::Unbalanced(10)));
+    }
+
+    #[test]
+    fn a_capture_pays_every_share_and_returns_the_rest() {
+        let shares = [
+            Share { receiver: Receiver::User(id(7)), amount: 60 },
+            Share { receiver: Receiver::Fees, amount: 10 },
+            Share { receiver: Receiver::User(id(7)), amount: 20 },
+        ];
+        let capture = Transaction::capture(id(1), 100, &shares, id(9), "K-1".into()).unwrap();
+        let mut legs: Vec<(AccountRef, i64)> =
+            capture.postings().iter().map(|posting| (posting.account, posting.amount)).collect();
+        legs.sort();
+        assert_eq!(
+            legs,
+            [
+                (AccountRef::platform(AccountKind::Fees), 10),
+                (AccountRef::of(id(1), AccountKind::Available), 10),
+                (AccountRef::of(id(1), AccountKind::Held), -100),
+                (AccountRef::of(id(7), AccountKind::Available), 80),
+            ]
+        );
+        assert_eq!(sum(&capture), 0);
+    }
+
+    #[test]
+    fn shares_above_the_hold_are_refused_even_when_they_overflow() {
+        let shares = [
+            Share { receiver: Receiver::Fees, amount: i64::MAX },
+            Share { receiver: Receiver::User(id(2)), amount: i64::MAX },
+        ];
+        let refused = Transaction::capture(id(1), 100, &shares, id(9), String::new());
+        assert!(matches!(refused, Err(LedgerError::SharesExceedAmount { amount: 100, .. })));
+    }
+
+    #[test]
+    fn a_hold_of_nothing_or_less_is_refused() {
+        for amount in [0, -1, i64::MIN] {
+            assert_eq!(Transaction::hold(id(1), amount, id(2), String::new()), Err(LedgerError::NotPositive));
+        }
+    }
+
+    #[test]
+    fn a_refund_with_an_advance_still_balances() {
+        let shares = [
+            Share { receiver: Receiver::User(id(7)), amount: 30 },
+            Share { receiver: Receiver::Fees, amount: 10 },
+        ];
+        let refund = Transaction::refund(id(1), &shares, 60, id(9), String::new()).unwrap();
+        assert_eq!(sum(&refund), 0);
+        let back = refund.postings().into_iter().find(|leg| leg.account.owner == Some(id(1))).unwrap();
+        assert_eq!(back.amount, 100);
+    }
+}

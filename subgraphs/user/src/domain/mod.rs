@@ -1,0 +1,7 @@
+//! The user service's types and rules: accounts, sessions, the ledger. No I/O, SQL, GraphQL or clock (time is an argument).
+
+pub mod account;
+pub mod input;
+pub mod ledger;
+pub mod refusal;
+pub mod session;

@@ -1,0 +1,177 @@
+//! Root mutations: who may, then the command, then its payload.
+
+use async_graphql::{Context, Object};
+use kopitiam_kit::auth::{HasScope, LoggedIn, viewer};
+use kopitiam_kit::errors::payload;
+use kopitiam_kit::graphql::ID;
+use kopitiam_kit::{Failure, Money};
+use uuid::Uuid;
+
+use super::types::{
+    AuthPayload, GrantCreditInput, LoginInput, ProfileInput, ProfilePayload, RefreshInput, RegisterInput,
+    Role, User, Wallet, WalletPayload,
+};
+use crate::commands::{Commands, Grant, ProfileChange, Registration, SignedIn, StallForm};
+use crate::domain::account;
+use crate::domain::refusal::Refusal;
+
+/// Root mutations.
+pub struct Mutation;
+
+fn commands<'context>(context: &Context<'context>) -> &'context Commands {
+    context.data_unchecked::<Commands>()
+}
+
+fn target(id: &ID) -> Result<Uuid, Failure> {
+    Uuid::try_parse(id).map_err(|_| Refusal::UserNotFound.into())
+}
+
+fn auth_payload(outcome: Result<SignedIn, Failure>) -> async_graphql::Result<AuthPayload> {
+    let (signed_in, user_errors) = payload(outcome)?;
+    let Some(signed_in) = signed_in else { return Ok(AuthPayload { user_errors, ..AuthPayload::default() }) };
+    Ok(AuthPayload {
+        user: Some(User(signed_in.user)),
+        access_token: Some(signed_in.access_token),
+        expires_at: Some(signed_in.expires_at),
+        refresh_token: Some(signed_in.refresh_token),
+        refresh_expires_at: Some(signed_in.refresh_expires_at),
+        user_errors,
+    })
+}
+
+fn profile_payload(outcome: Result<account::User, Failure>) -> async_graphql::Result<ProfilePayload> {
+    let (user, user_errors) = payload(outcome)?;
+    Ok(ProfilePayload { user: user.map(User), user_errors })
+}
+
+/// Root mutations.
+#[Object]
+impl Mutation {
+    /// Makes an account and signs it in.
+    async fn register(
+        &self,
+        context: &Context<'_>,
+        input: RegisterInput,
+    ) -> async_graphql::Result<AuthPayload> {
+        let RegisterInput { email, username, password, full_name } = input;
+        let form = Registration { id: Uuid::now_v7(), email, username, password, full_name };
+        auth_payload(commands(context).register(form).await)
+    }
+
+    /// Signs in.
+    async fn login(&self, context: &Context<'_>, input: LoginInput) -> async_graphql::Result<AuthPayload> {
+        auth_payload(commands(context).login(&input.email, &input.password).await)
+    }
+
+    /// Exchanges a refresh token for a new pair of tokens.
+    async fn refresh_session(
+        &self,
+        context: &Context<'_>,
+        input: RefreshInput,
+    ) -> async_graphql::Result<AuthPayload> {
+        match input.refresh_token {
+            Some(token) => auth_payload(commands(context).refresh(&token).await),
+            None => auth_payload(Err(Refusal::SessionEnded.into())),
+        }
+    }
+
+    /// Ends this session, or all of the person's. Signed out already is fine.
+    async fn logout(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default_with = "Some(false)")] everywhere: Option<bool>,
+    ) -> async_graphql::Result<AuthPayload> {
+        if let Some(identity) = viewer(context).identity() {
+            let session = identity.session_id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
+            commands(context).logout(identity.user_id, session, everywhere.unwrap_or(false)).await?;
+        }
+        Ok(AuthPayload::default())
+    }
+
+    /// Changes the signed-in person's profile.
+    #[graphql(guard = "LoggedIn")]
+    async fn update_profile(
+        &self,
+        context: &Context<'_>,
+        input: ProfileInput,
+    ) -> async_graphql::Result<ProfilePayload> {
+        let user_id = viewer(context).require()?.user_id;
+        let ProfileInput { full_name, email, current_password, new_password, expected_version } = input;
+        let change = ProfileChange { full_name, email, current_password, new_password, expected_version };
+        profile_payload(commands(context).update_profile(user_id, change).await)
+    }
+
+    /// Opens a stall; the role is in the access token of the next `refreshSession`.
+    #[graphql(guard = "LoggedIn")]
+    async fn become_seller(
+        &self,
+        context: &Context<'_>,
+        handle: String,
+        display_name: String,
+        bio: Option<String>,
+    ) -> async_graphql::Result<ProfilePayload> {
+        let user_id = viewer(context).require()?.user_id;
+        let form = StallForm { handle, display_name, bio };
+        profile_payload(commands(context).become_seller(user_id, form).await)
+    }
+
+    /// Gives credit, or by a negative amount takes it back. Audited.
+    #[graphql(requires_scopes = "wallet:grant", guard = "HasScope(\"wallet:grant\")")]
+    async fn grant_credit(
+        &self,
+        context: &Context<'_>,
+        input: GrantCreditInput,
+        idempotency_key: ID,
+    ) -> async_graphql::Result<WalletPayload> {
+        let actor = viewer(context).require()?.user_id;
+        let outcome = async {
+            let user_id = target(&input.user_id)?;
+            let money = Money::parse(&input.amount.0, &input.currency)
+                .map_err(|error| Failure::from(kopitiam_kit::UserError::from(error)))?;
+            let grant =
+                Grant { user_id, minor: money.minor(), currency: input.currency, reason: input.reason };
+            commands(context).grant_credit(actor, grant, &idempotency_key).await
+        };
+        let (user_id, user_errors) = payload(outcome.await)?;
+        let wallet = match user_id {
+            Some(user_id) => Wallet::load(context, user_id).await?,
+            None => None,
+        };
+        Ok(WalletPayload { wallet, user_errors })
+    }
+
+    /// Bars an account from signing in and spending. Audited.
+    #[graphql(requires_scopes = "users:ban", guard = "HasScope(\"users:ban\")")]
+    async fn ban_user(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        reason: String,
+    ) -> async_graphql::Result<ProfilePayload> {
+        let actor = viewer(context).require()?.user_id;
+        let outcome = async { commands(context).ban(actor, target(&id)?, &reason).await };
+        profile_payload(outcome.await)
+    }
+
+    /// Lifts a ban. Audited.
+    #[graphql(requires_scopes = "users:ban", guard = "HasScope(\"users:ban\")")]
+    async fn unban_user(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<ProfilePayload> {
+        let actor = viewer(context).require()?.user_id;
+        let outcome = async { commands(context).unban(actor, target(&id)?).await };
+        profile_payload(outcome.await)
+    }
+
+    /// Replaces an account's roles. Audited.
+    #[graphql(requires_scopes = "users:roles", guard = "HasScope(\"users:roles\")")]
+    async fn set_roles(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        roles: Vec<Role>,
+    ) -> async_graphql::Result<ProfilePayload> {
+        let actor = viewer(context).require()?.user_id;
+        let roles = roles.into_iter().map(Into::into).collect();
+        let outcome = async { commands(context).set_roles(actor, target(&id)?, roles).await };
+        profile_payload(outcome.await)
+    }
+}

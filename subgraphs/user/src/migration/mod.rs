@@ -1,0 +1,12 @@
+//! The user database's schema, the same for SQLite and PostgreSQL. Kit's own tables (outbox, inbox, idempotency) are
+//! added by `app.rs`.
+
+mod m0001_accounts;
+mod m0002_ledger;
+
+use sea_orm_migration::prelude::*;
+
+/// This service's migrations in order.
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(m0001_accounts::Migration), Box::new(m0002_ledger::Migration)]
+}

@@ -1,0 +1,3 @@
+//! What this service does with the topics it consumes, one file per topic.
+
+pub mod wallet_commands;

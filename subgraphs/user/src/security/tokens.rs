@@ -1,0 +1,180 @@
+//! Signing keys, access tokens (EdDSA) and refresh tokens (random, stored hashed).
+//!
+//! Always: the newest key in the database signs, every key there verifies; an access token names its key (`kid`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rand::RngCore;
+use sea_orm::ConnectionTrait;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::domain::account::User;
+use crate::domain::session::ACCESS_TOKEN_LIFE;
+use crate::store::keys::{self, StoredKey};
+
+/// Everything before the 32 secret bytes of an Ed25519 key in PKCS#8.
+///
+/// # Source
+/// RFC 8410, section 7, and RFC 5958: version 0, algorithm 1.3.101.112, an octet string in an octet string.
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const REFRESH_TOKEN_BYTES: usize = 32;
+
+/// Why keys could not be made, read or used: always our fault.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The key store.
+    #[error("signing keys: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// A stored key is unusable, or signing failed.
+    #[error("signing: {0}")]
+    Jwt(#[from] jsonwebtoken::errors::Error),
+    /// A stored key is not base64.
+    #[error("signing key `{0}` is not base64")]
+    Encoding(String),
+    /// There is no key to sign with.
+    #[error("no signing key")]
+    NoKey,
+}
+
+/// Who issues tokens, and for whom.
+#[derive(Debug, Clone)]
+pub struct Audience {
+    /// `iss`.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+}
+
+/// Signs access tokens.
+pub struct Signer {
+    kid: String,
+    key: EncodingKey,
+    public: JwkSet,
+    audience: Audience,
+}
+
+/// What an access token says.
+#[derive(Debug, Serialize)]
+struct Claims<'a> {
+    sub: String,
+    roles: Vec<String>,
+    scope: String,
+    sid: String,
+    ver: i32,
+    iss: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+/// A signed access token and the end of its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The compact JWT.
+    pub token: String,
+    /// `exp`.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Makes a key pair and keeps it, unless the database has one.
+///
+/// # Errors
+/// [`TokenError`].
+pub async fn ensure_key(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<(), TokenError> {
+    if !keys::active(db).await?.is_empty() {
+        return Ok(());
+    }
+    let mut secret = [0_u8; 32];
+    rand::rng().fill_bytes(&mut secret);
+    let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(&secret).copied().collect();
+    // The name is the key's RFC 7638 thumbprint in all but form: derived from the public half, so it cannot clash.
+    let jwk = Jwk::from_encoding_key(&EncodingKey::from_ed_der(&pkcs8), Algorithm::EdDSA)?;
+    let digest =
+        Sha256::digest(serde_json::to_vec(&jwk).map_err(|error| TokenError::Encoding(error.to_string()))?);
+    let kid = URL_SAFE_NO_PAD.encode(&digest[..12]);
+    keys::insert(db, &StoredKey { kid, private_key: STANDARD.encode(pkcs8) }, now).await?;
+    Ok(())
+}
+
+impl Signer {
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn load(db: &impl ConnectionTrait, audience: Audience) -> Result<Signer, TokenError> {
+        let stored = keys::active(db).await?;
+        let mut public = JwkSet { keys: Vec::new() };
+        let mut newest = None;
+        for StoredKey { kid, private_key } in stored {
+            let pkcs8 = STANDARD.decode(private_key).map_err(|_| TokenError::Encoding(kid.clone()))?;
+            let key = EncodingKey::from_ed_der(&pkcs8);
+            let mut jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA)?;
+            jwk.common.key_id = Some(kid.clone());
+            jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+            jwk.common.key_algorithm = Some(KeyAlgorithm::EdDSA);
+            public.keys.push(jwk);
+            newest = Some((kid, key));
+        }
+        let (kid, key) = newest.ok_or(TokenError::NoKey)?;
+        Ok(Signer { kid, key, public, audience })
+    }
+
+    /// The public keys, for everyone who verifies.
+    pub fn public_keys(&self) -> &JwkSet {
+        &self.public
+    }
+
+    /// Signs an access token for a session of `user`.
+    ///
+    /// # Errors
+    /// [`TokenError::Jwt`].
+    pub fn sign(&self, user: &User, session_id: Uuid, now: DateTime<Utc>) -> Result<AccessToken, TokenError> {
+        let expires_at = now + ACCESS_TOKEN_LIFE;
+        let claims = Claims {
+            sub: user.id.to_string(),
+            roles: user.roles.names(),
+            scope: user.roles.scope(),
+            sid: session_id.to_string(),
+            ver: user.token_version,
+            iss: &self.audience.issuer,
+            aud: &self.audience.audience,
+            iat: now.timestamp(),
+            exp: expires_at.timestamp(),
+        };
+        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let token = jsonwebtoken::encode(&header, &claims, &self.key)?;
+        Ok(AccessToken { token, expires_at })
+    }
+}
+
+/// A new refresh token in clear text; only its hash is stored.
+pub fn new_refresh_token() -> String {
+    let mut bytes = [0_u8; REFRESH_TOKEN_BYTES];
+    rand::rng().fill_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The stored form of a refresh token. A plain hash is enough: the token is 256 random bits, not a password.
+pub fn refresh_token_hash(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refresh_tokens_are_long_random_and_not_stored_in_clear() {
+        let (one, two) = (new_refresh_token(), new_refresh_token());
+        assert_ne!(one, two);
+        assert_eq!(one.len(), 43);
+        assert_ne!(refresh_token_hash(&one), one);
+        assert_eq!(refresh_token_hash(&one), refresh_token_hash(&one));
+    }
+}

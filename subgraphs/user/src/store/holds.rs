@@ -1,0 +1,363 @@
+//! Holds: money promised to an order or a bid, and what becomes of it.
+//!
+//! Always: a hold leaves `HELD` once, by a conditional UPDATE in the transaction that posts its resolution. A repeated
+//! command changes nothing and gets the first answer again; a release that comes before its hold makes the hold
+//! impossible.
+
+use chrono::{DateTime, Utc};
+use kopitiam_kit::Tx;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
+
+use super::entity::{hold, payment};
+use super::ledger::{Posted, balance, post, posted_amount};
+use super::{PLATFORM, plus, users};
+use crate::domain::account::UserStatus;
+use crate::domain::ledger::{AccountKind, AccountRef, LedgerKind, Receiver, Share, Transaction, merged};
+
+const HELD: &str = "HELD";
+const REJECTED: &str = "REJECTED";
+const RELEASED: &str = "RELEASED";
+const CAPTURED: &str = "CAPTURED";
+/// `code` of a hold that was released by the clock.
+const EXPIRED: &str = "EXPIRED";
+
+/// A hold asked for.
+#[derive(Debug, Clone)]
+pub struct NewHold {
+    /// Names the hold for ever.
+    pub id: Uuid,
+    /// Whose money.
+    pub user_id: Uuid,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// For the statement.
+    pub reason: String,
+    /// After this the money is released by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The answer to a wallet command; amounts in minor units of the wallet's currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The money is set aside.
+    Held(i64),
+    /// Nothing moved; the code says why.
+    Rejected(String),
+    /// The money is available again; zero when there was no such hold.
+    Released(i64),
+    /// The hold is paid out.
+    Captured(i64),
+    /// The payment was given back.
+    Refunded(i64),
+}
+
+fn rejected(code: &str) -> Answer {
+    Answer::Rejected(code.to_owned())
+}
+
+async fn find(tx: &Tx, id: Uuid) -> Result<Option<hold::Model>, DbErr> {
+    hold::Entity::find_by_id(id).one(tx).await
+}
+
+/// Sets money aside.
+///
+/// # Errors
+/// Database errors.
+pub async fn place(
+    tx: &Tx,
+    wanted: &NewHold,
+    wallet_currency: &str,
+    now: DateTime<Utc>,
+) -> Result<Answer, DbErr> {
+    if let Some(known) = find(tx, wanted.id).await? {
+        return Ok(match known.status.as_str() {
+            HELD => Answer::Held(known.amount),
+            REJECTED => Answer::Rejected(known.code.unwrap_or_default()),
+            _ => rejected("HOLD_RESOLVED"),
+        });
+    }
+    let refusal = match users::find(tx, wanted.user_id).await? {
+        None => Some("UNKNOWN_USER"),
+        Some(user) if user.status == UserStatus::Banned => Some("USER_BANNED"),
+        Some(_) if wanted.currency != wallet_currency => Some("CURRENCY_MISMATCH"),
+        Some(_) => match Transaction::hold(wanted.user_id, wanted.amount, wanted.id, wanted.reason.clone()) {
+            Err(_) => Some("AMOUNT_INVALID"),
+            Ok(transaction) => match post(tx, &transaction, wallet_currency, now).await? {
+                Posted::Insufficient(_) => Some("INSUFFICIENT_FUNDS"),
+                Posted::Done | Posted::Repeated => None,
+            },
+        },
+    };
+    let row = hold::Model {
+        id: wanted.id,
+        user_id: wanted.user_id,
+        amount: if refusal.is_none() { wanted.amount } else { 0 },
+        currency: wanted.currency.clone(),
+        reason: wanted.reason.clone(),
+        status: if refusal.is_none() { HELD } else { REJECTED }.to_owned(),
+        code: refusal.map(str::to_owned),
+        expires_at: Some(wanted.expires_at),
+        created_at: now,
+        resolved_at: refusal.map(|_| now),
+    };
+    hold::Entity::insert(row.into_active_model()).exec_without_returning(tx).await?;
+    Ok(refusal.map_or(Answer::Held(wanted.amount), rejected))
+}
+
+/// Moves a hold out of `HELD`; `false` when someone else did first.
+async fn resolve(
+    tx: &Tx,
+    id: Uuid,
+    status: &str,
+    code: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let updated = hold::Entity::update_many()
+        .col_expr(hold::Column::Status, Expr::value(status))
+        .col_expr(hold::Column::Code, Expr::value(code.map(str::to_owned)))
+        .col_expr(hold::Column::ResolvedAt, Expr::value(Some(now)))
+        .filter(hold::Column::Id.eq(id))
+        .filter(hold::Column::Status.eq(HELD))
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Gives promised money back.
+///
+/// # Errors
+/// Database errors.
+pub async fn release(
+    tx: &Tx,
+    id: Uuid,
+    user_id: Uuid,
+    currency: &str,
+    now: DateTime<Utc>,
+) -> Result<Answer, DbErr> {
+    let Some(known) = find(tx, id).await? else {
+        // The release overtook its hold: this row makes the late hold impossible.
+        let row = hold::Model {
+            id,
+            user_id,
+            amount: 0,
+            currency: currency.to_owned(),
+            reason: String::new(),
+            status: RELEASED.to_owned(),
+            code: None,
+            expires_at: None,
+            created_at: now,
+            resolved_at: Some(now),
+        };
+        hold::Entity::insert(row.into_active_model()).exec_without_returning(tx).await?;
+        return Ok(Answer::Released(0));
+    };
+    match known.status.as_str() {
+        HELD => release_held(tx, &known, None, now).await,
+        CAPTURED => Ok(rejected("HOLD_RESOLVED")),
+        _ => Ok(Answer::Released(known.amount)),
+    }
+}
+
+async fn release_held(
+    tx: &Tx,
+    known: &hold::Model,
+    code: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Answer, DbErr> {
+    if !resolve(tx, known.id, RELEASED, code, now).await? {
+        return Ok(rejected("HOLD_RESOLVED"));
+    }
+    let transaction = Transaction::release(known.user_id, known.amount, known.id, known.reason.clone())
+        .map_err(|error| DbErr::Custom(format!("hold {} cannot be released: {error}", known.id)))?;
+    must_post(tx, &transaction, &known.currency, now).await?;
+    Ok(Answer::Released(known.amount))
+}
+
+/// Posts what the books must be able to carry: money that is held is there.
+async fn must_post(
+    tx: &Tx,
+    transaction: &Transaction,
+    currency: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    match post(tx, transaction, currency, now).await? {
+        Posted::Done | Posted::Repeated => Ok(()),
+        Posted::Insufficient(account) => Err(DbErr::Custom(format!(
+            "books are wrong: {account:?} lacks held money for {}",
+            transaction.cause()
+        ))),
+    }
+}
+
+/// Pays a hold out.
+///
+/// # Errors
+/// Database errors.
+pub async fn capture(tx: &Tx, id: Uuid, shares: &[Share], now: DateTime<Utc>) -> Result<Answer, DbErr> {
+    let Some(known) = find(tx, id).await? else { return Ok(rejected("UNKNOWN_HOLD")) };
+    match known.status.as_str() {
+        CAPTURED => return Ok(Answer::Captured(known.amount)),
+        REJECTED => return Ok(rejected("UNKNOWN_HOLD")),
+        _ => {}
+    }
+    let reference = known.reason.clone();
+    let Ok(transaction) = Transaction::capture(known.user_id, known.amount, shares, id, reference) else {
+        return Ok(rejected("SPLITS_INVALID"));
+    };
+    match known.status.as_str() {
+        RELEASED if known.code.as_deref() == Some(EXPIRED) => {
+            // The clock was faster than the broker. The order is already confirmed, so take the money again if it is
+            // still there.
+            if !retake(tx, &known, now).await? {
+                return Ok(rejected("HOLD_RESOLVED"));
+            }
+        }
+        RELEASED => return Ok(rejected("HOLD_RESOLVED")),
+        _ => {}
+    }
+    if !resolve(tx, id, CAPTURED, None, now).await? {
+        return Ok(rejected("HOLD_RESOLVED"));
+    }
+    must_post(tx, &transaction, &known.currency, now).await?;
+    for share in merged(shares) {
+        let row = payment::Model {
+            hold_id: id,
+            receiver_id: receiver_id(share.receiver),
+            amount: share.amount,
+            refunded: 0,
+        };
+        payment::Entity::insert(row.into_active_model()).exec_without_returning(tx).await?;
+    }
+    Ok(Answer::Captured(known.amount))
+}
+
+fn receiver_id(receiver: Receiver) -> Uuid {
+    match receiver {
+        Receiver::Fees => PLATFORM,
+        Receiver::User(id) | Receiver::Escrow(id) => id,
+    }
+}
+
+async fn retake(tx: &Tx, known: &hold::Model, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    // The hold's own cause is used up; its bitwise complement is as unique.
+    let cause = Uuid::from_u128(!known.id.as_u128());
+    let Ok(again) = Transaction::hold(known.user_id, known.amount, cause, known.reason.clone()) else {
+        return Ok(false);
+    };
+    if post(tx, &again, &known.currency, now).await? != Posted::Done {
+        return Ok(false);
+    }
+    let updated = hold::Entity::update_many()
+        .col_expr(hold::Column::Status, Expr::value(HELD))
+        .filter(hold::Column::Id.eq(known.id))
+        .filter(hold::Column::Status.eq(RELEASED))
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// A refund asked for.
+#[derive(Debug, Clone)]
+pub struct Refund {
+    /// Names the refund for ever.
+    pub id: Uuid,
+    /// The captured hold.
+    pub hold_id: Uuid,
+    /// Who gives back what.
+    pub shares: Vec<Share>,
+    /// For the statement.
+    pub reason: String,
+}
+
+/// Gives a payment back, never more than each receiver got. What a receiver has spent meanwhile the platform advances,
+/// so that a buyer's refund does not wait for a seller.
+///
+/// # Errors
+/// Database errors.
+pub async fn refund(tx: &Tx, wanted: &Refund, now: DateTime<Utc>) -> Result<Answer, DbErr> {
+    let Some(known) = find(tx, wanted.hold_id).await? else { return Ok(rejected("UNKNOWN_HOLD")) };
+    let payer = AccountRef::of(known.user_id, AccountKind::Available);
+    if let Some(amount) = posted_amount(tx, LedgerKind::Refund, wanted.id, payer, &known.currency).await? {
+        return Ok(Answer::Refunded(amount));
+    }
+    if known.status != CAPTURED {
+        return Ok(rejected("UNKNOWN_HOLD"));
+    }
+    let savepoint = tx.savepoint().await?;
+    for share in merged(&wanted.shares) {
+        let noted = payment::Entity::update_many()
+            .col_expr(payment::Column::Refunded, plus("refunded", share.amount))
+            .filter(payment::Column::HoldId.eq(wanted.hold_id))
+            .filter(payment::Column::ReceiverId.eq(receiver_id(share.receiver)))
+            .filter(plus("refunded", share.amount).lte(Expr::col("amount")))
+            .exec(tx)
+            .await?;
+        if share.amount <= 0 || noted.rows_affected == 0 {
+            savepoint.rollback().await?;
+            return Ok(rejected("REFUND_EXCEEDS_PAYMENT"));
+        }
+    }
+    let answer = post_refund(tx, &known, wanted, now).await?;
+    savepoint.release().await?;
+    Ok(answer)
+}
+
+async fn post_refund(
+    tx: &Tx,
+    known: &hold::Model,
+    wanted: &Refund,
+    now: DateTime<Utc>,
+) -> Result<Answer, DbErr> {
+    let total: i64 = wanted.shares.iter().map(|share| share.amount).sum();
+    let mut shares = Vec::new();
+    let mut advanced = 0;
+    for share in merged(&wanted.shares) {
+        let able = match share.receiver {
+            Receiver::User(user) => {
+                let account = AccountRef::of(user, AccountKind::Available);
+                Ord::min(balance(tx, account, &known.currency).await?, share.amount)
+            }
+            Receiver::Fees | Receiver::Escrow(_) => share.amount,
+        };
+        advanced += share.amount - able;
+        if able > 0 {
+            shares.push(Share { amount: able, ..share });
+        }
+    }
+    let transaction = Transaction::refund(known.user_id, &shares, advanced, wanted.id, wanted.reason.clone())
+        .map_err(|error| DbErr::Custom(format!("refund {}: {error}", wanted.id)))?;
+    match post(tx, &transaction, &known.currency, now).await? {
+        Posted::Done | Posted::Repeated => Ok(Answer::Refunded(total)),
+        // A receiver spent money between the look and the posting; the next attempt looks again.
+        Posted::Insufficient(_) => Err(DbErr::Custom(format!("refund {} lost a race; retry", wanted.id))),
+    }
+}
+
+/// Releases holds whose time is over, oldest first, at most `limit`. Gives each hold, its user and amount.
+///
+/// # Errors
+/// Database errors.
+pub async fn release_expired(
+    tx: &Tx,
+    limit: u64,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Uuid, Uuid, i64)>, DbErr> {
+    let overdue = hold::Entity::find()
+        .filter(hold::Column::Status.eq(HELD))
+        .filter(hold::Column::ExpiresAt.lt(now))
+        .order_by_asc(hold::Column::ExpiresAt)
+        .limit(limit)
+        .all(tx)
+        .await?;
+    let mut released = Vec::new();
+    for known in overdue {
+        if let Answer::Released(amount) = release_held(tx, &known, Some(EXPIRED), now).await? {
+            released.push((known.id, known.user_id, amount));
+        }
+    }
+    Ok(released)
+}

@@ -1,0 +1,28 @@
+//! The user database: sea-orm entities and queries, one file per aggregate. Takes a transaction or connection, returns
+//! domain types; begins and commits nothing itself.
+//!
+//! - `users.rs`, `sellers.rs`: accounts and stalls
+//! - `sessions.rs`, `keys.rs`: refresh tokens and signing keys
+//! - `ledger.rs`: accounts, postings, the closing audit
+//! - `holds.rs`: promises of money and what becomes of them
+//! - `wallets.rs`: what a wallet shows
+
+pub(crate) mod entity;
+pub mod holds;
+pub mod keys;
+pub mod ledger;
+pub mod sellers;
+pub mod sessions;
+pub mod users;
+pub mod wallets;
+
+use uuid::Uuid;
+
+/// Stands for the platform where a column holds a user's id and takes part in a unique key.
+pub(crate) const PLATFORM: Uuid = Uuid::nil();
+
+/// Adds `by` to a version column.
+pub(crate) fn plus(column: &'static str, by: i64) -> sea_orm::sea_query::SimpleExpr {
+    use sea_orm::sea_query::{Expr, ExprTrait};
+    Expr::col(column).add(by)
+}
