@@ -63,7 +63,7 @@ pub struct EntityGroup {
 }
 
 /// The representation of entities of some runtime types.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntityVariant {
     /// The runtime types (`__typename` in the tree) this applies to; empty means any, also an unknown one.
     pub on: Vec<TypeId>,
@@ -74,7 +74,7 @@ pub struct EntityVariant {
 }
 
 /// A field of a representation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepresentationField {
     /// Its name in the subgraph's schema.
     pub name: Box<str>,
@@ -91,14 +91,14 @@ pub struct RepresentationField {
 
 /// What to take from an object of a subgraph's answer. Flat: type conditions of the document do not matter here,
 /// because a response key stands for one place whatever the runtime type is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FetchSelection {
     /// In the order in which the subgraph is expected to answer.
     pub fields: Vec<FetchField>,
 }
 
 /// One response key of a subgraph's answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchField {
     /// The key in the subgraph's answer.
     pub response_key: Box<str>,

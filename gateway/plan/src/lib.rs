@@ -11,7 +11,9 @@
 //!
 //! Elsewhere: `@skip`/`@include` as data (`operation`), building a plan (`planner`), running it (`executor`).
 
+mod display;
 mod fetch;
+mod json;
 mod keys;
 mod shape;
 

@@ -1,14 +1,44 @@
 //! From a normalised operation to a plan.
 //!
 //! In: [`Supergraph`] and [`NormalisedOperation`]. Out: [`Plan`].
+//! Always: deterministic; a plan is complete (every field has a subgraph) or there is a [`PlanError`] and no plan.
+//!
+//! - `search.rs`: tries alternatives within the limits, keeps the best
+//! - `attempt.rs`: one attempt, from the root down; `choose.rs` picks subgraphs, `place.rs` asks them,
+//!   `inputs.rs` enters them by key, `touch.rs` keeps conditions and `__typename` complete
+//! - `reach.rs`: which subgraph can be asked where; `facts.rs`: what the supergraph alone says of that
+//! - `draft.rs`: the plan under construction; `item.rs`: what is wanted
+//! - `pack.rs`: fetches into requests; `document.rs`: their documents; `shape.rs`: the response; `emit.rs`: the plan
+//!
 //! Elsewhere: the plan's data types (`plan`), running it (`executor`).
 
+mod attempt;
+mod choose;
+mod document;
+mod draft;
+mod emit;
 mod error;
+mod facts;
+mod inputs;
+mod item;
+mod pack;
+mod place;
+mod reach;
+mod search;
+mod shape;
+mod touch;
 
 pub use error::{Limits, PlanError};
 use kopitiam_operation::NormalisedOperation;
 use kopitiam_plan::Plan;
 use kopitiam_supergraph::Supergraph;
+
+/// A field as a document asks for it: where the tree keeps it, its name and arguments.
+type FieldKey<'a> = (
+    kopitiam_plan::Key,
+    &'a apollo_compiler::Name,
+    &'a [apollo_compiler::Node<apollo_compiler::ast::Argument>],
+);
 
 /// Plans one operation.
 ///
@@ -19,6 +49,5 @@ pub fn plan(
     operation: &NormalisedOperation,
     limits: &Limits,
 ) -> Result<Plan, PlanError> {
-    let _ = (supergraph, limits);
-    Err(PlanError::Unreachable { place: format!("{:?}", operation.kind) })
+    search::best_plan(supergraph, operation, limits)
 }

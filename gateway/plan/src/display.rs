@@ -1,0 +1,164 @@
+//! A plan as text, for people and snapshots: what runs in sequence, what in parallel, who is asked for what.
+//!
+//! Elsewhere: JSON (`json.rs`).
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use crate::{Conditions, Fetch, FetchKind, Path, PathStep, Plan};
+
+impl Plan {
+    /// The fetches by serial level: those of one level run in parallel, after those of the level before.
+    pub fn levels(&self) -> Vec<Vec<&Fetch>> {
+        let mut level_of: Vec<usize> = Vec::with_capacity(self.fetches.len());
+        let mut levels: Vec<Vec<&Fetch>> = Vec::new();
+        for fetch in &self.fetches {
+            let after = fetch.depends_on.iter().map(|dep| level_of[dep.0 as usize] + 1).max().unwrap_or(0);
+            level_of.push(after);
+            levels.resize_with(levels.len().max(after + 1), Vec::new);
+            levels[after].push(fetch);
+        }
+        levels
+    }
+
+    /// A path as text: `product.reviews[User].author`.
+    pub fn path_text(&self, path: &Path) -> String {
+        let mut text = String::new();
+        for step in &path.0 {
+            match step {
+                PathStep::Field(key) => {
+                    let dot = if text.is_empty() || text.ends_with('.') { "" } else { "." };
+                    let _ = write!(text, "{dot}{}", self.keys.name(*key));
+                }
+                PathStep::On(types) => {
+                    let names: Vec<&str> = types.iter().map(|&ty| self.types.name(ty)).collect();
+                    let _ = write!(text, "[{}]", names.join("|"));
+                }
+            }
+        }
+        text
+    }
+
+    fn fetch_lines(&self, fetch: &Fetch) -> Vec<String> {
+        let when = condition_text(&fetch.conditions);
+        let head = format!("Fetch({}){when}", fetch.subgraph);
+        match &fetch.kind {
+            FetchKind::Root { .. } => {
+                let body = fetch.document.find('{').map_or("", |start| body_at(&fetch.document, start));
+                vec![format!("{head} {}", spaced(body))]
+            }
+            FetchKind::Entities { groups } => {
+                let entries: Vec<String> = groups
+                    .iter()
+                    .map(|group| {
+                        let paths: Vec<String> =
+                            group.targets.iter().map(|path| self.path_text(path)).collect();
+                        let mark = format!("representations:${})", group.variable);
+                        let start = fetch.document.find(&mark).map(|found| found + mark.len());
+                        let body = start.map_or("", |start| body_at(&fetch.document, start));
+                        let when = condition_text(&group.conditions);
+                        format!("at {}{when} {}", paths.join(", "), spaced(body))
+                    })
+                    .collect();
+                if let [single] = entries.as_slice() {
+                    return vec![format!("{head} {single}")];
+                }
+                let mut lines = vec![format!("{head} {{")];
+                lines.extend(entries.into_iter().map(|entry| format!("  {entry}")));
+                lines.push("}".to_owned());
+                lines
+            }
+        }
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let levels = self.levels();
+        let sequence = levels.len() > 1;
+        let mut lines = Vec::new();
+        for level in &levels {
+            let parallel = level.len() > 1;
+            let fetches = level.iter().flat_map(|fetch| self.fetch_lines(fetch));
+            if parallel {
+                lines.push("Parallel {".to_owned());
+                lines.extend(fetches.map(|line| format!("  {line}")));
+                lines.push("}".to_owned());
+            } else {
+                lines.extend(fetches);
+            }
+        }
+        if sequence {
+            lines.iter_mut().for_each(|line| line.insert_str(0, "  "));
+            lines.insert(0, "Sequence {".to_owned());
+            lines.push("}".to_owned());
+        }
+        out.write_str(&lines.join("\n"))
+    }
+}
+
+fn condition_text(conditions: &Conditions) -> String {
+    if conditions.is_always() {
+        return String::new();
+    }
+    let any: Vec<String> = conditions
+        .0
+        .iter()
+        .map(|all| {
+            let all: Vec<String> = all
+                .iter()
+                .map(|literal| format!("{}${}", if literal.expected { "" } else { "!" }, literal.variable))
+                .collect();
+            all.join(" & ")
+        })
+        .collect();
+    format!(" if {}", any.join(" | "))
+}
+
+/// The selection set that starts at a byte position, with its braces.
+fn body_at(document: &str, start: usize) -> &str {
+    let mut depth = 0_u32;
+    let mut quoted = false;
+    let mut escaped = false;
+    for (offset, char) in document[start..].char_indices() {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '{' | '(' | '[' if !quoted => depth += 1,
+            '}' | ')' | ']' if !quoted => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return &document[start..=start + offset];
+                }
+            }
+            _ => {}
+        }
+    }
+    &document[start..]
+}
+
+/// A minified selection set with spaces around its braces and after `...`.
+fn spaced(body: &str) -> String {
+    let mut text = String::with_capacity(body.len() * 2);
+    let mut nested = 0_u32;
+    let mut quoted = false;
+    for char in body.chars() {
+        if char == '"' {
+            quoted = !quoted;
+        }
+        match char {
+            '(' | '[' if !quoted => nested += 1,
+            ')' | ']' if !quoted => nested = nested.saturating_sub(1),
+            _ => {}
+        }
+        let outside = nested == 0 && !quoted;
+        let gap = text.is_empty() || text.ends_with([' ', '{']);
+        match char {
+            '{' if outside => text.push_str(if gap { "{ " } else { " { " }),
+            '}' if outside => text.push_str(if text.ends_with(' ') { "} " } else { " } " }),
+            '@' if outside && !text.ends_with(' ') => text.push_str(" @"),
+            _ => text.push(char),
+        }
+    }
+    text.trim_end().replace("...on ", "... on ")
+}

@@ -1,0 +1,76 @@
+//! A plan as JSON, for tools and for `extensions.queryPlan`.
+
+use serde_json::{Value, json};
+
+use crate::{EntityGroup, EntityVariant, Fetch, FetchKind, Plan, RepresentationField, TypeId};
+
+impl Plan {
+    /// The plan as a JSON value. Fetches refer to the fetches they wait for by `id`.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "kind": self.kind,
+            "fetches": self.fetches.iter().map(|fetch| self.fetch_json(fetch)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn fetch_json(&self, fetch: &Fetch) -> Value {
+        let mut value = json!({
+            "id": fetch.id.0,
+            "subgraph": fetch.subgraph,
+            "operation": fetch.operation,
+            "document": fetch.document,
+            "variables": fetch.variables,
+            "dependsOn": fetch.depends_on.iter().map(|dep| dep.0).collect::<Vec<_>>(),
+        });
+        if !fetch.conditions.is_always() {
+            value["conditions"] = json!(fetch.conditions);
+        }
+        if let FetchKind::Entities { groups } = &fetch.kind {
+            value["entities"] = groups.iter().map(|group| self.group_json(group)).collect();
+        }
+        value
+    }
+
+    fn group_json(&self, group: &EntityGroup) -> Value {
+        json!({
+            "responseKey": group.response_key,
+            "variable": group.variable,
+            "paths": group.targets.iter().map(|path| self.path_text(path)).collect::<Vec<_>>(),
+            "representations": group.variants.iter().map(|variant| self.variant_json(variant)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn variant_json(&self, variant: &EntityVariant) -> Value {
+        json!({
+            "on": self.type_names(&variant.on),
+            "__typename": self.types.name(variant.typename),
+            "fields": self.fields_text(&variant.fields),
+        })
+    }
+
+    fn type_names(&self, types: &[TypeId]) -> Vec<&str> {
+        types.iter().map(|&ty| self.types.name(ty)).collect()
+    }
+
+    /// A representation's fields in the notation of a field set, with the place in the tree where it differs.
+    fn fields_text(&self, fields: &[RepresentationField]) -> String {
+        let texts: Vec<String> = fields
+            .iter()
+            .map(|field| {
+                let source = self.keys.name(field.source);
+                let mut text = field.name.to_string();
+                if source != &*field.name {
+                    text = format!("{text}:{source}");
+                }
+                if !field.selection.is_empty() {
+                    text = format!("{text} {{ {} }}", self.fields_text(&field.selection));
+                }
+                if !field.on.is_empty() {
+                    text = format!("... on {} {{ {text} }}", self.type_names(&field.on).join("|"));
+                }
+                text
+            })
+            .collect();
+        texts.join(" ")
+    }
+}

@@ -1,0 +1,168 @@
+//! One attempt at a plan: every wanted field gets a subgraph, positions are walked from the root down.
+//!
+//! Elsewhere: choosing subgraphs (`choose.rs`), asking them (`place.rs`), entering them (`inputs.rs`).
+
+use std::collections::HashSet;
+
+use kopitiam_operation::{Conditions, FieldNode, NormalisedOperation, OperationKind};
+use kopitiam_supergraph::{SubgraphId, TypeId, TypeSet};
+
+use crate::{
+    PlanError,
+    draft::{Build, DraftId, PosId, Position},
+    facts::Facts,
+    item::{Item, Want},
+};
+
+pub(crate) struct Attempt<'a, 'f> {
+    pub(crate) facts: &'f mut Facts<'a>,
+    pub(crate) operation: &'a NormalisedOperation,
+    pub(crate) build: Build<'a>,
+    /// Which candidate to take at each choice; the best-looking one (0) beyond the end.
+    pub(crate) decisions: &'f [usize],
+    /// How many candidates each choice had.
+    pub(crate) choices: Vec<usize>,
+    /// `@requires` fields being considered, so that none needs itself.
+    pub(crate) requiring: HashSet<(PosId, TypeId, SubgraphId, &'a str)>,
+    /// Root fields may open fetches now.
+    pub(crate) opening_root: bool,
+    /// The level at which a root fetch opened now would stand.
+    pub(crate) root_level: u32,
+    /// What a root fetch opened now must wait for.
+    pub(crate) root_deps: Vec<DraftId>,
+    /// Enter an entity rather than ask a list again, when that is as fast.
+    pub(crate) prefers_hop: bool,
+    pub(crate) step_limit: usize,
+}
+
+impl<'a, 'f> Attempt<'a, 'f> {
+    pub(crate) fn new(
+        facts: &'f mut Facts<'a>,
+        operation: &'a NormalisedOperation,
+        decisions: &'f [usize],
+        step_limit: usize,
+    ) -> Self {
+        Self {
+            facts,
+            operation,
+            build: Build::default(),
+            decisions,
+            choices: Vec::new(),
+            requiring: HashSet::new(),
+            opening_root: true,
+            root_level: 0,
+            root_deps: Vec::new(),
+            prefers_hop: true,
+            step_limit,
+        }
+    }
+
+    /// Builds the whole plan.
+    pub(crate) fn run(&mut self) -> Result<(), PlanError> {
+        let operation = self.operation;
+        let root = self.build.add_position(Position {
+            parent: None,
+            types: TypeSet::one(operation.root),
+            client: &operation.selection.fields,
+            slots: Vec::new(),
+            sources: Vec::new(),
+        });
+        let wants = self.client_wants(&operation.selection.fields, &Conditions::ALWAYS);
+        if operation.kind != OperationKind::Mutation {
+            return self.resolve(root, &wants);
+        }
+        for want in wants {
+            self.mutation_field(root, want)?;
+        }
+        Ok(())
+    }
+
+    /// Root fields of a mutation run one after the other (GraphQL specification, section 6.2.2): a field joins the
+    /// fetch of the field before it when both are of one subgraph, else it waits for everything before it.
+    fn mutation_field(&mut self, root: PosId, want: Want<'a>) -> Result<(), PlanError> {
+        let before: Vec<DraftId> = (0..self.build.drafts.len()).map(DraftId).collect();
+        let position = &mut self.build.positions[root.0];
+        // Only the fetch opened last may take another root field.
+        if let Some(last) = position.sources.pop() {
+            position.sources.clear();
+            position.sources.push(last);
+        }
+        self.root_level = before.iter().map(|&id| self.build.draft(id).level + 1).max().unwrap_or(0);
+        self.root_deps = before;
+        self.opening_root = true;
+        let placed = self.place_all(root, &[want])?;
+        self.opening_root = false;
+        self.descend_all(placed)
+    }
+
+    /// The wants of the client's fields at one place.
+    pub(crate) fn client_wants(&mut self, fields: &'a [FieldNode], conditions: &Conditions) -> Vec<Want<'a>> {
+        let mut wants = Vec::with_capacity(fields.len());
+        for field in fields {
+            let Some(conditions) = conditions.and(&field.conditions) else { continue };
+            let key = self.build.keys.intern(&field.response_key);
+            wants.push(Want { item: Item::Client(field), on: field.on.clone(), conditions, key });
+        }
+        wants
+    }
+
+    /// Finds a subgraph for each want at a position, then for all that is wanted below.
+    pub(crate) fn resolve(&mut self, at: PosId, wants: &[Want<'a>]) -> Result<(), PlanError> {
+        let placed = self.place_all(at, wants)?;
+        self.descend_all(placed)
+    }
+
+    /// Gives each want a subgraph; the slots that have fields below them are returned with their wants.
+    fn place_all(
+        &mut self,
+        at: PosId,
+        wants: &[Want<'a>],
+    ) -> Result<Vec<(PosId, usize, Want<'a>)>, PlanError> {
+        self.check_steps()?;
+        let mut placed = Vec::new();
+        for (index, types, candidate) in self.assign(at, wants)? {
+            let want = &wants[index];
+            let slots = self.place(at, want, &types, &candidate)?;
+            placed.extend(slots.into_iter().map(|slot| (at, slot, want.clone())));
+        }
+        Ok(placed)
+    }
+
+    fn descend_all(&mut self, placed: Vec<(PosId, usize, Want<'a>)>) -> Result<(), PlanError> {
+        for (at, slot, want) in placed {
+            self.descend(at, slot, &want)?;
+        }
+        Ok(())
+    }
+
+    fn descend(&mut self, at: PosId, slot: usize, want: &Want<'a>) -> Result<(), PlanError> {
+        let Some(child) = self.build.position(at).slots[slot].child else { return Ok(()) };
+        let Item::Client(field) = want.item else { return Ok(()) };
+        if client_needs_typename(self.facts, field) {
+            let types = self.build.position(child).types.clone();
+            self.typename(child, &types, &want.conditions)?;
+        }
+        let wants = self.client_wants(&field.selection.fields, &want.conditions);
+        self.resolve(child, &wants)
+    }
+
+    pub(crate) fn check_steps(&mut self) -> Result<(), PlanError> {
+        self.facts.steps += 1;
+        if self.facts.steps > self.step_limit { Err(PlanError::TooComplex) } else { Ok(()) }
+    }
+
+    pub(crate) fn unreachable(&self, ty: TypeId, item: Item<'a>) -> PlanError {
+        PlanError::Unreachable { place: format!("{}.{}", self.facts.supergraph.ty(ty).name, item.name()) }
+    }
+}
+
+/// Whether the response cannot be shaped below a field without the objects' runtime types.
+pub(crate) fn client_needs_typename(facts: &Facts<'_>, field: &FieldNode) -> bool {
+    let base = facts.supergraph.ty(field.base);
+    if base.kind == kopitiam_supergraph::TypeKind::Object || field.selection.fields.is_empty() {
+        return false;
+    }
+    let visible: TypeSet = base.possible.iter().filter(|&ty| facts.supergraph.ty(ty).accessible).collect();
+    visible != base.possible
+        || field.selection.fields.iter().any(|child| child.is_typename() || child.on != visible)
+}

@@ -1,0 +1,204 @@
+//! The plan while it is being built: positions of the response tree, fetches, and the documents they will send.
+//!
+//! Always: a fetch's dependencies exist before it does, so there is no cycle; conditions are absolute (from the root of
+//! the operation), and become relative only when a document is written.
+
+use std::collections::{BTreeSet, HashMap};
+
+use apollo_compiler::{Name, Node, ast};
+use kopitiam_operation::{Conditions, FieldNode, OperationKind};
+use kopitiam_plan::{Key, KeyTable};
+use kopitiam_supergraph::{FieldSet, SubgraphId, TypeId, TypeSet};
+
+/// A place in the response tree: all objects that one path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PosId(pub(crate) usize);
+
+/// A fetch under construction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct DraftId(pub(crate) usize);
+
+/// A selection set in a fetch's document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NodeId(pub(crate) usize);
+
+pub(crate) struct Position<'a> {
+    pub(crate) parent: Option<(PosId, usize)>,
+    /// The runtime types that objects here may have.
+    pub(crate) types: TypeSet,
+    /// What the client selects here.
+    pub(crate) client: &'a [FieldNode],
+    pub(crate) slots: Vec<Slot<'a>>,
+    pub(crate) sources: Vec<Source>,
+}
+
+/// A field of a position, for some of its runtime types.
+pub(crate) struct Slot<'a> {
+    pub(crate) key: Key,
+    pub(crate) name: &'a Name,
+    pub(crate) arguments: &'a [Node<ast::Argument>],
+    pub(crate) on: TypeSet,
+    pub(crate) child: Option<PosId>,
+    /// The fetches that bring it.
+    pub(crate) fills: Vec<Fill>,
+    /// When it is there.
+    pub(crate) conditions: Conditions,
+}
+
+#[derive(Clone)]
+pub(crate) struct Fill {
+    pub(crate) draft: DraftId,
+    pub(crate) on: TypeSet,
+    pub(crate) subgraph: SubgraphId,
+}
+
+/// A selection set through which more fields of a position can be asked.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) draft: DraftId,
+    pub(crate) node: NodeId,
+    pub(crate) subgraph: SubgraphId,
+    /// The runtime types for which this source brings objects.
+    pub(crate) types: TypeSet,
+    /// The `@interfaceObject` it stands on: it knows no runtime type.
+    pub(crate) opaque: Option<TypeId>,
+    /// External fields that it answers all the same.
+    pub(crate) provided: FieldSet,
+}
+
+pub(crate) struct DocNode {
+    pub(crate) subgraph: SubgraphId,
+    /// The type of the selection set in the subgraph; `None` for `_entities` of concrete types.
+    pub(crate) static_type: Option<TypeId>,
+    /// Object types that may stand here, as far as the subgraph knows.
+    pub(crate) possible: TypeSet,
+    pub(crate) fields: Vec<DocField>,
+}
+
+#[derive(Clone)]
+pub(crate) struct DocField {
+    pub(crate) key: Key,
+    pub(crate) name: Name,
+    pub(crate) arguments: Vec<Node<ast::Argument>>,
+    pub(crate) on: TypeSet,
+    pub(crate) conditions: Conditions,
+    /// The field's type in the subgraph; `None` for `__typename`.
+    pub(crate) ty: Option<ast::Type>,
+    pub(crate) composite: bool,
+    pub(crate) child: Option<NodeId>,
+}
+
+pub(crate) struct Draft {
+    pub(crate) subgraph: SubgraphId,
+    pub(crate) operation: OperationKind,
+    pub(crate) node: NodeId,
+    pub(crate) entities: Option<EntityDraft>,
+    pub(crate) deps: BTreeSet<DraftId>,
+    pub(crate) level: u32,
+}
+
+pub(crate) struct EntityDraft {
+    pub(crate) position: PosId,
+    pub(crate) variants: Vec<VariantDraft>,
+}
+
+/// The representation of the entities of one runtime type, or of all of an interface's.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct VariantDraft {
+    pub(crate) on: TypeSet,
+    pub(crate) typename: TypeId,
+    pub(crate) fields: Vec<RepField>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RepField {
+    pub(crate) name: Name,
+    pub(crate) source: Key,
+    pub(crate) on: TypeSet,
+    /// Whether `on` says less than the position does, so that it must be checked.
+    pub(crate) conditional: bool,
+    pub(crate) is_key: bool,
+    pub(crate) selection: Vec<RepField>,
+}
+
+#[derive(Default)]
+pub(crate) struct Build<'a> {
+    pub(crate) positions: Vec<Position<'a>>,
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) nodes: Vec<DocNode>,
+    pub(crate) keys: KeyTable,
+    /// What the representations of each entity fetch are made of.
+    pub(crate) inputs: HashMap<DraftId, Vec<Input<'a>>>,
+    /// When the inputs of each entity fetch are there.
+    pub(crate) covered: HashMap<DraftId, Conditions>,
+}
+
+/// A field set that a representation is made of.
+#[derive(Clone)]
+pub(crate) struct Input<'a> {
+    pub(crate) on: TypeSet,
+    pub(crate) set: &'a FieldSet,
+    pub(crate) is_key: bool,
+}
+
+impl<'a> Build<'a> {
+    pub(crate) fn position(&self, id: PosId) -> &Position<'a> {
+        &self.positions[id.0]
+    }
+
+    pub(crate) fn draft(&self, id: DraftId) -> &Draft {
+        &self.drafts[id.0]
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> &DocNode {
+        &self.nodes[id.0]
+    }
+
+    pub(crate) fn add_position(&mut self, position: Position<'a>) -> PosId {
+        self.positions.push(position);
+        PosId(self.positions.len() - 1)
+    }
+
+    pub(crate) fn add_node(&mut self, node: DocNode) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() - 1)
+    }
+
+    pub(crate) fn add_draft(&mut self, mut draft: Draft) -> DraftId {
+        draft.level = draft.deps.iter().map(|dep| self.drafts[dep.0].level + 1).max().unwrap_or(0);
+        self.drafts.push(draft);
+        DraftId(self.drafts.len() - 1)
+    }
+
+    /// Whether every one of `wanted` is finished before `draft` starts.
+    pub(crate) fn waits_for(&self, draft: DraftId, wanted: &BTreeSet<DraftId>) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<DraftId> = self.drafts[draft.0].deps.iter().copied().collect();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.drafts[next.0].deps);
+            }
+        }
+        wanted.is_subset(&seen)
+    }
+
+    /// Adds a field to a selection set, or widens the one that is there; gives its index.
+    pub(crate) fn add_field(&mut self, node: NodeId, field: DocField) -> usize {
+        let fields = &mut self.nodes[node.0].fields;
+        let same = fields.iter().position(|found| {
+            found.key == field.key
+                && found.name == field.name
+                && found.arguments == field.arguments
+                && found.ty == field.ty
+                && (field.child.is_none() || found.child == field.child)
+        });
+        if let Some(index) = same {
+            let found = &mut fields[index];
+            found.on = found.on.or(&field.on);
+            found.conditions = found.conditions.or(&field.conditions);
+            return index;
+        }
+        fields.push(field);
+        fields.len() - 1
+    }
+}

@@ -1,0 +1,251 @@
+//! The finished build as a plan: requests with documents, paths, representations.
+
+use std::fmt::Write;
+
+use apollo_compiler::{Node, ast};
+use kopitiam_operation::{Conditions, NormalisedOperation, OperationKind};
+use kopitiam_plan::{
+    EntityGroup, EntityVariant, Fetch, FetchId, FetchKind, Path, PathStep, Plan, RepresentationField,
+    TypeTable,
+};
+use kopitiam_supergraph::{Supergraph, TypeSet};
+
+use crate::{
+    document::{Writer, relative},
+    draft::{Build, DocNode, DraftId, PosId, RepField, VariantDraft},
+    pack::{Request, request_of},
+    shape,
+};
+
+pub(crate) struct Emitter<'b, 'a> {
+    supergraph: &'a Supergraph,
+    operation: &'a NormalisedOperation,
+    build: &'b Build<'a>,
+    types: TypeTable,
+}
+
+/// Makes the plan.
+pub(crate) fn plan<'a>(
+    supergraph: &'a Supergraph,
+    operation: &'a NormalisedOperation,
+    build: &Build<'a>,
+    requests: &[Request],
+) -> Plan {
+    let mut emitter = Emitter { supergraph, operation, build, types: TypeTable::default() };
+    let request_of = request_of(requests);
+    let mut fetches = Vec::with_capacity(requests.len());
+    for (index, request) in requests.iter().enumerate() {
+        let deps = request.drafts.iter().flat_map(|&draft| &build.draft(draft).deps);
+        let mut depends_on: Vec<FetchId> =
+            deps.map(|dep| FetchId(u32::try_from(request_of[dep]).expect("fetches fit in u32"))).collect();
+        depends_on.sort();
+        depends_on.dedup();
+        let id = FetchId(u32::try_from(index).expect("fetches fit in u32"));
+        fetches.push(emitter.fetch(id, request, depends_on));
+    }
+    let mut keys = build.keys.clone();
+    let shape = shape::shape(supergraph, operation, &mut keys, &mut emitter.types);
+    Plan { kind: operation.kind, fetches, keys, types: emitter.types, shape }
+}
+
+/// A group before it has a name.
+struct Part {
+    targets: Vec<Path>,
+    variants: Vec<EntityVariant>,
+    selection: kopitiam_plan::FetchSelection,
+    conditions: Conditions,
+    text: String,
+}
+
+impl Emitter<'_, '_> {
+    fn fetch(&mut self, id: FetchId, request: &Request, depends_on: Vec<FetchId>) -> Fetch {
+        let build = self.build;
+        let mut writer = Writer::new(build, self.supergraph);
+        let first = build.draft(request.drafts[0]);
+        let (mut body, kind, mut extra) = (String::new(), first.operation, Vec::new());
+        let (kind_of_fetch, conditions) = if first.entities.is_none() {
+            writer.assign_aliases(first.node);
+            writer.write(first.node, &Conditions::ALWAYS, &mut body);
+            let selection = writer.selection(first.node);
+            (FetchKind::Root { selection }, any(build.node(first.node)))
+        } else {
+            let mut parts: Vec<Part> = Vec::new();
+            for &draft in &request.drafts {
+                let part = self.part(draft, &mut writer);
+                join(&mut parts, part);
+            }
+            let all = parts.iter().map(|part| part.conditions.clone()).reduce(|a, b| a.or(&b));
+            let groups = self.groups(parts, &mut body, &mut extra);
+            (FetchKind::Entities { groups }, all.unwrap_or_default())
+        };
+        let (document, variables) = self.document(kind, &body, &extra, &writer);
+        Fetch {
+            id,
+            subgraph: self.supergraph.subgraph(request.subgraph).name.clone(),
+            document,
+            operation: kind,
+            variables,
+            kind: kind_of_fetch,
+            depends_on,
+            conditions,
+        }
+    }
+
+    fn part(&mut self, draft: DraftId, writer: &mut Writer<'_, '_>) -> Part {
+        let build = self.build;
+        let found = build.draft(draft);
+        let entities = found.entities.as_ref().expect("only entity fetches have parts");
+        let outer = self.conditions_at(entities.position);
+        let absolute = any(build.node(found.node));
+        writer.assign_aliases(found.node);
+        let mut text = String::new();
+        match build.node(found.node).static_type {
+            Some(interface) => {
+                let _ = write!(text, "{{...on {}", self.supergraph.ty(interface).name);
+                writer.write(found.node, &absolute, &mut text);
+                text.push('}');
+            }
+            None => writer.write(found.node, &absolute, &mut text),
+        }
+        let types = &build.position(entities.position).types;
+        Part {
+            targets: vec![self.path(entities.position)],
+            variants: entities.variants.iter().map(|variant| self.variant(variant, types)).collect(),
+            selection: writer.selection(found.node),
+            conditions: relative(&absolute, &outer),
+            text,
+        }
+    }
+
+    /// The conditions under which objects are at a position.
+    fn conditions_at(&self, at: PosId) -> Conditions {
+        let Some((parent, slot)) = self.build.position(at).parent else { return Conditions::ALWAYS };
+        self.build.position(parent).slots[slot].conditions.clone()
+    }
+
+    fn path(&mut self, at: PosId) -> Path {
+        let mut steps = Vec::new();
+        let mut here = at;
+        while let Some((parent, slot)) = self.build.position(here).parent {
+            let position = self.build.position(parent);
+            let slot = &position.slots[slot];
+            steps.push(PathStep::Field(slot.key));
+            if !position.types.is_subset(&slot.on) {
+                steps.push(PathStep::On(self.type_ids(&slot.on.and(&position.types))));
+            }
+            here = parent;
+        }
+        steps.reverse();
+        Path(steps)
+    }
+
+    fn type_ids(&mut self, types: &TypeSet) -> Vec<kopitiam_plan::TypeId> {
+        types.iter().map(|ty| self.types.intern(&self.supergraph.ty(ty).name)).collect()
+    }
+
+    fn variant(&mut self, variant: &VariantDraft, types: &TypeSet) -> EntityVariant {
+        let on =
+            if types.is_subset(&variant.on) { Vec::new() } else { self.type_ids(&variant.on.and(types)) };
+        let typename = self.types.intern(&self.supergraph.ty(variant.typename).name);
+        let fields = variant.fields.iter().map(|field| self.representation(field)).collect();
+        EntityVariant { on, typename, fields }
+    }
+
+    fn representation(&mut self, field: &RepField) -> RepresentationField {
+        let on = if field.conditional { self.type_ids(&field.on) } else { Vec::new() };
+        RepresentationField {
+            name: field.name.as_str().into(),
+            source: field.source,
+            on,
+            is_key: field.is_key,
+            selection: field.selection.iter().map(|inner| self.representation(inner)).collect(),
+        }
+    }
+
+    /// Writes the `_entities` fields.
+    fn groups(&self, parts: Vec<Part>, body: &mut String, extra: &mut Vec<String>) -> Vec<EntityGroup> {
+        let single = parts.len() == 1;
+        body.push('{');
+        let mut groups = Vec::with_capacity(parts.len());
+        for (index, part) in parts.into_iter().enumerate() {
+            let (key, base) = if single {
+                ("_entities".to_owned(), "representations".to_owned())
+            } else {
+                (format!("_e{index}"), format!("r{index}"))
+            };
+            let variable = self.free_variable(base);
+            let alias = if single { String::new() } else { format!("{key}:") };
+            let _ = write!(body, "{alias}_entities(representations:${variable}){}", part.text);
+            extra.push(format!("${variable}:[_Any!]!"));
+            groups.push(EntityGroup {
+                response_key: key.into(),
+                variable: variable.into(),
+                targets: part.targets,
+                variants: part.variants,
+                selection: part.selection,
+                conditions: if single { Conditions::ALWAYS } else { part.conditions },
+            });
+        }
+        body.push('}');
+        groups
+    }
+
+    /// A name that no variable of the client has.
+    fn free_variable(&self, mut name: String) -> String {
+        while self.operation.variables.iter().any(|variable| variable.name == name.as_str()) {
+            name.push('_');
+        }
+        name
+    }
+
+    fn document(
+        &self,
+        kind: OperationKind,
+        body: &str,
+        extra: &[String],
+        writer: &Writer<'_, '_>,
+    ) -> (Box<str>, Vec<Box<str>>) {
+        let mut declared: Vec<String> = extra.to_vec();
+        let mut variables = Vec::new();
+        for variable in &self.operation.variables {
+            if writer.variables.contains(variable.name.as_str()) {
+                declared.push(declaration(variable));
+                variables.push(variable.name.as_str().into());
+            }
+        }
+        let word = match kind {
+            OperationKind::Query if declared.is_empty() => "",
+            OperationKind::Query => "query",
+            OperationKind::Mutation => "mutation",
+            OperationKind::Subscription => "subscription",
+        };
+        let header = if declared.is_empty() { String::new() } else { format!("({})", declared.join(",")) };
+        (format!("{word}{header}{body}").into(), variables)
+    }
+}
+
+/// A default makes a nullable variable usable where a value is required, so it is declared along.
+fn declaration(variable: &Node<ast::VariableDefinition>) -> String {
+    let default = variable.default_value.as_ref();
+    let default = default.map(|value| format!("={}", value.serialize().no_indent())).unwrap_or_default();
+    format!("${}:{}{default}", variable.name, variable.ty)
+}
+
+/// When any field of a selection set is wanted.
+fn any(node: &DocNode) -> Conditions {
+    node.fields.iter().map(|field| field.conditions.clone()).reduce(|a, b| a.or(&b)).unwrap_or_default()
+}
+
+/// Entities of several paths that are asked the same are one group, de-duplicated across all of them.
+fn join(parts: &mut Vec<Part>, part: Part) {
+    let same = parts.iter_mut().find(|found| {
+        found.text == part.text
+            && found.variants == part.variants
+            && found.selection == part.selection
+            && found.conditions == part.conditions
+    });
+    match same {
+        Some(found) => found.targets.extend(part.targets),
+        None => parts.push(part),
+    }
+}

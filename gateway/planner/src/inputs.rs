@@ -1,0 +1,383 @@
+//! Entering a subgraph by `_entities`: the key fields and required fields are asked first, where they can be had.
+
+use std::collections::BTreeSet;
+
+use kopitiam_operation::{Conditions, OperationKind};
+use kopitiam_plan::Key;
+use kopitiam_supergraph::{FieldSet, SetField, SubgraphId, TypeId, TypeSet};
+
+use crate::{
+    PlanError,
+    attempt::Attempt,
+    draft::{DocNode, Draft, DraftId, EntityDraft, Input, PosId, RepField, Source, VariantDraft},
+    facts::Entry,
+    item::{Item, Want},
+    reach::{Candidate, Way},
+};
+
+impl<'a> Attempt<'a, '_> {
+    /// Enters the subgraph of a field that has `@requires`.
+    pub(crate) fn enter_for(
+        &mut self,
+        at: PosId,
+        want: &Want<'a>,
+        types: &TypeSet,
+        candidate: &Candidate<'a>,
+    ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
+        let subgraph = candidate.owner.subgraph;
+        let mut hops = Vec::new();
+        for ty in types.iter() {
+            let found = self.candidates(at, want.item, ty);
+            let same = found.iter().find(|found| {
+                found.owner.subgraph == subgraph && found.owner.view.requires == candidate.owner.view.requires
+            });
+            match same.map(|found| found.way) {
+                Some(Way::Hop(entry)) => hops.push((ty, entry)),
+                _ => return Err(self.unreachable(ty, want.item)),
+            }
+        }
+        let name = want.item.name().as_str();
+        let guards: Vec<_> = types.iter().map(|ty| (at, ty, subgraph, name)).collect();
+        self.requiring.extend(guards.iter().copied());
+        let entered = self.hop(at, &hops, subgraph, candidate.owner.view.requires.as_ref(), &want.conditions);
+        guards.iter().for_each(|guard| {
+            self.requiring.remove(guard);
+        });
+        let wanted = |(source, served): (usize, TypeSet)| {
+            let served = served.and(types);
+            (!served.is_empty()).then_some((source, served))
+        };
+        Ok(entered?.into_iter().filter_map(wanted).collect())
+    }
+
+    /// Enters a subgraph with the objects of some runtime types; gives the sources this makes, and for which types.
+    pub(crate) fn hop(
+        &mut self,
+        at: PosId,
+        hops: &[(TypeId, Entry<'a>)],
+        subgraph: SubgraphId,
+        requires: Option<&'a FieldSet>,
+        conditions: &Conditions,
+    ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
+        let mut found: Vec<(usize, TypeSet)> = Vec::new();
+        for (types, entry) in self.hop_groups(at, hops) {
+            let mut deps = BTreeSet::new();
+            let mut fields = self.obtain(at, &types, &entry.key.fields, conditions, true, &mut deps)?;
+            if let Some(requires) = requires {
+                let more = self.obtain(at, &types, requires, conditions, false, &mut deps)?;
+                merge_fields(&mut fields, more).expect("a key field is what it is for @requires too");
+            }
+            let all = &self.build.position(at).types;
+            let known = all.len() <= 1 || (!self.facts.names_runtime_type(&entry) && types == *all);
+            if !known {
+                deps.extend(self.typename(at, &types, conditions)?);
+            }
+            let mut inputs = vec![Input { on: types.clone(), set: &entry.key.fields, is_key: true }];
+            inputs.extend(requires.map(|set| Input { on: types.clone(), set, is_key: false }));
+            let variant = VariantDraft { on: types, typename: entry.typename, fields };
+            let source = self.entity_source(at, subgraph, variant, deps, inputs, conditions);
+            let asked: TypeSet = hops.iter().map(|(ty, _)| *ty).collect();
+            let served = self.build.position(at).sources[source].types.and(&asked);
+            match found.iter_mut().find(|(index, _)| *index == source) {
+                Some((_, types)) => *types = types.or(&served),
+                None => found.push((source, served)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Types that enter by one key together. By an interface's key all its objects enter, so that their runtime types
+    /// need not be known.
+    fn hop_groups(&self, at: PosId, hops: &[(TypeId, Entry<'a>)]) -> Vec<(TypeSet, Entry<'a>)> {
+        let mut groups: Vec<(TypeSet, Entry<'a>)> = Vec::new();
+        for &(ty, entry) in hops {
+            if groups.iter().any(|(types, other)| std::ptr::eq(other.key, entry.key) && types.contains(ty)) {
+                continue;
+            }
+            let types = if self.facts.names_runtime_type(&entry) {
+                TypeSet::one(ty)
+            } else {
+                let all = &self.facts.supergraph.ty(entry.typename).possible;
+                self.build.position(at).types.and(all)
+            };
+            groups.push((types, entry));
+        }
+        groups
+    }
+
+    /// The fetch that enters `subgraph` with these representations: one that is there already when nothing has to wait
+    /// longer for it, else a new one.
+    fn entity_source(
+        &mut self,
+        at: PosId,
+        subgraph: SubgraphId,
+        variant: VariantDraft,
+        deps: BTreeSet<DraftId>,
+        inputs: Vec<Input<'a>>,
+        conditions: &Conditions,
+    ) -> usize {
+        let view = self.facts.supergraph.type_in(subgraph, variant.typename);
+        let by_interface =
+            self.facts.supergraph.ty(variant.typename).possible != TypeSet::one(variant.typename);
+        let static_type = by_interface.then_some(variant.typename);
+        for index in 0..self.build.position(at).sources.len() {
+            if let Some(variants) = self.joined(at, index, subgraph, static_type, &variant, &deps) {
+                let source = &mut self.build.positions[at.0].sources[index];
+                source.types = source.types.or(&served(&variant, view));
+                let (draft, node) = (source.draft, source.node);
+                let node = &mut self.build.nodes[node.0];
+                node.possible = node.possible.or(&variant.on);
+                let entities =
+                    self.build.drafts[draft.0].entities.as_mut().expect("only entity fetches are joined");
+                entities.variants = variants;
+                self.build.inputs.entry(draft).or_default().extend(inputs);
+                let covered = self.build.covered.entry(draft).or_default();
+                *covered = covered.or(conditions);
+                return index;
+            }
+        }
+        let opaque = view.is_some_and(|view| view.is_interface_object).then_some(variant.typename);
+        let possible = view.map(|view| view.possible.clone()).unwrap_or_default();
+        let types = served(&variant, view);
+        let node = self.build.add_node(DocNode {
+            subgraph,
+            static_type,
+            possible: if by_interface { possible } else { variant.on.clone() },
+            fields: Vec::new(),
+        });
+        let entities = Some(EntityDraft { position: at, variants: vec![variant] });
+        let operation = OperationKind::Query;
+        let draft = self.build.add_draft(Draft { subgraph, operation, node, entities, deps, level: 0 });
+        self.build.inputs.insert(draft, inputs);
+        self.build.covered.insert(draft, conditions.clone());
+        let provided = FieldSet::default();
+        let sources = &mut self.build.positions[at.0].sources;
+        sources.push(Source { draft, node, subgraph, types, opaque, provided });
+        sources.len() - 1
+    }
+
+    /// The variants of an entity fetch if this one joins it; `None` when it cannot.
+    fn joined(
+        &self,
+        at: PosId,
+        source: usize,
+        subgraph: SubgraphId,
+        static_type: Option<TypeId>,
+        variant: &VariantDraft,
+        deps: &BTreeSet<DraftId>,
+    ) -> Option<Vec<VariantDraft>> {
+        let source = &self.build.position(at).sources[source];
+        let draft = self.build.draft(source.draft);
+        let entities = draft.entities.as_ref().filter(|entities| entities.position == at)?;
+        let fits = source.subgraph == subgraph
+            && draft.node == source.node
+            && self.build.node(draft.node).static_type == static_type
+            && self.build.waits_for(source.draft, deps);
+        if !fits {
+            return None;
+        }
+        let mut variants = entities.variants.clone();
+        match variants.iter_mut().find(|found| found.on.meets(&variant.on)) {
+            None => variants.push(variant.clone()),
+            Some(found) if found.on == variant.on && found.typename == variant.typename => {
+                merge_fields(&mut found.fields, variant.fields.clone())?;
+            }
+            Some(_) => return None,
+        }
+        Some(variants)
+    }
+
+    /// Has all fields of a field set asked at a position; gives the representation's fields and what to wait for.
+    pub(crate) fn obtain(
+        &mut self,
+        at: PosId,
+        types: &TypeSet,
+        set: &'a FieldSet,
+        conditions: &Conditions,
+        is_key: bool,
+        deps: &mut BTreeSet<DraftId>,
+    ) -> Result<Vec<RepField>, PlanError> {
+        let mut fields: Vec<RepField> = Vec::new();
+        for field in &set.fields {
+            let here = field.on.and(types);
+            for (part, key) in self.parts(at, field, &here) {
+                let want =
+                    Want { item: Item::Set(field), on: part.clone(), conditions: conditions.clone(), key };
+                for slot in self.place_input(at, &want)? {
+                    let found = self.input(at, slot, &want, is_key, deps)?;
+                    let Some((on, selection)) = found else { continue };
+                    let conditional = here != *types || on != here;
+                    if conditional && self.build.position(at).types.len() > 1 {
+                        deps.extend(self.typename(at, types, conditions)?);
+                    }
+                    let name = field.name.clone();
+                    push_field(
+                        &mut fields,
+                        RepField { name, source: key, on, conditional, is_key, selection },
+                    );
+                }
+            }
+        }
+        for field in &mut fields {
+            field.conditional &= field.on != *types;
+        }
+        Ok(fields)
+    }
+
+    /// What a slot gives to a representation; `None` when no object can have it.
+    fn input(
+        &mut self,
+        at: PosId,
+        slot: usize,
+        want: &Want<'a>,
+        is_key: bool,
+        deps: &mut BTreeSet<DraftId>,
+    ) -> Result<Option<(TypeSet, Vec<RepField>)>, PlanError> {
+        let found = &self.build.position(at).slots[slot];
+        let on = found.on.and(&want.on);
+        let Item::Set(field) = want.item else { return Ok(None) };
+        let Some(child) = found.child else {
+            let fills = found.fills.iter().filter(|fill| fill.on.meets(&on));
+            deps.extend(fills.min_by_key(|fill| self.build.draft(fill.draft).level).map(|fill| fill.draft));
+            return Ok(Some((on, Vec::new())));
+        };
+        let first = found.fills.iter().min_by_key(|fill| self.build.draft(fill.draft).level);
+        deps.extend(first.map(|fill| fill.draft));
+        let types = self.build.position(child).types.clone();
+        let selection = self.obtain(child, &types, &field.selection, &want.conditions, is_key, deps)?;
+        Ok((!selection.is_empty()).then_some((on, selection)))
+    }
+
+    /// Asks for an input where it is had soonest.
+    fn place_input(&mut self, at: PosId, want: &Want<'a>) -> Result<Vec<usize>, PlanError> {
+        let mut groups: Vec<(TypeSet, Candidate<'a>)> = Vec::new();
+        for ty in want.on.iter() {
+            let mut best: Option<((u32, u8, u32, u32), Candidate<'a>)> = None;
+            for found in self.candidates(at, want.item, ty) {
+                let cost = self.facts.cost(want.item, found.owner.subgraph, found.owner.view.base);
+                let source = u32::from(!matches!(found.way, Way::Source(_)));
+                let score = (found.level + cost.levels + cost.broken, found.owner.rank, source, cost.fetches);
+                if best.as_ref().is_none_or(|(old, _)| score < *old) {
+                    best = Some((score, found));
+                }
+            }
+            let filled =
+                self.build.position(at).slots.iter().any(|slot| {
+                    slot.key == want.key && slot.name == want.item.name() && slot.on.contains(ty)
+                });
+            let Some((_, candidate)) = best else {
+                if filled {
+                    continue;
+                }
+                return Err(self.unreachable(ty, want.item));
+            };
+            match groups.iter_mut().find(|(_, other)| crate::choose::alike(other, &candidate)) {
+                Some((types, _)) => types.insert(ty),
+                None => groups.push((TypeSet::one(ty), candidate)),
+            }
+        }
+        let mut slots = Vec::new();
+        for (types, candidate) in groups {
+            for slot in self.place(at, want, &types, &candidate)? {
+                if !slots.contains(&slot) {
+                    slots.push(slot);
+                }
+            }
+        }
+        Ok(slots)
+    }
+
+    /// Where the response tree keeps a field of a field set: with the client's when the client asks the same.
+    fn parts(&mut self, at: PosId, field: &'a SetField, types: &TypeSet) -> Vec<(TypeSet, Key)> {
+        let position = self.build.position(at);
+        let mut rest = types.clone();
+        let mut parts: Vec<(TypeSet, &str)> = Vec::new();
+        for client in position.client {
+            let overlap = client.on.and(&rest);
+            if client.name == field.name && client.arguments[..] == field.arguments[..] && !overlap.is_empty()
+            {
+                rest = rest.minus(&overlap);
+                parts.push((overlap, &client.response_key));
+            }
+        }
+        if !rest.is_empty() {
+            let same = |slot: &&crate::draft::Slot<'_>| {
+                *slot.name == field.name
+                    && slot.arguments == &field.arguments[..]
+                    && !position
+                        .client
+                        .iter()
+                        .any(|client| *client.response_key == *self.build.keys.name(slot.key))
+            };
+            let own = position.slots.iter().find(same).map(|slot| self.build.keys.name(slot.key));
+            let taken = |key: &str| {
+                position.client.iter().any(|client| client.response_key == key)
+                    || position.slots.iter().any(|slot| self.build.keys.name(slot.key) == key)
+            };
+            let key = own.map_or_else(|| free_key(&field.name, taken), str::to_owned);
+            let key = self.build.keys.intern(&key);
+            let mut keyed: Vec<(TypeSet, Key)> =
+                self.interned(&parts.into_iter().map(|(t, k)| (t, k.to_owned())).collect::<Vec<_>>());
+            keyed.push((rest, key));
+            return keyed;
+        }
+        let parts: Vec<_> = parts.into_iter().map(|(types, key)| (types, key.to_owned())).collect();
+        self.interned(&parts)
+    }
+
+    fn interned(&mut self, parts: &[(TypeSet, String)]) -> Vec<(TypeSet, Key)> {
+        parts.iter().map(|(types, key)| (types.clone(), self.build.keys.intern(key))).collect()
+    }
+}
+
+/// The field's own name, or the first numbered one that nothing at the position uses.
+fn free_key(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(name) {
+        return name.to_owned();
+    }
+    let numbered = (0..).map(|number: u32| format!("_{number}_{name}"));
+    numbered.into_iter().find(|key| !taken(key)).expect("some number is free")
+}
+
+/// The types for which an entered subgraph gives objects.
+fn served(variant: &VariantDraft, view: Option<&kopitiam_supergraph::TypeView>) -> TypeSet {
+    view.map_or_else(TypeSet::empty, |view| variant.on.and(&view.possible))
+}
+
+/// Joins two representations; `None` when they would send different values under one name.
+fn merge_fields(fields: &mut Vec<RepField>, more: Vec<RepField>) -> Option<()> {
+    for field in more {
+        let same = fields.iter_mut().find(|found| found.name == field.name && found.on.meets(&field.on));
+        match same {
+            None => fields.push(field),
+            Some(found)
+                if found.source == field.source
+                    && found.selection.is_empty() == field.selection.is_empty() =>
+            {
+                found.is_key |= field.is_key;
+                found.on = found.on.or(&field.on);
+                found.conditional &= field.conditional;
+                merge_fields(&mut found.selection, field.selection)?;
+            }
+            Some(_) => return None,
+        }
+    }
+    Some(())
+}
+
+fn push_field(fields: &mut Vec<RepField>, field: RepField) {
+    let same = fields.iter_mut().find(|found| {
+        found.name == field.name
+            && found.source == field.source
+            && (found.selection == field.selection || found.on.meets(&field.on))
+    });
+    match same {
+        Some(found) => {
+            found.on = found.on.or(&field.on);
+            found.conditional &= field.conditional;
+            let merged = merge_fields(&mut found.selection, field.selection);
+            debug_assert!(merged.is_some(), "one place of the tree holds one value");
+        }
+        None => fields.push(field),
+    }
+}

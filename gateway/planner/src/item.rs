@@ -1,0 +1,86 @@
+//! What is wanted at a place: a field of the client's operation or of a field set, seen alike.
+
+use apollo_compiler::{Name, Node, ast};
+use kopitiam_operation::{Conditions, FieldNode};
+use kopitiam_plan::Key;
+use kopitiam_supergraph::{SetField, TypeId, TypeSet};
+
+/// A selected field, of the client or of a `@key`/`@requires` field set.
+#[derive(Clone, Copy)]
+pub(crate) enum Item<'a> {
+    Client(&'a FieldNode),
+    Set(&'a SetField),
+}
+
+impl<'a> Item<'a> {
+    pub(crate) fn name(self) -> &'a Name {
+        match self {
+            Self::Client(field) => &field.name,
+            Self::Set(field) => &field.name,
+        }
+    }
+
+    pub(crate) fn arguments(self) -> &'a [Node<ast::Argument>] {
+        match self {
+            Self::Client(field) => &field.arguments,
+            Self::Set(field) => &field.arguments,
+        }
+    }
+
+    pub(crate) fn parent(self) -> TypeId {
+        match self {
+            Self::Client(field) => field.parent,
+            Self::Set(field) => field.parent,
+        }
+    }
+
+    pub(crate) fn on(self) -> &'a TypeSet {
+        match self {
+            Self::Client(field) => &field.on,
+            Self::Set(field) => &field.on,
+        }
+    }
+
+    /// Relative to the field around it.
+    pub(crate) fn conditions(self) -> &'a Conditions {
+        static ALWAYS: Conditions = Conditions::ALWAYS;
+        match self {
+            Self::Client(field) => &field.conditions,
+            Self::Set(_) => &ALWAYS,
+        }
+    }
+
+    pub(crate) fn children(self) -> Vec<Item<'a>> {
+        match self {
+            Self::Client(field) => field.selection.fields.iter().map(Item::Client).collect(),
+            Self::Set(field) => field.selection.fields.iter().map(Item::Set).collect(),
+        }
+    }
+
+    pub(crate) fn is_leaf(self) -> bool {
+        match self {
+            Self::Client(field) => field.selection.fields.is_empty(),
+            Self::Set(field) => field.selection.fields.is_empty(),
+        }
+    }
+
+    /// Distinguishes items for memoisation: both kinds are borrowed for the whole of planning.
+    pub(crate) fn address(self) -> usize {
+        match self {
+            Self::Client(field) => std::ptr::from_ref(field).addr(),
+            Self::Set(field) => std::ptr::from_ref(field).addr(),
+        }
+    }
+}
+
+/// An item at a position of the response tree.
+#[derive(Clone)]
+pub(crate) struct Want<'a> {
+    pub(crate) item: Item<'a>,
+    /// The runtime types it is wanted for.
+    pub(crate) on: TypeSet,
+    /// From the operation's root down to here.
+    pub(crate) conditions: Conditions,
+    /// Where the response tree keeps it.
+    pub(crate) key: Key,
+}

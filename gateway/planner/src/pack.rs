@@ -1,0 +1,109 @@
+//! Fetches become requests: what goes to one subgraph at one level travels together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kopitiam_supergraph::SubgraphId;
+
+use crate::draft::{Build, DraftId};
+
+/// Fetches that are sent as one request; only `_entities` fetches share one.
+pub(crate) struct Request {
+    pub(crate) drafts: Vec<DraftId>,
+    pub(crate) subgraph: SubgraphId,
+    pub(crate) level: u32,
+}
+
+/// Groups all fetches into requests, in topological order.
+pub(crate) fn requests(build: &Build<'_>) -> Vec<Request> {
+    let mut levels: Vec<u32> = build.drafts.iter().map(|draft| draft.level).collect();
+    delay_to_share(build, &mut levels);
+    let mut requests: Vec<Request> = Vec::new();
+    for index in 0..build.drafts.len() {
+        let draft = build.draft(DraftId(index));
+        let level = levels[index];
+        let shared = requests.iter_mut().find(|request| {
+            let first = build.draft(request.drafts[0]);
+            let entities = first.entities.is_some() && draft.entities.is_some();
+            entities && request.subgraph == draft.subgraph && request.level == level
+        });
+        match shared {
+            Some(request) => request.drafts.push(DraftId(index)),
+            None => requests.push(Request { drafts: vec![DraftId(index)], subgraph: draft.subgraph, level }),
+        }
+    }
+    requests.sort_by_key(|request| request.level);
+    requests
+}
+
+/// Moves fetches to a later level where another request to their subgraph is, as long as nothing gets deeper.
+fn delay_to_share(build: &Build<'_>, levels: &mut Vec<u32>) {
+    let total = levels.iter().copied().max().unwrap_or(0);
+    for index in 0..build.drafts.len() {
+        let draft = build.draft(DraftId(index));
+        if draft.entities.is_none() {
+            continue;
+        }
+        let latest = latest(build, total);
+        let mut better: Option<(usize, Vec<u32>)> = None;
+        let now = count(build, levels);
+        let others: BTreeSet<u32> = (0..build.drafts.len())
+            .filter(|&other| {
+                let found = build.draft(DraftId(other));
+                other != index && found.entities.is_some() && found.subgraph == draft.subgraph
+            })
+            .map(|other| levels[other])
+            .filter(|&level| level > levels[index] && level <= latest[index])
+            .collect();
+        for level in others {
+            let mut moved = levels.clone();
+            moved[index] = level;
+            settle(build, &mut moved);
+            let fewer = count(build, &moved);
+            let deep = moved.iter().copied().max().unwrap_or(0) > total;
+            if !deep && fewer < now && better.as_ref().is_none_or(|(best, _)| fewer < *best) {
+                better = Some((fewer, moved));
+            }
+        }
+        if let Some((_, moved)) = better {
+            *levels = moved;
+        }
+    }
+}
+
+/// The last level at which each fetch may run without making the plan deeper.
+fn latest(build: &Build<'_>, total: u32) -> Vec<u32> {
+    let mut latest = vec![total; build.drafts.len()];
+    for index in (0..build.drafts.len()).rev() {
+        for dep in &build.drafts[index].deps {
+            latest[dep.0] = latest[dep.0].min(latest[index].saturating_sub(1));
+        }
+    }
+    latest
+}
+
+fn settle(build: &Build<'_>, levels: &mut [u32]) {
+    for index in 0..build.drafts.len() {
+        for dep in &build.drafts[index].deps {
+            levels[index] = levels[index].max(levels[dep.0] + 1);
+        }
+    }
+}
+
+fn count(build: &Build<'_>, levels: &[u32]) -> usize {
+    let mut shared: BTreeSet<(u32, SubgraphId)> = BTreeSet::new();
+    let mut alone = 0;
+    for (index, draft) in build.drafts.iter().enumerate() {
+        if draft.entities.is_some() {
+            shared.insert((levels[index], draft.subgraph));
+        } else {
+            alone += 1;
+        }
+    }
+    alone + shared.len()
+}
+
+/// The request that each fetch is part of.
+pub(crate) fn request_of(requests: &[Request]) -> BTreeMap<DraftId, usize> {
+    let all = requests.iter().enumerate();
+    all.flat_map(|(index, request)| request.drafts.iter().map(move |&draft| (draft, index))).collect()
+}

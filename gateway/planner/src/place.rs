@@ -1,0 +1,321 @@
+//! Puts a wanted field into the documents of the fetches that bring it.
+
+use std::collections::BTreeSet;
+
+use kopitiam_operation::{Conditions, FieldNode, OperationKind};
+use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeSet};
+
+use crate::{
+    PlanError,
+    attempt::Attempt,
+    draft::{DocField, DocNode, Draft, Fill, NodeId, PosId, Position, Slot, Source},
+    item::Want,
+    reach::{Candidate, Way},
+};
+
+impl<'a> Attempt<'a, '_> {
+    /// Asks for a want, for some runtime types, in the way that was chosen; gives the slots that now hold it.
+    pub(crate) fn place(
+        &mut self,
+        at: PosId,
+        want: &Want<'a>,
+        types: &TypeSet,
+        candidate: &Candidate<'a>,
+    ) -> Result<Vec<usize>, PlanError> {
+        let mut slots = Vec::new();
+        let mut missing = types.clone();
+        // Already there for some types, asked as an input of something else.
+        for index in 0..self.build.position(at).slots.len() {
+            let slot = &self.build.position(at).slots[index];
+            let overlap = slot.on.and(&missing);
+            let same = slot.key == want.key && slot.name == want.item.name();
+            if same && slot.arguments == want.item.arguments() && !overlap.is_empty() {
+                missing = missing.minus(&overlap);
+                self.refill(at, index, &want.conditions)?;
+                slots.push(index);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(slots);
+        }
+        let subgraph = candidate.owner.subgraph;
+        let sources = match (&candidate.owner.view.requires, candidate.way) {
+            (Some(_), _) => self.enter_for(at, want, &missing, candidate)?,
+            (None, Way::Source(source)) => {
+                self.touch(at, source, &want.conditions)?;
+                vec![(source, missing)]
+            }
+            (None, _) => self.ensure(at, &missing, subgraph, &want.conditions)?,
+        };
+        for (source, types) in sources {
+            let filled = self.fill(at, source, want, &types, candidate.owner.view);
+            if !slots.contains(&filled) {
+                slots.push(filled);
+            }
+        }
+        Ok(slots)
+    }
+
+    /// Makes a subgraph a source of a position.
+    pub(crate) fn ensure(
+        &mut self,
+        at: PosId,
+        types: &TypeSet,
+        subgraph: SubgraphId,
+        conditions: &Conditions,
+    ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
+        self.check_steps()?;
+        let mut found: Vec<(usize, TypeSet)> = Vec::new();
+        let mut hops = Vec::new();
+        for ty in types.iter() {
+            let reach = self.reaches(at, ty)[subgraph.index()];
+            let reach = reach.ok_or_else(|| PlanError::Unreachable {
+                place: format!(
+                    "{} in {}",
+                    self.facts.supergraph.ty(ty).name,
+                    self.facts.supergraph.subgraph(subgraph).name
+                ),
+            })?;
+            let source = match reach.way {
+                Way::Source(source) => source,
+                Way::Root => self.open_root(at, subgraph),
+                Way::Reentry => self.reenter(at, subgraph, conditions)?,
+                Way::Hop(entry) => {
+                    hops.push((ty, entry));
+                    continue;
+                }
+            };
+            self.touch(at, source, conditions)?;
+            match found.iter_mut().find(|(index, _)| *index == source) {
+                Some((_, types)) => types.insert(ty),
+                None => found.push((source, TypeSet::one(ty))),
+            }
+        }
+        if !hops.is_empty() {
+            found.extend(self.hop(at, &hops, subgraph, None, conditions)?);
+        }
+        Ok(found)
+    }
+
+    fn open_root(&mut self, at: PosId, subgraph: SubgraphId) -> usize {
+        let types = self.build.position(at).types.clone();
+        let node = self.build.add_node(DocNode {
+            subgraph,
+            static_type: types.first(),
+            possible: types.clone(),
+            fields: Vec::new(),
+        });
+        let deps: BTreeSet<_> = self.root_deps.iter().copied().collect();
+        let operation = self.operation.kind;
+        let draft = self.build.add_draft(Draft { subgraph, operation, node, entities: None, deps, level: 0 });
+        let provided = FieldSet::default();
+        let sources = &mut self.build.positions[at.0].sources;
+        sources.push(Source { draft, node, subgraph, types, opaque: None, provided });
+        sources.len() - 1
+    }
+
+    /// Asks the field that leads to a position in another subgraph as well.
+    fn reenter(
+        &mut self,
+        at: PosId,
+        subgraph: SubgraphId,
+        conditions: &Conditions,
+    ) -> Result<usize, PlanError> {
+        let (parent, slot) = self.build.position(at).parent.expect("the root is not re-entered");
+        let found = self.build.position(parent).slots.get(slot).expect("a position's slot exists");
+        let (on, name, arguments, key) = (found.on.clone(), found.name, found.arguments, found.key);
+        let sources = self.ensure(parent, &on, subgraph, conditions)?;
+        let mut entered = None;
+        for (source, types) in sources {
+            let ty = types.first().expect("a source is given for at least one type");
+            let owners = self.facts.owners(ty, ty, name);
+            let owner = owners.iter().find(|owner| owner.subgraph == subgraph);
+            let view = owner.expect("re-entry is only offered where the field is").view;
+            let field = (key, name, arguments);
+            entered = Some(self.fill_slot(parent, source, slot, field, &types, view, conditions));
+        }
+        let node = entered.flatten().expect("a position stands below a composite field");
+        let sources = &self.build.position(at).sources;
+        Ok(sources.iter().position(|source| source.node == node).expect("filling a slot makes a source"))
+    }
+
+    fn fill(
+        &mut self,
+        at: PosId,
+        source: usize,
+        want: &Want<'a>,
+        types: &TypeSet,
+        view: &'a FieldView,
+    ) -> usize {
+        let item = want.item;
+        let node = self.build.position(at).sources[source].node;
+        // The same field from the same source for more types needs no slot of its own.
+        let wider = self.build.position(at).slots.iter().position(|slot| {
+            slot.key == want.key
+                && slot.name == item.name()
+                && slot.arguments == item.arguments()
+                && self.fills_from(slot, node, view)
+                && slot.child.is_none_or(|child| {
+                    // Elsewhere the client may select other things under the same key.
+                    let below = self.client_below(at, want.key, types);
+                    std::ptr::eq(self.build.position(child).client, below)
+                })
+        });
+        let slot = wider.unwrap_or_else(|| {
+            let slots = &mut self.build.positions[at.0].slots;
+            slots.push(Slot {
+                key: want.key,
+                name: item.name(),
+                arguments: item.arguments(),
+                on: TypeSet::empty(),
+                child: None,
+                fills: Vec::new(),
+                conditions: want.conditions.clone(),
+            });
+            slots.len() - 1
+        });
+        let found = &mut self.build.positions[at.0].slots[slot];
+        found.on = found.on.or(types);
+        found.conditions = found.conditions.or(&want.conditions);
+        let field = (want.key, item.name(), item.arguments());
+        self.fill_slot(at, source, slot, field, types, view, &want.conditions);
+        slot
+    }
+
+    fn fills_from(&self, slot: &Slot<'a>, node: NodeId, view: &FieldView) -> bool {
+        let fields = &self.build.node(node).fields;
+        fields.iter().any(|field| {
+            field.key == slot.key
+                && field.name == *slot.name
+                && field.arguments == slot.arguments
+                && field.ty.as_ref() == Some(&view.ty)
+                && slot.fills.iter().all(|fill| self.build.draft(fill.draft).subgraph == fill.subgraph)
+                && self.child_node(slot, node).is_none_or(|child| field.child == Some(child))
+        })
+    }
+
+    /// The selection set below `node` that a slot's position already has as a source.
+    fn child_node(&self, slot: &Slot<'a>, node: NodeId) -> Option<NodeId> {
+        let child = slot.child?;
+        let below: Vec<NodeId> =
+            self.build.node(node).fields.iter().filter_map(|field| field.child).collect();
+        self.build.position(child).sources.iter().map(|source| source.node).find(|node| below.contains(node))
+    }
+
+    /// Adds a slot's field to a source's selection set; gives the selection set below it.
+    #[expect(clippy::too_many_arguments, reason = "a field, where it stands and for whom it is asked")]
+    fn fill_slot(
+        &mut self,
+        at: PosId,
+        source: usize,
+        slot: usize,
+        (key, name, arguments): crate::FieldKey<'a>,
+        types: &TypeSet,
+        view: &'a FieldView,
+        conditions: &Conditions,
+    ) -> Option<NodeId> {
+        let from = self.build.position(at).sources[source].clone();
+        let existing = self.child_node(&self.build.position(at).slots[slot], from.node);
+        let base = self.facts.supergraph.ty(view.base);
+        let composite = !base.possible.is_empty();
+        let child = if !composite {
+            None
+        } else if existing.is_some() {
+            existing
+        } else {
+            Some(self.below(at, slot, &from, types, view))
+        };
+        self.build.add_field(
+            from.node,
+            DocField {
+                key,
+                name: name.clone(),
+                arguments: arguments.to_vec(),
+                on: types.clone(),
+                conditions: conditions.clone(),
+                ty: Some(view.ty.clone()),
+                composite,
+                child,
+            },
+        );
+        let fills = &mut self.build.positions[at.0].slots[slot].fills;
+        match fills.iter_mut().find(|fill| fill.draft == from.draft && fill.subgraph == from.subgraph) {
+            Some(fill) => fill.on = fill.on.or(types),
+            None => fills.push(Fill { draft: from.draft, on: types.clone(), subgraph: from.subgraph }),
+        }
+        child
+    }
+
+    /// A selection set below a field, and with it a source of the position below.
+    fn below(
+        &mut self,
+        at: PosId,
+        slot: usize,
+        from: &Source,
+        types: &TypeSet,
+        view: &'a FieldView,
+    ) -> NodeId {
+        let supergraph = self.facts.supergraph;
+        let known = supergraph.type_in(from.subgraph, view.base);
+        let possible = known.map(|view| view.possible.clone()).unwrap_or_default();
+        let opaque = known.is_some_and(|view| view.is_interface_object).then_some(view.base);
+        let child = match self.build.position(at).slots[slot].child {
+            Some(child) => child,
+            None => self.position_below(at, slot, &possible, view),
+        };
+        let name = self.build.position(at).slots[slot].name;
+        let mut provided = from.provided.below(name, types);
+        if let Some(more) = &view.provides {
+            provided.fields.extend(more.fields.iter().cloned());
+        }
+        let node = self.build.add_node(DocNode {
+            subgraph: from.subgraph,
+            static_type: Some(view.base),
+            possible: possible.clone(),
+            fields: Vec::new(),
+        });
+        let source =
+            Source { draft: from.draft, node, subgraph: from.subgraph, types: possible, opaque, provided };
+        self.build.positions[child.0].sources.push(source);
+        node
+    }
+
+    fn position_below(&mut self, at: PosId, slot: usize, possible: &TypeSet, view: &'a FieldView) -> PosId {
+        let supergraph = self.facts.supergraph;
+        let found = &self.build.position(at).slots[slot];
+        let (name, on, key) = (found.name, found.on.clone(), found.key);
+        let mut types = possible.clone();
+        if supergraph.ty(view.base).kind == kopitiam_supergraph::TypeKind::Union {
+            // A member that some subgraph, which could answer the same path, does not know is never selected:
+            // which of them is asked must not change the answer.
+            for rival in self.rivals(at, &on, name) {
+                if let Some(theirs) = supergraph.type_in(rival, view.base) {
+                    types = types.and(&theirs.possible);
+                }
+            }
+        }
+        let client = self.client_below(at, key, &on);
+        let child = self.build.add_position(Position {
+            parent: Some((at, slot)),
+            types,
+            client,
+            slots: Vec::new(),
+            sources: Vec::new(),
+        });
+        self.build.positions[at.0].slots[slot].child = Some(child);
+        child
+    }
+
+    /// What the client selects below a response key, for these runtime types.
+    fn client_below(&self, at: PosId, key: kopitiam_plan::Key, on: &TypeSet) -> &'a [FieldNode] {
+        let client = self.build.position(at).client;
+        let name = self.build.keys.name(key);
+        let found = client.iter().find(|field| *field.response_key == *name && field.on.meets(on));
+        found.map_or(&[], |field| &field.selection.fields)
+    }
+
+    /// Whether root fields of this operation are one stream.
+    pub(crate) fn is_subscription(&self) -> bool {
+        self.operation.kind == OperationKind::Subscription
+    }
+}

@@ -1,0 +1,297 @@
+//! Which subgraphs can be asked about the objects at a position, when, and by which way.
+
+use std::collections::HashSet;
+
+use apollo_compiler::Name;
+use kopitiam_operation::OperationKind;
+use kopitiam_supergraph::{FieldSet, FieldView, SetField, SubgraphId, TypeId, TypeSet};
+
+use crate::{
+    attempt::Attempt,
+    draft::PosId,
+    facts::{Entry, Owner},
+    item::Item,
+};
+
+/// How a subgraph comes to be asked about a position's objects.
+#[derive(Clone, Copy)]
+pub(crate) enum Way<'a> {
+    /// It already is.
+    Source(usize),
+    /// A fetch of root fields.
+    Root,
+    /// The field that leads to the position is asked there too.
+    Reentry,
+    /// `_entities`.
+    Hop(Entry<'a>),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Reach<'a> {
+    /// The level of the fetch.
+    pub(crate) level: u32,
+    pub(crate) way: Way<'a>,
+}
+
+/// By subgraph.
+pub(crate) type Reaches<'a> = Vec<Option<Reach<'a>>>;
+
+/// A way to get a field for objects of one type.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) owner: Owner<'a>,
+    /// The level of the fetch that brings the field.
+    pub(crate) level: u32,
+    pub(crate) way: Way<'a>,
+}
+
+impl<'a> Attempt<'a, '_> {
+    /// Every subgraph that can be asked about objects of one type at a position.
+    pub(crate) fn reaches(&mut self, at: PosId, ty: TypeId) -> Reaches<'a> {
+        self.facts.steps += 1;
+        let mut reaches: Reaches<'a> = vec![None; self.facts.supergraph.subgraphs().len()];
+        let position = self.build.position(at);
+        for (index, source) in position.sources.iter().enumerate() {
+            let level = self.build.draft(source.draft).level;
+            let slot = &mut reaches[source.subgraph.index()];
+            if source.types.contains(ty) && slot.is_none_or(|old| level < old.level) {
+                *slot = Some(Reach { level, way: Way::Source(index) });
+            }
+        }
+        if self.build.position(at).parent.is_none() {
+            self.root_reaches(ty, &mut reaches);
+            return reaches;
+        }
+        self.reentries(at, &mut reaches);
+        while self.relax_reaches(at, ty, &mut reaches) {}
+        reaches
+    }
+
+    fn root_reaches(&self, ty: TypeId, reaches: &mut Reaches<'a>) {
+        // A mutation's or subscription's root fields are fetched once, so their subgraph is not entered twice.
+        if self.operation.kind != OperationKind::Query && !self.opening_root {
+            return;
+        }
+        for subgraph in self.facts.supergraph.subgraph_ids() {
+            let known = self.facts.supergraph.type_in(subgraph, ty).is_some();
+            let slot = &mut reaches[subgraph.index()];
+            if known && slot.is_none() {
+                *slot = Some(Reach { level: self.root_level, way: Way::Root });
+            }
+        }
+    }
+
+    /// Subgraphs that have the field which leads here, and can be asked about the parent.
+    fn reentries(&mut self, at: PosId, reaches: &mut Reaches<'a>) {
+        let Some((parent, slot)) = self.build.position(at).parent else { return };
+        let slot = &self.build.position(parent).slots[slot];
+        let (on, name) = (slot.on.clone(), slot.name);
+        let mut levels: Vec<Option<u32>> = vec![Some(0); reaches.len()];
+        for ty in on.iter() {
+            let above = self.reaches(parent, ty);
+            for (index, level) in levels.iter_mut().enumerate() {
+                let subgraph = SubgraphId(u32::try_from(index).expect("subgraph ids are u32"));
+                let has = self.plain_field(subgraph, ty, name);
+                *level = match (*level, above[index]) {
+                    (Some(level), Some(reach)) if has => Some(level.max(reach.level)),
+                    _ => None,
+                };
+            }
+        }
+        for (slot, level) in reaches.iter_mut().zip(levels) {
+            if let (None, Some(level)) = (&slot, level) {
+                *slot = Some(Reach { level, way: Way::Reentry });
+            }
+        }
+    }
+
+    /// Whether a subgraph resolves a field of an object type without conditions.
+    pub(crate) fn plain_field(&mut self, subgraph: SubgraphId, ty: TypeId, name: &'a Name) -> bool {
+        let owners = self.facts.owners(ty, ty, name);
+        owners.iter().any(|owner| owner.subgraph == subgraph && owner.view.requires.is_none())
+    }
+
+    fn relax_reaches(&mut self, at: PosId, ty: TypeId, reaches: &mut Reaches<'a>) -> bool {
+        let mut changed = false;
+        let typename = self.typename_level(at, ty, reaches);
+        for subgraph in self.facts.supergraph.subgraph_ids() {
+            for entry in self.facts.entries(subgraph, ty) {
+                let Some(mut level) = self.set_level_at(at, ty, &entry.key.fields, reaches) else { continue };
+                if self.facts.names_runtime_type(&entry) {
+                    let Some(known) = typename else { continue };
+                    level = level.max(known);
+                }
+                let slot = &mut reaches[subgraph.index()];
+                let better = match slot {
+                    None => true,
+                    Some(old) => {
+                        level + 1 < old.level
+                            || (matches!(old.way, Way::Reentry) && self.prefers_hop && level < old.level + 1)
+                    }
+                };
+                if better {
+                    *slot = Some(Reach { level: level + 1, way: Way::Hop(entry) });
+                    changed = true;
+                }
+            }
+        }
+        changed
+    }
+
+    /// The level after which the runtime type is known; 0 when there is only one.
+    fn typename_level(&self, at: PosId, ty: TypeId, reaches: &Reaches<'a>) -> Option<u32> {
+        if self.build.position(at).types.len() <= 1 {
+            return Some(0);
+        }
+        let levels: Vec<Option<u32>> = reaches.iter().map(|reach| reach.map(|reach| reach.level)).collect();
+        self.facts.typename_level(ty, &levels)
+    }
+
+    /// The level after which a key's fields are at a position.
+    pub(crate) fn set_level_at(
+        &mut self,
+        at: PosId,
+        ty: TypeId,
+        set: &'a FieldSet,
+        reaches: &Reaches<'a>,
+    ) -> Option<u32> {
+        let mut worst = 0;
+        let levels: Vec<Option<u32>> = reaches.iter().map(|reach| reach.map(|reach| reach.level)).collect();
+        for field in set.fields.iter().filter(|field| field.on.contains(ty)) {
+            let known = self.filled_level(at, ty, field);
+            let provided = self.provided_level(at, ty, field);
+            let fetched = self.facts.field_level(ty, field, &levels);
+            worst = worst.max([known, provided, fetched].into_iter().flatten().min()?);
+        }
+        Some(worst)
+    }
+
+    /// The level of the fetch that already brings a leaf.
+    fn filled_level(&self, at: PosId, ty: TypeId, field: &SetField) -> Option<u32> {
+        if !field.selection.is_empty() {
+            return None;
+        }
+        let slots = self.build.position(at).slots.iter();
+        let same = slots.filter(|slot| *slot.name == field.name && slot.arguments == &*field.arguments);
+        let fills = same.flat_map(|slot| &slot.fills).filter(|fill| fill.on.contains(ty));
+        fills.map(|fill| self.build.draft(fill.draft).level).min()
+    }
+
+    fn provided_level(&self, at: PosId, ty: TypeId, field: &SetField) -> Option<u32> {
+        let sources = self.build.position(at).sources.iter();
+        let providing =
+            sources.filter(|source| source.provided.has(&field.name, ty) && field.selection.is_empty());
+        providing.map(|source| self.build.draft(source.draft).level).min()
+    }
+
+    /// All ways to get a field for objects of one type; none when there is no way.
+    pub(crate) fn candidates(&mut self, at: PosId, item: Item<'a>, ty: TypeId) -> Vec<Candidate<'a>> {
+        let reaches = self.reaches(at, ty);
+        let mut found = self.providing(at, item, ty);
+        for owner in self.facts.owners(ty, item.parent(), item.name()).iter() {
+            if let Some(requires) = &owner.view.requires {
+                found.extend(self.requiring(at, item, ty, *owner, requires, &reaches));
+            } else if let Some(reach) = reaches[owner.subgraph.index()] {
+                found.push(Candidate { owner: *owner, level: reach.level, way: reach.way });
+            }
+        }
+        found
+    }
+
+    /// Sources that answer the field because of `@provides`.
+    fn providing(&self, at: PosId, item: Item<'a>, ty: TypeId) -> Vec<Candidate<'a>> {
+        let mut found = Vec::new();
+        for (index, source) in self.build.position(at).sources.iter().enumerate() {
+            let on = source.opaque.unwrap_or(ty);
+            let view: Option<&'a FieldView> =
+                self.facts.supergraph.field_in(source.subgraph, on, item.name()).filter(|view| view.external);
+            if let Some(view) = view
+                && source.types.contains(ty)
+                && source.provided.has(item.name(), ty)
+            {
+                let owner = Owner { subgraph: source.subgraph, ty: on, view, rank: 0 };
+                let level = self.build.draft(source.draft).level;
+                found.push(Candidate { owner, level, way: Way::Source(index) });
+            }
+        }
+        found
+    }
+
+    /// A field with `@requires`: its subgraph must be entered (again) once the required fields are there.
+    fn requiring(
+        &mut self,
+        at: PosId,
+        item: Item<'a>,
+        ty: TypeId,
+        owner: Owner<'a>,
+        requires: &'a FieldSet,
+        reaches: &Reaches<'a>,
+    ) -> Option<Candidate<'a>> {
+        let guard = (at, ty, owner.subgraph, item.name().as_str());
+        if !self.requiring.insert(guard) {
+            return None;
+        }
+        let level = self.required_level(at, ty, requires);
+        self.requiring.remove(&guard);
+        let level = level?;
+        let mut best: Option<(u32, Entry<'a>)> = None;
+        for entry in self.facts.entries(owner.subgraph, ty) {
+            if let Some(key) = self.set_level_at(at, ty, &entry.key.fields, reaches)
+                && best.is_none_or(|(old, _)| key < old)
+                && (entry.typename == owner.ty || !self.facts.names_runtime_type(&entry))
+            {
+                best = Some((key, entry));
+            }
+        }
+        let (key, entry) = best?;
+        Some(Candidate { owner, level: key.max(level) + 1, way: Way::Hop(entry) })
+    }
+
+    fn required_level(&mut self, at: PosId, ty: TypeId, set: &'a FieldSet) -> Option<u32> {
+        let mut worst = 0;
+        for field in set.fields.iter().filter(|field| field.on.contains(ty)) {
+            let item = Item::Set(field);
+            let known = self.filled_level(at, ty, field);
+            let candidates = if known.is_some() { Vec::new() } else { self.candidates(at, item, ty) };
+            let mut best = known;
+            for candidate in candidates {
+                let cost = self.facts.cost(item, candidate.owner.subgraph, candidate.owner.view.base);
+                // What cannot be had below that subgraph is had by asking the field in another one as well.
+                let level = candidate.level + cost.levels + cost.broken;
+                best = Some(best.map_or(level, |best| best.min(level)));
+            }
+            worst = worst.max(best?);
+        }
+        Some(worst)
+    }
+
+    /// Whether other subgraphs could resolve the same field of the same objects by entering an entity on the way.
+    pub(crate) fn rivals(&mut self, at: PosId, types: &TypeSet, name: &'a Name) -> HashSet<SubgraphId> {
+        let mut rivals = HashSet::new();
+        for ty in types.iter() {
+            for owner in self.facts.owners(ty, ty, name).iter() {
+                if self.reached_by_entity(at, ty, owner.subgraph) {
+                    rivals.insert(owner.subgraph);
+                }
+            }
+        }
+        rivals
+    }
+
+    fn reached_by_entity(&mut self, at: PosId, ty: TypeId, subgraph: SubgraphId) -> bool {
+        let sources: Vec<SubgraphId> =
+            self.build.position(at).sources.iter().map(|source| source.subgraph).collect();
+        let by_key = sources.iter().any(|&source| {
+            source != subgraph
+                && self.facts.distances(ty, source).is_some_and(|levels| levels[subgraph.index()].is_some())
+        });
+        if by_key {
+            return true;
+        }
+        let Some((parent, slot)) = self.build.position(at).parent else { return false };
+        let slot = &self.build.position(parent).slots[slot];
+        let (on, name) = (slot.on.clone(), slot.name);
+        on.iter()
+            .all(|ty| self.plain_field(subgraph, ty, name) && self.reached_by_entity(parent, ty, subgraph))
+    }
+}

@@ -1,0 +1,73 @@
+//! Looks for a better plan as long as the bounds allow: the best one found so far is always at hand.
+//!
+//! The first attempt takes the best-looking subgraph at every choice. Each further one takes another subgraph at one
+//! choice; what improves the plan is kept. Serial levels count first, then requests, then what is asked in all.
+
+use kopitiam_operation::NormalisedOperation;
+use kopitiam_plan::Plan;
+use kopitiam_supergraph::Supergraph;
+
+use crate::{Limits, PlanError, attempt::Attempt, draft::Build, emit, facts::Facts, pack};
+
+/// Serial levels, requests, fetches, fields asked.
+type Price = (u32, usize, usize, usize);
+
+struct Found<'a> {
+    price: Price,
+    decisions: Vec<usize>,
+    choices: Vec<usize>,
+    build: Build<'a>,
+}
+
+/// The best plan within the limits.
+pub(crate) fn best_plan(
+    supergraph: &Supergraph,
+    operation: &NormalisedOperation,
+    limits: &Limits,
+) -> Result<Plan, PlanError> {
+    let mut facts = Facts::new(supergraph);
+    let mut best = attempt(&mut facts, operation, Vec::new(), limits.steps)?;
+    let mut attempts = 1;
+    let mut choice = 0;
+    while choice < best.choices.len() && attempts < limits.attempts && facts.steps < limits.steps {
+        let taken = best.decisions.get(choice).copied().unwrap_or(0);
+        let mut improved = false;
+        for option in (0..best.choices[choice]).filter(|&option| option != taken) {
+            let mut decisions = best.decisions.clone();
+            decisions.resize(choice + 1, 0);
+            decisions[choice] = option;
+            attempts += 1;
+            // An option that fails or takes too long is no better; the best plan so far stands.
+            let Ok(found) = attempt(&mut facts, operation, decisions, limits.steps) else { continue };
+            if found.price < best.price {
+                best = found;
+                improved = true;
+                break;
+            }
+        }
+        if !improved {
+            choice += 1;
+        }
+    }
+    let requests = pack::requests(&best.build);
+    Ok(emit::plan(supergraph, operation, &best.build, &requests))
+}
+
+fn attempt<'a>(
+    facts: &mut Facts<'a>,
+    operation: &'a NormalisedOperation,
+    decisions: Vec<usize>,
+    step_limit: usize,
+) -> Result<Found<'a>, PlanError> {
+    let mut attempt = Attempt::new(facts, operation, &decisions, step_limit);
+    attempt.run()?;
+    let (build, choices) = (attempt.build, attempt.choices);
+    let requests = pack::requests(&build);
+    let price = (
+        requests.iter().map(|request| request.level + 1).max().unwrap_or(0),
+        requests.len(),
+        build.drafts.len(),
+        build.nodes.iter().map(|node| node.fields.len()).sum(),
+    );
+    Ok(Found { price, decisions, choices, build })
+}

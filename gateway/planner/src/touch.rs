@@ -1,0 +1,190 @@
+//! Keeping conditions true to every use: what one more use needs must be fetched when that use is switched on.
+//!
+//! And `__typename`, which is asked only where something depends on it.
+
+use kopitiam_operation::Conditions;
+use kopitiam_plan::Key;
+use kopitiam_supergraph::{TypeId, TypeSet};
+
+use crate::{
+    PlanError,
+    attempt::Attempt,
+    draft::{DocField, DraftId, PosId},
+    facts::Entry,
+    reach::Way,
+};
+
+impl<'a> Attempt<'a, '_> {
+    /// Has a slot's value also when `conditions` hold.
+    pub(crate) fn refill(
+        &mut self,
+        at: PosId,
+        slot: usize,
+        conditions: &Conditions,
+    ) -> Result<(), PlanError> {
+        let found = &self.build.position(at).slots[slot];
+        let wider = found.conditions.or(conditions);
+        if wider == found.conditions {
+            return Ok(());
+        }
+        let (key, name, fills) = (found.key, found.name, found.fills.clone());
+        self.build.positions[at.0].slots[slot].conditions = wider;
+        for source in 0..self.build.position(at).sources.len() {
+            let from = &self.build.position(at).sources[source];
+            if !fills.iter().any(|fill| fill.draft == from.draft) {
+                continue;
+            }
+            let node = from.node;
+            let mut used = false;
+            for field in &mut self.build.nodes[node.0].fields {
+                if field.key == key && field.name == *name {
+                    field.conditions = field.conditions.or(conditions);
+                    used = true;
+                }
+            }
+            if used {
+                self.touch(at, source, conditions)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a source's objects also when `conditions` hold.
+    pub(crate) fn touch(
+        &mut self,
+        at: PosId,
+        source: usize,
+        conditions: &Conditions,
+    ) -> Result<(), PlanError> {
+        let found = &self.build.position(at).sources[source];
+        let (draft, node) = (found.draft, found.node);
+        if self.build.draft(draft).node == node {
+            let Some(covered) = self.build.covered.get(&draft) else { return Ok(()) };
+            let wider = covered.or(conditions);
+            if wider == *covered {
+                return Ok(());
+            }
+            self.build.covered.insert(draft, wider);
+            for input in self.build.inputs.get(&draft).cloned().unwrap_or_default() {
+                let mut ignored = std::collections::BTreeSet::new();
+                self.obtain(at, &input.on, input.set, conditions, input.is_key, &mut ignored)?;
+            }
+            return Ok(());
+        }
+        let Some((parent, _)) = self.build.position(at).parent else { return Ok(()) };
+        for above in 0..self.build.position(parent).sources.len() {
+            let above_node = self.build.position(parent).sources[above].node;
+            let fields = &mut self.build.nodes[above_node.0].fields;
+            let mut changed = false;
+            for field in fields.iter_mut().filter(|field| field.child == Some(node)) {
+                let wider = field.conditions.or(conditions);
+                changed |= wider != field.conditions;
+                field.conditions = wider;
+            }
+            if changed {
+                self.touch(parent, above, conditions)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the runtime types of a position's objects fetched; gives the fetches that bring them.
+    pub(crate) fn typename(
+        &mut self,
+        at: PosId,
+        types: &TypeSet,
+        conditions: &Conditions,
+    ) -> Result<Vec<DraftId>, PlanError> {
+        let mut missing = types.clone();
+        let mut brought = self.typename_from_sources(at, &mut missing, conditions)?;
+        if !missing.is_empty() {
+            for (entries, subgraph) in self.typename_ways(at, &missing)? {
+                match entries {
+                    Some(hops) => {
+                        self.hop(at, &hops, subgraph, None, conditions)?;
+                    }
+                    None => {
+                        self.ensure(at, &missing, subgraph, conditions)?;
+                    }
+                }
+            }
+            brought.extend(self.typename_from_sources(at, &mut missing, conditions)?);
+        }
+        brought.sort();
+        brought.dedup();
+        Ok(brought)
+    }
+
+    fn typename_from_sources(
+        &mut self,
+        at: PosId,
+        missing: &mut TypeSet,
+        conditions: &Conditions,
+    ) -> Result<Vec<DraftId>, PlanError> {
+        let mut order: Vec<usize> = (0..self.build.position(at).sources.len()).collect();
+        order.sort_by_key(|&index| self.build.draft(self.build.position(at).sources[index].draft).level);
+        let mut brought = Vec::new();
+        for index in order {
+            let source = &self.build.position(at).sources[index];
+            if source.opaque.is_some() || !source.types.meets(missing) {
+                continue;
+            }
+            *missing = missing.minus(&source.types);
+            let (draft, node) = (source.draft, source.node);
+            let on = self.build.node(node).possible.clone();
+            self.build.add_field(node, typename_field(on, conditions));
+            self.touch(at, index, conditions)?;
+            brought.push(draft);
+        }
+        Ok(brought)
+    }
+
+    /// Subgraphs that can tell runtime types, and how to enter them without knowing those.
+    #[expect(clippy::type_complexity, reason = "entries per type, or none for re-entry")]
+    fn typename_ways(
+        &mut self,
+        at: PosId,
+        missing: &TypeSet,
+    ) -> Result<Vec<(Option<Vec<(TypeId, Entry<'a>)>>, kopitiam_supergraph::SubgraphId)>, PlanError> {
+        let mut ways: Vec<(Option<Vec<(TypeId, Entry<'a>)>>, kopitiam_supergraph::SubgraphId)> = Vec::new();
+        for ty in missing.iter() {
+            let reaches = self.reaches(at, ty);
+            let mut best: Option<(u32, kopitiam_supergraph::SubgraphId, Way<'a>)> = None;
+            for subgraph in self.facts.supergraph.subgraph_ids() {
+                let Some(reach) = reaches[subgraph.index()] else { continue };
+                let blind = match reach.way {
+                    Way::Hop(entry) => !self.facts.names_runtime_type(&entry),
+                    _ => true,
+                };
+                let known = self.facts.knows(subgraph, ty) && blind;
+                if known && best.as_ref().is_none_or(|(level, ..)| reach.level < *level) {
+                    best = Some((reach.level, subgraph, reach.way));
+                }
+            }
+            let (_, subgraph, way) = best.ok_or_else(|| PlanError::Unreachable {
+                place: format!("{}.__typename", self.facts.supergraph.ty(ty).name),
+            })?;
+            let found = ways.iter_mut().find(|(_, other)| *other == subgraph);
+            match (found, way) {
+                (Some((Some(hops), _)), Way::Hop(entry)) => hops.push((ty, entry)),
+                (None, Way::Hop(entry)) => ways.push((Some(vec![(ty, entry)]), subgraph)),
+                (None, _) => ways.push((None, subgraph)),
+                (Some(_), _) => {}
+            }
+        }
+        Ok(ways)
+    }
+}
+
+fn typename_field(on: TypeSet, conditions: &Conditions) -> DocField {
+    DocField {
+        key: Key::TYPENAME,
+        name: apollo_compiler::name!("__typename"),
+        arguments: Vec::new(),
+        on,
+        conditions: conditions.clone(),
+        ty: None,
+        composite: false,
+        child: None,
+    }
+}
