@@ -30,7 +30,7 @@ pub use engine::{Engine, EngineError, Prepared, SubgraphInfo, SupergraphInfo};
 pub use futures::stream::BoxStream;
 pub use kopitiam_executor::AnswerLimits;
 pub use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
-pub use kopitiam_plan::OperationKind;
+pub use kopitiam_plan::{OperationKind, Plan};
 pub use request::{Request, Variables, VariablesNotAnObject};
 pub use response::{Location, Outcome, RequestError, Response};
 pub use settings::{DocumentLimits, EngineSettings};

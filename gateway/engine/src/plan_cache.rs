@@ -81,9 +81,4 @@ impl PlanCache {
         let key = Key { document: document.into(), operation_name: operation_name.map(Into::into) };
         self.0.get_or_insert_with(&key, || prepare().map(Arc::new))
     }
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
 }

@@ -1,1 +1,20 @@
-//! Placeholder header: replaced by the crate's own.
+//! What the gateway's tests share: subgraphs in memory, a gateway over them, and plans with their proof.
+//!
+//! In: subgraph SDLs and their data as JSON. Out: client responses, and what each subgraph was asked.
+//! Always: a subgraph validates every document it is sent against its own schema, as a real one does.
+//!
+//! - `subgraph.rs`: one subgraph: SDL and JSON in, GraphQL answers out
+//! - `data.rs`: how JSON stands for objects, arguments, errors and entities
+//! - `gateway.rs`: [`TestGateway`]: compose, plan, execute
+//! - `plans.rs`: [`plan_checked`]: the text of a plan
+//!
+//! A dev-dependency only: nothing here is part of the gateway.
+
+mod data;
+mod gateway;
+mod plans;
+mod subgraph;
+
+pub use gateway::{InMemory, TestGateway};
+pub use plans::{compose, plan_checked};
+pub use subgraph::TestSubgraph;

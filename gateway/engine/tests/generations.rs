@@ -1,0 +1,79 @@
+//! Replacing the supergraph while requests run, and the plan cache that lives in each generation.
+
+use std::sync::Arc;
+
+use kopitiam_engine::{EngineError, Request};
+use kopitiam_testkit::{TestGateway, TestSubgraph, compose};
+use serde_json::json;
+
+const OLD: &str = "type Query { old: Int both: Int }";
+const NEW: &str = "type Query { new: Int both: Int }";
+
+fn gateway() -> TestGateway {
+    // The subgraph itself knows both versions, as during a roll-out.
+    let data = json!({"Query": {"old": 1, "new": 2, "both": 3}});
+    let subgraph = TestSubgraph::new("a", "type Query { old: Int new: Int both: Int }", data);
+    TestGateway::over(&compose(&[("a", OLD)]).unwrap().supergraph_sdl, &[subgraph], Default::default())
+}
+
+fn request(query: &str) -> Request {
+    Request { query: query.to_owned(), ..Request::default() }
+}
+
+#[tokio::test]
+async fn a_request_ends_on_the_schema_it_began_with() {
+    let gateway = gateway();
+    let old = request("{ old both }");
+    let prepared = gateway.engine.prepare(&old).unwrap();
+    gateway.engine.replace(&compose(&[("a", NEW)]).unwrap().supergraph_sdl).unwrap();
+    let response = gateway.engine.execute(&prepared, &old, &()).await;
+    assert_eq!(response.body, r#"{"data":{"old":1,"both":3}}"#);
+    assert!(
+        gateway.engine.prepare(&old).is_err(),
+        "later requests see the new schema, and no plan of the old one"
+    );
+    assert_eq!(gateway.query("{ new both }").await, json!({"data": {"new": 2, "both": 3}}));
+}
+
+#[tokio::test]
+async fn a_broken_supergraph_is_refused_and_the_old_one_stays() {
+    let gateway = gateway();
+    for broken in ["", "type Query {", "type Query { a: Int }"] {
+        let refused = gateway.engine.replace(broken);
+        assert!(matches!(refused, Err(EngineError::Supergraph(_))), "{broken:?}");
+    }
+    assert_eq!(gateway.query("{ old }").await, json!({"data": {"old": 1}}));
+    let info = gateway.engine.supergraph();
+    assert_eq!(info.subgraphs.len(), 1);
+    assert_eq!(info.subgraphs[0].name, "a");
+    assert!(info.api_sdl.contains("old: Int") && !info.api_sdl.contains("join__"));
+}
+
+#[test]
+fn equal_requests_at_the_same_time_share_one_preparation() {
+    let gateway = Arc::new(gateway());
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let gateway = Arc::clone(&gateway);
+            std::thread::spawn(move || {
+                let prepared = gateway.engine.prepare(&request("{ both }")).unwrap();
+                std::ptr::from_ref(prepared.plan()).addr()
+            })
+        })
+        .collect();
+    let plans: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert!(plans.iter().all(|plan| *plan == plans[0]), "one plan in memory for all: {plans:?}");
+}
+
+#[test]
+fn the_operation_name_is_part_of_the_cached_operation() {
+    let gateway = gateway();
+    let named = |name: &str| Request {
+        operation_name: Some(name.to_owned()),
+        ..request("query A { old } query B { both }")
+    };
+    let a = gateway.engine.prepare(&named("A")).unwrap();
+    let b = gateway.engine.prepare(&named("B")).unwrap();
+    assert_ne!(a.plan().fetches[0].document, b.plan().fetches[0].document);
+    assert!(gateway.engine.prepare(&named("C")).is_err());
+}
