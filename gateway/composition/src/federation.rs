@@ -155,11 +155,6 @@ impl Fed {
         };
         Some(spec)
     }
-
-    /// May be applied several times to one element.
-    pub(crate) fn repeatable(self) -> bool {
-        self.definition().sdl.contains(" repeatable ") || self.definition().sdl.starts_with("repeatable ")
-    }
 }
 
 /// How a merged directive's specification is linked in the supergraph.

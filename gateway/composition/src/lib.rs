@@ -8,9 +8,11 @@
 //! - [`ingest`]: SDL → [`model`], with `@link` resolved ([`federation`] is the table of directives, [`field_set`] their syntax);
 //! - [`validate`]: rules of one subgraph, facts about its fields;
 //! - [`merge`]: types, fields, values and directives of all subgraphs into one schema, with hints;
+//! - [`post`]: what clients may see, and what [`auth`] asks of them;
 //! - [`emit`]: the supergraph document;
 //! - [`diagnostic`]: codes, messages and places.
 
+mod auth;
 mod diagnostic;
 mod emit;
 mod federation;
@@ -18,6 +20,7 @@ mod field_set;
 mod ingest;
 mod merge;
 mod model;
+mod post;
 mod validate;
 
 pub use diagnostic::{Diagnostic, Location};
@@ -69,7 +72,11 @@ pub fn compose(subgraphs: &[Subgraph]) -> Result<Composed, Vec<Diagnostic>> {
         return Err(errors);
     }
     ingest::one::upgrade(&mut schemas);
-    let (merged, errors, hints) = merge::merge(&schemas);
+    let (mut merged, errors, hints) = merge::merge(&schemas);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let errors = post::check(&mut merged, &schemas);
     if !errors.is_empty() {
         return Err(errors);
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use apollo_compiler::ast::Value;
 
 use super::join::{field_join, quoted, type_join};
+use crate::federation::Fed;
 use crate::merge::model::{MergedDirective, MergedField, MergedInput, MergedType};
 use crate::model::Kind;
 
@@ -46,6 +47,7 @@ pub(super) fn type_block(ty: &MergedType, graphs: &[String]) -> String {
         Kind::Input => {
             let lines = ty.inputs.values().map(|input| {
                 let mut line = input_value(input);
+                push_hidden(&mut line, &input.directives);
                 for (graph, own) in &input.joins {
                     line.push_str(" @join__field(graph: ");
                     line.push_str(&graphs[*graph]);
@@ -55,7 +57,7 @@ pub(super) fn type_block(ty: &MergedType, graphs: &[String]) -> String {
                     }
                     line.push(')');
                 }
-                push_directives(&mut line, &input.directives, graphs);
+                push_shown(&mut line, &input.directives, graphs);
                 (input.description.as_ref(), line)
             });
             write_body(&mut block, lines);
@@ -63,12 +65,13 @@ pub(super) fn type_block(ty: &MergedType, graphs: &[String]) -> String {
         Kind::Enum => {
             let lines = ty.values.values().map(|value| {
                 let mut line = value.name.to_string();
+                push_hidden(&mut line, &value.directives);
                 for graph in &value.subgraphs {
                     line.push_str(" @join__enumValue(graph: ");
                     line.push_str(&graphs[*graph]);
                     line.push(')');
                 }
-                push_directives(&mut line, &value.directives, graphs);
+                push_shown(&mut line, &value.directives, graphs);
                 (value.description.as_ref(), line)
             });
             write_body(&mut block, lines);
@@ -123,11 +126,12 @@ fn field_line(field: &MergedField, graphs: &[String]) -> String {
         }
     }
     write!(line, ": {}", field.ty).expect("writing to a string does not fail");
+    push_hidden(&mut line, &field.directives);
     for join in &field.joins {
         line.push(' ');
         line.push_str(&field_join(join, graphs));
     }
-    push_directives(&mut line, &field.directives, graphs);
+    push_shown(&mut line, &field.directives, graphs);
     line
 }
 
@@ -142,6 +146,20 @@ fn input_value(input: &MergedInput) -> String {
         Some(default) => format!("{}: {} = {}", input.name, input.ty, value(default)),
         None => format!("{}: {}", input.name, input.ty),
     }
+}
+
+/// `@inaccessible` stands before the joins, where readers look first.
+fn push_hidden(line: &mut String, directives: &[MergedDirective]) {
+    for applied in directives.iter().filter(|applied| applied.fed == Some(Fed::Inaccessible)) {
+        line.push(' ');
+        line.push_str(&directive(applied));
+    }
+}
+
+fn push_shown(line: &mut String, directives: &[MergedDirective], graphs: &[String]) {
+    let shown: Vec<MergedDirective> =
+        directives.iter().filter(|applied| applied.fed != Some(Fed::Inaccessible)).cloned().collect();
+    push_directives(line, &shown, graphs);
 }
 
 fn push_directives(line: &mut String, directives: &[MergedDirective], graphs: &[String]) {

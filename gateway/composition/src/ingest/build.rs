@@ -66,7 +66,7 @@ pub(super) fn build(
     }
     let local_names = local_names(&links);
     let mut types = builder.types;
-    drop_empty_roots(&mut types);
+    settle_roots(&mut types);
     let mut schema = SubgraphSchema {
         name: subgraph.name.clone(),
         url: subgraph.url.clone(),
@@ -83,9 +83,15 @@ pub(super) fn build(
     schema
 }
 
-/// A root type that held only federation's own fields is not part of the supergraph.
-fn drop_empty_roots(types: &mut IndexMap<Name, TypeDef>) {
+/// Every subgraph has a query type, if only to be asked for entities; other empty roots go.
+fn settle_roots(types: &mut IndexMap<Name, TypeDef>) {
     types.retain(|_, ty| !(ty.is_root() && ty.fields.is_empty()));
+    let query = apollo_compiler::name!("Query");
+    types.entry(query.clone()).or_insert_with(|| {
+        let mut ty = TypeDef::new(query, Kind::Object, Place::default());
+        ty.has_definition = true;
+        ty
+    });
 }
 
 fn local_names(links: &Links) -> IndexMap<Fed, String> {

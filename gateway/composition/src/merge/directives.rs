@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::Merger;
 use super::model::MergedDirective;
+use crate::auth::{alternatives, both, literal};
 use crate::federation::Fed;
 use crate::model::{Applied, Meaning, SubgraphSchema};
 
@@ -299,57 +300,12 @@ fn join_applications(fed: Fed, applications: &[Application<'_>], merged: &mut Ve
     }
 }
 
-/// Alternatives of each subgraph, all of which must hold: every way to pick one alternative per subgraph.
+/// What every subgraph asks, at once.
 fn conjunction(applications: &[Application<'_>], argument: &str) -> Value {
-    let mut result: Option<Vec<Vec<String>>> = None;
-    for (_, applied) in applications {
-        let Some(Value::List(alternatives)) = applied.argument(argument) else { continue };
-        let alternatives: Vec<Vec<String>> = alternatives
-            .iter()
-            .map(|all| match all.as_ref() {
-                Value::List(items) => {
-                    items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-                }
-                _ => Vec::new(),
-            })
-            .collect();
-        result = Some(match result {
-            None => alternatives,
-            Some(known) => simplify(
-                known
-                    .iter()
-                    .flat_map(|left| {
-                        alternatives.iter().map(move |right| {
-                            let mut both = left.clone();
-                            both.extend(right.iter().filter(|item| !left.contains(item)).cloned());
-                            both.sort_unstable();
-                            both
-                        })
-                    })
-                    .collect(),
-            ),
-        });
-    }
-    let list = |items: Vec<Value>| Value::List(items.into_iter().map(Node::new).collect());
-    list(
-        result
-            .unwrap_or_default()
-            .into_iter()
-            .map(|all| list(all.into_iter().map(Value::String).collect()))
-            .collect(),
-    )
-}
-
-/// Drops alternatives that ask for more than another one.
-fn simplify(mut alternatives: Vec<Vec<String>>) -> Vec<Vec<String>> {
-    alternatives.sort_by_key(Vec::len);
-    let mut kept: Vec<Vec<String>> = Vec::new();
-    for all in alternatives {
-        if !kept.iter().any(|fewer| fewer.iter().all(|item| all.contains(item))) {
-            kept.push(all);
-        }
-    }
-    kept
+    let mut needs =
+        applications.iter().filter_map(|(_, applied)| applied.argument(argument)).map(alternatives);
+    let first = needs.next().unwrap_or_default();
+    literal(needs.fold(first, |known, next| both(&known, &next)))
 }
 
 fn largest(applications: &[Application<'_>], argument: &str) -> Option<(Name, Value)> {

@@ -13,13 +13,12 @@ use super::overrides::Fate;
 use super::references::all_equal;
 use super::types::Sources;
 use crate::federation::Fed;
-use crate::model::{FieldDef, Kind, Place, TypeDef, has};
+use crate::model::{FieldDef, Kind, Place, has};
 
 /// One subgraph's declaration of a field, with what `@override` makes of it.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) subgraph: usize,
-    pub(super) parent: &'a TypeDef,
     pub(super) field: &'a FieldDef,
     pub(super) fate: Fate,
     /// Label of a progressive override, on both of its sides.
@@ -46,7 +45,7 @@ pub(super) fn merge_fields(merger: &mut Merger<'_>, merged: &mut MergedType, dec
                 let field = parent.fields.get(name)?;
                 let (fate, label) = overrides.fate(*subgraph, &parent.name, name);
                 let own_label = field.overriding.as_ref().and_then(|over| over.label.as_deref());
-                Some(Source { subgraph: *subgraph, parent, field, fate, label: own_label.or(label) })
+                Some(Source { subgraph: *subgraph, field, fate, label: own_label.or(label) })
             })
             .collect();
         if let Some(field) = merge_field(merger, merged, declarations, &sources) {
@@ -145,7 +144,6 @@ fn needs_joins(declarations: &Sources<'_>, sources: &[Source<'_>], same_types: b
                 || field.requires.is_some()
                 || field.provides.is_some()
                 || field.facts.external()
-                || field.overriding.is_some() && sources.len() > 1
                 || source.label.is_some()
                 || !field.context_arguments.is_empty()
         })

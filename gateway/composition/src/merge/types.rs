@@ -25,7 +25,8 @@ pub(super) fn merge_types(merger: &mut Merger<'_>) -> Merged {
     names.sort_unstable();
     names.dedup();
     let mut merged = Merged::default();
-    if !names.iter().any(|name| *name == "Query") {
+    let asked = |schema: &SubgraphSchema| schema.types.get("Query").is_some_and(|ty| !ty.fields.is_empty());
+    if !schemas.iter().any(asked) {
         merger.error(
             "NO_QUERIES",
             "no queries found in any subgraph: a supergraph must have a query root type",

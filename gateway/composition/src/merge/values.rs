@@ -17,15 +17,15 @@ use crate::federation::Fed;
 use crate::model::{EnumValueDef, InputDef, Kind, Place, has};
 
 pub(super) fn merge_union(merger: &mut Merger<'_>, merged: &mut MergedType, declarations: &Sources<'_>) {
-    for (index, ty) in declarations {
+    for (_, ty) in declarations {
         for member in ty.members.keys() {
             merged.members.insert(member.clone());
-            merged.union_members.push((*index, member.clone()));
         }
     }
     for member in &merged.members {
         let (with, without): (Vec<_>, Vec<_>) =
             declarations.iter().partition(|(_, ty)| ty.members.contains_key(member));
+        merged.union_members.extend(with.iter().map(|(index, _)| (*index, member.clone())));
         if !without.is_empty() {
             let message = format!(
                 "union type \"{}\" includes member \"{member}\" in {} but not in {}",

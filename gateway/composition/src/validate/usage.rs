@@ -43,6 +43,9 @@ fn check_type(schema: &SubgraphSchema, ty: &TypeDef, problems: &mut Problems) {
             );
         }
     }
+    if ty.kind == Kind::Interface || ty.interface_object {
+        refuse_authorization(ty, problems);
+    }
     if schema.version.is_one() && !ty.is_root() && ty.kind == Kind::Object {
         let only_unused = !ty.fields.is_empty()
             && ty.fields.values().all(|field| {
@@ -165,5 +168,30 @@ fn check_external(
             ),
             field.place,
         );
+    }
+}
+
+/// Authorization of an interface follows from its implementations and cannot be set apart.
+fn refuse_authorization(ty: &TypeDef, problems: &mut Problems) {
+    let what = if ty.kind == Kind::Interface { "interface" } else { "interface object" };
+    let mut refuse = |directives: &[Applied], coordinate: String| {
+        for fed in [Fed::Authenticated, Fed::RequiresScopes, Fed::Policy] {
+            if let Some(applied) = find(directives, fed) {
+                problems.add(
+                    "AUTH_REQUIREMENTS_APPLIED_ON_INTERFACE",
+                    format!(
+                        "invalid use of @{} on {coordinate}: it cannot be applied on interfaces, interface fields and interface objects",
+                        fed.name()
+                    ),
+                    applied.place,
+                );
+            }
+        }
+    };
+    refuse(&ty.directives, format!("{what} \"{}\"", ty.name));
+    if ty.kind == Kind::Interface {
+        for field in ty.fields.values() {
+            refuse(&field.directives, format!("field \"{}.{}\"", ty.name, field.name));
+        }
     }
 }
