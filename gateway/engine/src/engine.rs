@@ -55,6 +55,11 @@ impl Prepared {
         prepare::kind(&self.operation)
     }
 
+    /// The operation's name in its document, if it has one.
+    pub fn operation_name(&self) -> Option<&str> {
+        self.operation.definition().name.as_ref().map(|name| name.as_str())
+    }
+
     /// The operation's plan, for people and tools.
     pub fn plan(&self) -> &Plan {
         &self.operation.plan
