@@ -18,4 +18,4 @@ mod store;
 pub use definition::{Command, Definition, Failure, Message, Outcome, ReplyRule, Step, Undo, learn_nothing};
 pub use machine::{Effect, PastPivot, Saga, SagaState, backoff, command_id};
 pub use runner::{SagaOwner, Sagas};
-pub use store::{SagaRecord, SagaTable, list, of_subject};
+pub use store::{SagaRecord, SagaTable, list, of_subjects};

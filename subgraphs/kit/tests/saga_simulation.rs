@@ -466,6 +466,15 @@ fn refused_command_is_not_taken_back() {
 }
 
 #[test]
+fn command_refused_after_it_was_sent_again_is_taken_back() {
+    let (mut saga, _) = started();
+    TRIP.woken(&mut saga, at(1));
+    let effects = TRIP.replied(&mut saga, Uuid::nil(), "SeatRefused", &json!({ "code": "NONE_LEFT" }), at(1));
+    assert_eq!(effects[0], Effect::Failed(Failure::new("NONE_LEFT")));
+    assert_eq!(sent(&effects), ["GiveSeatBack"], "the second sending may be granted");
+}
+
+#[test]
 fn reply_after_the_end_is_undone_once_per_reply() {
     let (mut saga, _) = started();
     TRIP.replied(&mut saga, Uuid::nil(), "SeatRefused", &json!({ "code": "NONE_LEFT" }), at(0));

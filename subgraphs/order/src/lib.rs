@@ -1,1 +1,26 @@
-//! Placeholder header: replaced by the crate's own.
+//! The order service: carts, orders, invoices, the sagas that place and refund orders, reviews and bookings.
+//!
+//! - [`app`]: wires and starts it.
+//! - [`domain`]: the rules, without I/O.
+//! - [`commands`]: what the mutations do, each in one transaction.
+//! - [`sagas`]: the steps from PENDING to CONFIRMED or REJECTED, and back.
+//! - [`store`], [`migration`]: rows, and the tables they are in.
+//! - [`graphql`]: the schema.
+//! - [`events`], [`projections`]: what is published, what is made of others' messages.
+//! - [`mod@seed`]: the data of a fresh installation.
+//!
+//! Elsewhere: stock (product service), money (user service), listings and bids (listing service).
+
+pub mod app;
+pub mod commands;
+pub mod domain;
+pub mod events;
+pub mod graphql;
+pub mod migration;
+pub mod projections;
+pub mod sagas;
+pub mod seed;
+pub mod store;
+
+pub use graphql::sdl;
+pub use seed::seed;

@@ -1,2 +1,6 @@
-//! Starts the order service.
-fn main() {}
+//! The order service as a process of its own; settings from the environment (`kopitiam_kit::config`).
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    kopitiam_kit::service::main("order", kopitiam_order::app::start).await
+}

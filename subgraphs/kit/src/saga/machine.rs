@@ -264,8 +264,11 @@ impl<C> Definition<C> {
                 vec![Effect::Alarm { command: command.name, failure: reason(payload) }]
             }
             Outcome::Refused(reason) => {
-                // A refused command has no effect, so there is nothing of it to take back.
-                saga.sent.retain(|name| name != command.name);
+                // A refused command has no effect, so there is nothing of it to take back, unless it was sent again:
+                // what was refused once may be granted to the copy that is still under way.
+                if saga.attempts == 0 {
+                    saga.sent.retain(|name| name != command.name);
+                }
                 self.fail(saga, reason(payload), now)
             }
         }

@@ -282,16 +282,16 @@ pub async fn list<D: ConnectionTrait>(
     rows.into_iter().map(to_record).collect()
 }
 
-/// The sagas about one business row, oldest first.
+/// The sagas of all kinds about these business rows, oldest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn of_subject<D: ConnectionTrait>(
+pub async fn of_subjects<D: ConnectionTrait>(
     db: &D,
-    subject_id: Uuid,
+    subject_ids: &[Uuid],
 ) -> Result<Vec<SagaRecord>, SystemError> {
     let rows = row::Entity::find()
-        .filter(row::Column::SubjectId.eq(subject_id))
+        .filter(row::Column::SubjectId.is_in(subject_ids.iter().copied()))
         .order_by_asc(row::Column::Id)
         .all(db)
         .await?;

@@ -1,0 +1,59 @@
+//! The root subscriptions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_graphql::{Context, ID, Subscription};
+use futures::{Stream, StreamExt, stream};
+use kopitiam_kit::auth::viewer;
+use kopitiam_kit::errors::Denied;
+
+use super::order::OrderNode;
+use super::types::parse_id;
+use super::{onlooker_of, system};
+use crate::commands::Shop;
+use crate::store::orders;
+
+/// Another process of this service may change the order, and its hub does not wake this one.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(2);
+
+/// The root subscriptions.
+pub struct Subscription;
+
+#[Subscription]
+impl Subscription {
+    /// The order as it is now, and again after each change; for those who may see it.
+    async fn order_changed(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<OrderNode>> + use<>> {
+        let viewer = viewer(context);
+        viewer.require()?;
+        let onlooker = onlooker_of(viewer);
+        let shop = Arc::clone(context.data_unchecked::<Arc<Shop>>());
+        // An order of somebody else and one that is not there are answered alike.
+        let id = parse_id(&id).ok_or(Denied::Forbidden)?;
+        let order = orders::find(shop.db.read(), id).await.map_err(system)?;
+        order.and_then(|order| order.seen_by(onlooker)).ok_or(Denied::Forbidden)?;
+
+        let again = stream::unfold((), |()| async {
+            tokio::time::sleep(LOOK_AGAIN_EVERY).await;
+            Some(((), ()))
+        });
+        let last_version = Arc::new(AtomicI64::new(0));
+        let changed = stream::select(shop.changes.changes(id), again).filter_map(move |()| {
+            let (shop, last_version) = (Arc::clone(&shop), Arc::clone(&last_version));
+            async move {
+                let order = match orders::find(shop.db.read(), id).await {
+                    Ok(order) => order?,
+                    Err(error) => return Some(Err(system(error))),
+                };
+                let is_new = last_version.swap(order.version, Ordering::Relaxed) != order.version;
+                OrderNode::seen_by(order, onlooker).filter(|_| is_new).map(Ok)
+            }
+        });
+        Ok(changed.boxed())
+    }
+}
