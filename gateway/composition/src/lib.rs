@@ -9,6 +9,7 @@
 //! - [`validate`]: rules of one subgraph, facts about its fields;
 //! - [`merge`]: types, fields, values and directives of all subgraphs into one schema, with hints;
 //! - [`post`]: what clients may see, and what [`auth`] asks of them;
+//! - [`satisfiability`]: every query the supergraph allows can be answered;
 //! - [`emit`]: the supergraph document;
 //! - [`diagnostic`]: codes, messages and places.
 
@@ -21,6 +22,7 @@ mod ingest;
 mod merge;
 mod model;
 mod post;
+mod satisfiability;
 mod validate;
 
 pub use diagnostic::{Diagnostic, Location};
@@ -72,11 +74,15 @@ pub fn compose(subgraphs: &[Subgraph]) -> Result<Composed, Vec<Diagnostic>> {
         return Err(errors);
     }
     ingest::one::upgrade(&mut schemas);
-    let (mut merged, errors, hints) = merge::merge(&schemas);
+    let (mut merged, errors, mut hints) = merge::merge(&schemas);
     if !errors.is_empty() {
         return Err(errors);
     }
-    let errors = post::check(&mut merged, &schemas);
+    let errors = post::check(&mut merged, &schemas, &mut hints);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let errors = satisfiability::check(&merged, &schemas);
     if !errors.is_empty() {
         return Err(errors);
     }

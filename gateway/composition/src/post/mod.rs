@@ -1,20 +1,26 @@
 //! Rules about the merged schema as clients and authors see it.
 //!
 //! Modules: [`inaccessible`] (the API schema without `@inaccessible` elements is valid), [`auth`] (authorization on
-//! abstract types and along `@requires`). Elsewhere: whether fields can be reached (`satisfiability`).
+//! abstract types and along `@requires`), [`runtime`] (shared fields of abstract type). Elsewhere: whether fields can be reached (`satisfiability`).
 
 mod auth;
 mod inaccessible;
+mod runtime;
 
 use crate::diagnostic::{Diagnostic, Location};
 use crate::merge::Merged;
 use crate::model::SubgraphSchema;
 
 /// Checks a merge that had no errors, and spreads authorization to interfaces.
-pub(crate) fn check(merged: &mut Merged, schemas: &[SubgraphSchema]) -> Vec<Diagnostic> {
+pub(crate) fn check(
+    merged: &mut Merged,
+    schemas: &[SubgraphSchema],
+    hints: &mut Vec<Diagnostic>,
+) -> Vec<Diagnostic> {
     auth::spread(merged);
     let mut errors = inaccessible::check(merged, schemas);
     errors.extend(auth::check(merged, schemas));
+    errors.extend(runtime::check(merged, schemas, hints));
     errors
 }
 

@@ -1,0 +1,159 @@
+//! Satisfiability: every query the supergraph allows can be answered by the subgraphs.
+//!
+//! In: the merged schema and the subgraphs. Out: an error for each field that some query reaches but no subgraph can
+//! then resolve, with the shortest such query.
+//!
+//! How: a breadth-first walk over *positions*. A position is an object type together with every subgraph object that an
+//! entity reached there can be read from ([`moves`] computes it: keys lead from subgraph to subgraph, `@requires` must
+//! be met first). Each field of the type must be resolvable somewhere in the position, and leads to further positions.
+//! Positions are visited once, so the walk ends; the first query to reach one is a shortest.
+//! Elsewhere: the text of the errors ([`explain`]).
+
+mod explain;
+mod moves;
+mod place;
+
+use std::collections::{HashSet, VecDeque};
+
+use apollo_compiler::Name;
+
+use self::moves::Moves;
+use self::place::{Place, PlaceSet};
+use crate::diagnostic::Diagnostic;
+use crate::merge::Merged;
+use crate::merge::model::is_inaccessible;
+use crate::model::{Kind, SubgraphSchema};
+
+/// Progressive overrides are checked in every combination up to this number of labels.
+const LABELS_COMBINED_MAX: usize = 4;
+
+/// One step of a query: the field, and the type condition that its result is then read under.
+#[derive(Debug, Clone)]
+struct Step {
+    parent: Name,
+    field: Name,
+    /// Type condition around the fields below.
+    condition: Option<Name>,
+    previous: Option<usize>,
+}
+
+/// A position to visit: where in the schema, readable from where, reached by which step.
+struct Position {
+    ty: Name,
+    places: PlaceSet,
+    step: Option<usize>,
+}
+
+struct Walk<'a> {
+    merged: &'a Merged,
+    moves: Moves<'a>,
+    steps: Vec<Step>,
+    queue: VecDeque<Position>,
+    seen: HashSet<(Name, PlaceSet)>,
+    /// Fields already reported.
+    failed: HashSet<(Name, Name)>,
+    errors: Vec<Diagnostic>,
+}
+
+/// Checks a merged schema that is otherwise valid.
+pub(crate) fn check(merged: &Merged, schemas: &[SubgraphSchema]) -> Vec<Diagnostic> {
+    let mut errors: Vec<Diagnostic> = Vec::new();
+    let mut failed = HashSet::new();
+    for labels in label_sets(schemas) {
+        let mut walk = Walk {
+            merged,
+            moves: Moves::new(merged, schemas, labels),
+            steps: Vec::new(),
+            queue: VecDeque::new(),
+            seen: HashSet::new(),
+            failed: std::mem::take(&mut failed),
+            errors: Vec::new(),
+        };
+        walk.run();
+        failed = walk.failed;
+        errors.append(&mut walk.errors);
+    }
+    errors
+}
+
+/// Which override labels are on, for each run: all combinations of a few, else none, all, and each alone.
+fn label_sets(schemas: &[SubgraphSchema]) -> Vec<HashSet<String>> {
+    let mut labels: Vec<String> = schemas
+        .iter()
+        .flat_map(|schema| schema.types.values())
+        .flat_map(|ty| ty.fields.values())
+        .filter_map(|field| field.overriding.as_ref()?.label.clone())
+        .collect();
+    labels.sort_unstable();
+    labels.dedup();
+    if labels.len() <= LABELS_COMBINED_MAX {
+        return (0..1_usize << labels.len())
+            .map(|bits| {
+                labels
+                    .iter()
+                    .enumerate()
+                    .filter(|(index, _)| bits & (1 << index) != 0)
+                    .map(|(_, label)| label.clone())
+                    .collect()
+            })
+            .collect();
+    }
+    let mut sets: Vec<HashSet<String>> = vec![HashSet::new(), labels.iter().cloned().collect()];
+    sets.extend(labels.into_iter().map(|label| HashSet::from([label])));
+    sets
+}
+
+impl Walk<'_> {
+    fn run(&mut self) {
+        for root in ["Query", "Mutation", "Subscription"] {
+            let Some(ty) = self.merged.types.get(root).filter(|ty| ty.kind == Kind::Object) else { continue };
+            let places: Vec<Place> = self.moves.roots(&ty.name);
+            self.visit_later(ty.name.clone(), places, None);
+        }
+        while let Some(position) = self.queue.pop_front() {
+            self.visit(&position);
+        }
+    }
+
+    fn visit_later(&mut self, ty: Name, places: Vec<Place>, step: Option<usize>) {
+        let reachable = self.moves.reachable(&ty, PlaceSet::new(places));
+        if self.seen.insert((ty.clone(), reachable.clone())) {
+            self.queue.push_back(Position { ty, places: reachable, step });
+        }
+    }
+
+    fn visit(&mut self, position: &Position) {
+        let merged = self.merged;
+        let Some(ty) = merged.types.get(&position.ty) else { return };
+        for field in ty.fields.values().filter(|field| !is_inaccessible(&field.directives)) {
+            let targets = self.moves.targets(&position.ty, &position.places, &field.name);
+            if targets.is_empty() {
+                if self.failed.insert((position.ty.clone(), field.name.clone())) {
+                    let error = self.explain(position, field);
+                    self.errors.push(error);
+                }
+                continue;
+            }
+            let inner = field.ty.inner_named_type();
+            let composite = merged.types.get(inner).filter(|ty| ty.kind.is_composite());
+            let Some(inner) = composite else { continue };
+            for object in merged.runtime_types(&inner.name) {
+                if merged.types.get(&object).is_none_or(|ty| is_inaccessible(&ty.directives)) {
+                    continue;
+                }
+                let places = self.moves.cast(&targets, &object);
+                if places.is_empty() {
+                    continue;
+                }
+                self.steps.push(Step {
+                    parent: position.ty.clone(),
+                    field: field.name.clone(),
+                    condition: (inner.kind != Kind::Object).then(|| object.clone()),
+                    previous: position.step,
+                });
+                let step = self.steps.len() - 1;
+                self.visit_later(object, places, Some(step));
+            }
+        }
+    }
+}
