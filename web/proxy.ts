@@ -16,6 +16,7 @@ export async function proxy(request: NextRequest): Promise<NextResponse> {
   const change = await sessionChange(request);
   if (change.kind === 'set') request.cookies.set(sessionCookie, change.value);
   if (change.kind === 'drop') request.cookies.delete(sessionCookie);
+  if (needsSession(request) && !request.cookies.has(sessionCookie)) return toLogin(request);
 
   const nonce = Buffer.from(crypto.randomUUID()).toString('base64');
   const policy = contentSecurityPolicy(nonce, process.env.NODE_ENV === 'development');
@@ -27,6 +28,25 @@ export async function proxy(request: NextRequest): Promise<NextResponse> {
   response.headers.set('content-security-policy', policy);
   if (change.kind === 'set') response.cookies.set(sessionCookie, change.value, change.attributes);
   if (change.kind === 'drop') response.cookies.delete(sessionCookie);
+  return response;
+}
+
+/**
+ * Pages of someone signed in. They check again themselves; here the answer is still a plain redirect, because
+ * no part of the page has been sent yet.
+ */
+const privatePages = /^\/(orders|checkout|account|seller)(\/|$)/;
+
+function needsSession(request: NextRequest): boolean {
+  return request.method === 'GET' && privatePages.test(request.nextUrl.pathname);
+}
+
+function toLogin(request: NextRequest): NextResponse {
+  const { pathname, search } = request.nextUrl;
+  const login = new URL('/login', request.url);
+  login.searchParams.set('next', pathname + search);
+  const response = NextResponse.redirect(login);
+  response.cookies.delete(sessionCookie);
   return response;
 }
 

@@ -92,7 +92,7 @@ type PaymentProps = { total: Money; balance: Money | null; missing: Money | null
 function Payment({ total, balance, missing }: PaymentProps) {
   return (
     <>
-      <dl className="grid grid-cols-[1fr_auto] items-baseline gap-x-4 gap-y-2">
+      <dl className="grid grid-cols-[1fr_auto] items-baseline gap-x-4 gap-y-2 [&>dd]:text-right">
         <dt className="font-semibold">Total</dt>
         <dd>
           <Price money={total} className="font-display text-2xl font-semibold" />

@@ -25,8 +25,8 @@ const labels: Record<LedgerKind, string> = {
 export function Ledger({ entries }: { entries: Entry[] }) {
   if (entries.length === 0) return <p className="text-muted">No movements yet.</p>;
   return (
-    <div className="card overflow-x-auto">
-      <table className="w-full min-w-[30rem] text-left text-sm">
+    <div className="card overflow-hidden">
+      <table className="w-full text-left text-sm">
         <caption className="sr-only">Movements of your wallet, newest first</caption>
         <thead className="border-b border-line text-muted">
           <tr>
@@ -34,7 +34,7 @@ export function Ledger({ entries }: { entries: Entry[] }) {
               <th
                 key={title}
                 scope="col"
-                className={`px-4 py-3 font-semibold ${at > 1 ? 'text-right' : ''}`}
+                className={`px-4 py-3 font-semibold ${at > 1 ? 'text-right' : ''} ${at === 3 ? 'max-sm:hidden' : ''}`}
               >
                 {title}
               </th>
@@ -44,17 +44,19 @@ export function Ledger({ entries }: { entries: Entry[] }) {
         <tbody className="divide-y divide-line">
           {entries.map((entry) => (
             <tr key={entry.id}>
-              <td className="whitespace-nowrap px-4 py-3 text-muted">
+              <td className="px-4 py-3 text-muted sm:whitespace-nowrap">
                 <LocalTime at={entry.at} />
               </td>
               <td className="px-4 py-3">
                 <span className="font-semibold">{labels[entry.kind]}</span>
-                <span className="block max-w-56 truncate text-muted">{entry.reference}</span>
+                <span className="block max-w-32 truncate text-muted sm:max-w-64">
+                  {entry.reference}
+                </span>
               </td>
               <td className="px-4 py-3 text-right">
                 <Price money={entry.amount} />
               </td>
-              <td className="px-4 py-3 text-right text-muted">
+              <td className="px-4 py-3 text-right text-muted max-sm:hidden">
                 <Price money={entry.balanceAfter} />
               </td>
             </tr>

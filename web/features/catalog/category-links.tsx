@@ -4,7 +4,7 @@ import { categories } from './categories';
 export async function CategoryLinks() {
   const all = await categories();
   return (
-    <ul className="flex min-h-8 items-center gap-1 text-sm font-medium">
+    <ul className="-ml-3 flex min-h-8 items-center gap-1 text-sm font-medium">
       {all.map((category) => (
         <li key={category.id}>
           <Link

@@ -18,13 +18,13 @@ type FiltersProps = {
 export function Filters({ state, facets, action, withCategories }: FiltersProps) {
   const categoryFacet = withCategories ? facets.find(({ key }) => isCategoryKey(key)) : undefined;
   return (
-    <details className="card group p-4 lg:p-5" open={undefined}>
-      <summary className="flex list-none items-center justify-between font-semibold lg:text-lg [&::-webkit-details-marker]:hidden">
+    <details className="filters card group p-4 lg:p-5">
+      <summary className="flex list-none lg:pointer-events-none items-center justify-between font-semibold lg:text-lg [&::-webkit-details-marker]:hidden">
         <span>
           Filter and sort
           {isNarrowed(state) ? <span className="text-muted"> (active)</span> : null}
         </span>
-        <Icon name="plus" className="size-5 group-open:rotate-45" />
+        <Icon name="plus" className="size-5 group-open:rotate-45 lg:hidden" />
       </summary>
       <form action={action} className="mt-4 grid gap-6">
         {state.query ? <input type="hidden" name="q" value={state.query} /> : null}

@@ -1,10 +1,9 @@
 import Link from 'next/link';
-import { failureText } from '@/graphql/errors';
 import { SearchDocument } from '@/graphql/generated';
 import { askAsViewer } from '@/graphql/viewer';
 import { Empty } from '@/ui/empty';
 import { Icon } from '@/ui/icon';
-import { Notice } from '@/ui/notice';
+import { SectionNotice } from '@/ui/notice';
 import { Filters } from './filters';
 import { ProductGrid } from './product-card';
 import { pageSize, toFilter, toQueryString, type ListState } from './search-params';
@@ -20,15 +19,20 @@ export async function ProductList({ state, action, category }: ProductListProps)
     first: pageSize,
     after: state.after,
   });
-  if (!answer.ok) return <Notice tone="danger">{failureText(answer.failure)}</Notice>;
+  if (!answer.ok)
+    return (
+      <SectionNotice>
+        Products cannot be shown right now. Please try again in a minute.
+      </SectionNotice>
+    );
   const { totalCount, facets, edges, pageInfo } = answer.data.search;
   return (
     <div className="grid items-start gap-6 lg:grid-cols-[17rem_minmax(0,1fr)] lg:gap-10">
       <Filters state={state} facets={facets} action={action} withCategories={!category} />
       <div className="grid gap-6">
-        <p className="text-muted" role="status">
+        <h2 className="font-sans text-base font-normal tracking-normal text-muted">
           {totalCount} {totalCount === 1 ? 'product' : 'products'}
-        </p>
+        </h2>
         {edges.length > 0 ? (
           <ProductGrid products={edges.map((edge) => edge.node)} />
         ) : (

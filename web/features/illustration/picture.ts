@@ -9,12 +9,12 @@ import { hashOf, paletteOf, type Palette } from './palette';
 /** First word found in the slug wins, so the more special words come first. */
 const motifsByWord: readonly (readonly [RegExp, Motif])[] = [
   [/saucer|plate/, counter.saucers],
-  [/coaster|tile|print|home/, stalls.tile],
+  [/coaster|\btile|print/, stalls.tile],
   [/grinder/, counter.grinder],
   [/sign\b/, stalls.sign],
   [/\blp\b|record\b|press/, stalls.record],
   [/stamp$/, stalls.stamp],
-  [/planter|tin/, counter.planter],
+  [/planter|\btin\b|^home$/, counter.planter],
   [/filter|sock|brew/, counter.filter],
   [/kettle|pot\b/, counter.kettle],
   [/book|atlas|poem|manual|novel/, stalls.book],

@@ -1,6 +1,5 @@
 import Link from 'next/link';
 import { ask } from '@/graphql/client';
-import { failureText } from '@/graphql/errors';
 import { EndingSoonDocument, type EndingSoonQuery } from '@/graphql/generated';
 import { Countdown } from '@/ui/countdown';
 import { Icon } from '@/ui/icon';
@@ -15,7 +14,7 @@ type Auction = Extract<
 /** The auctions that end first. A service that is away costs this section, not the page. */
 export async function EndingSoon() {
   const answer = await ask(EndingSoonDocument, {});
-  if (!answer.ok) return <SectionNotice>{failureText(answer.failure)}</SectionNotice>;
+  if (!answer.ok) return <SectionNotice>Auctions cannot be shown right now.</SectionNotice>;
   const auctions = answer.data.listings.edges
     .map((edge) => edge.node)
     .filter((node): node is Auction => node.__typename === 'AuctionListing');

@@ -37,6 +37,12 @@ export function LiveStatus({ orderId, initial }: LiveStatusProps) {
     return () => source.close();
   }, [moving, orderId, router]);
 
+  // A settled order has taken its lines out of the cart, which the header shows.
+  const settled = !moving && statusTone(initial.status) === 'waiting';
+  useEffect(() => {
+    if (settled) router.refresh();
+  }, [settled, router]);
+
   return (
     <section aria-label="Status" className="card p-5 shadow-card md:p-7">
       <div aria-live="polite" data-testid="order-status" data-status={order.status}>

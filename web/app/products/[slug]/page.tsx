@@ -16,7 +16,7 @@ type Props = { params: Promise<{ slug: string }> };
 export async function generateMetadata({ params }: Props): Promise<Metadata> {
   const { slug } = await params;
   const page = await productPage(slug);
-  if (page.kind !== 'found') return { title: 'Product' };
+  if (page.kind !== 'found') return { title: 'Product', robots: { index: false } };
   const { name, description, images } = page.product;
   return {
     title: name,
