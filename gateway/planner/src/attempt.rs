@@ -14,6 +14,13 @@ use crate::{
     item::{Item, Want},
 };
 
+/// What an attempt prefers everywhere, as opposed to its decisions at single choices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Strategy {
+    /// Enter by key, even when asking the parent's field in another subgraph would be sooner.
+    pub(crate) avoids_reentry: bool,
+}
+
 pub(crate) struct Attempt<'a, 'f> {
     pub(crate) facts: &'f mut Facts<'a>,
     pub(crate) operation: &'a NormalisedOperation,
@@ -30,8 +37,7 @@ pub(crate) struct Attempt<'a, 'f> {
     pub(crate) root_level: u32,
     /// What a root fetch opened now must wait for.
     pub(crate) root_deps: Vec<DraftId>,
-    /// Enter an entity rather than ask a list again, when that is as fast.
-    pub(crate) prefers_hop: bool,
+    pub(crate) strategy: Strategy,
     pub(crate) step_limit: usize,
 }
 
@@ -40,6 +46,7 @@ impl<'a, 'f> Attempt<'a, 'f> {
         facts: &'f mut Facts<'a>,
         operation: &'a NormalisedOperation,
         decisions: &'f [usize],
+        strategy: Strategy,
         step_limit: usize,
     ) -> Self {
         Self {
@@ -52,7 +59,7 @@ impl<'a, 'f> Attempt<'a, 'f> {
             opening_root: true,
             root_level: 0,
             root_deps: Vec::new(),
-            prefers_hop: true,
+            strategy,
             step_limit,
         }
     }

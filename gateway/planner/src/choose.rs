@@ -24,7 +24,7 @@ struct Open<'a> {
 pub(crate) type Assigned<'a> = (usize, TypeSet, Candidate<'a>);
 
 /// Smaller is better: unanswerable leaves, indirect owners, levels beyond the unavoidable ones, fetches, levels.
-type Score = (u32, u8, u32, u32, u32, u32);
+type Score = (u32, u8, u32, u32, u32, u32, u32);
 
 impl<'a> Attempt<'a, '_> {
     pub(crate) fn assign(&mut self, at: PosId, wants: &[Want<'a>]) -> Result<Vec<Assigned<'a>>, PlanError> {
@@ -61,13 +61,15 @@ impl<'a> Attempt<'a, '_> {
                 continue;
             }
             let here = want.on.and(&self.build.position(at).types);
-            for ty in here.iter() {
-                let candidates = self.candidates(at, want.item, ty);
+            let mut by_type: Vec<(TypeId, Vec<Candidate<'a>>)> =
+                here.iter().map(|ty| (ty, self.candidates(at, want.item, ty))).collect();
+            keep_whole_reentries(&mut by_type);
+            for (ty, candidates) in by_type {
                 if candidates.is_empty() {
                     return Err(self.unreachable(ty, want.item));
                 }
                 let costed = candidates.into_iter().map(|found| {
-                    let cost = self.facts.cost(want.item, found.owner.subgraph, found.owner.view.base);
+                    let cost = self.facts.cost(want.item, found.owner.subgraph, found.owner.view);
                     (found, cost)
                 });
                 open.push(Open { want: index, ty, candidates: costed.collect() });
@@ -142,6 +144,22 @@ impl<'a> Attempt<'a, '_> {
     }
 }
 
+/// The parent is only asked in another subgraph when that answers for all runtime types: two subgraphs that each answer
+/// for some of them need not agree on which object it is.
+fn keep_whole_reentries(by_type: &mut [(TypeId, Vec<Candidate<'_>>)]) {
+    let everywhere: Vec<SubgraphId> = by_type.first().map_or_else(Vec::new, |(_, first)| {
+        let subgraphs = first.iter().map(|found| found.owner.subgraph);
+        subgraphs
+            .filter(|subgraph| by_type.iter().all(|(_, all)| all.iter().any(|found| found.owner.subgraph == *subgraph)))
+            .collect()
+    });
+    for (_, candidates) in by_type {
+        candidates.retain(|found| {
+            !matches!(found.way, Way::Reentry) || everywhere.contains(&found.owner.subgraph)
+        });
+    }
+}
+
 fn best_level(open: &Open<'_>) -> u32 {
     let least = open.candidates.iter().map(|(_, cost)| cost.broken).min().unwrap_or(0);
     let sound = open.candidates.iter().filter(|(_, cost)| cost.broken == least);
@@ -161,6 +179,7 @@ fn score(found: &(Candidate<'_>, Cost), bound: u32, opened: &HashSet<SubgraphId>
         level.saturating_sub(bound),
         cost.fetches + u32::from(new),
         level,
+        cost.dropped,
         u32::from(!matches!(candidate.way, Way::Source(_)))
             + u32::from(matches!(candidate.way, Way::Reentry)),
     )

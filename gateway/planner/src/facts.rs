@@ -8,7 +8,9 @@ use std::{
 };
 
 use apollo_compiler::Name;
-use kopitiam_supergraph::{FieldSet, FieldView, Key, SetField, SubgraphId, Supergraph, TypeId, TypeKind};
+use kopitiam_supergraph::{
+    FieldSet, FieldView, Key, SetField, SubgraphId, Supergraph, TypeId, TypeKind, TypeSet, TypeView,
+};
 
 use crate::item::Item;
 
@@ -38,6 +40,8 @@ pub(crate) struct Cost {
     pub(crate) broken: u32,
     pub(crate) levels: u32,
     pub(crate) fetches: u32,
+    /// Types asked for that the subgraph does not know. No loss: what several subgraphs share, all of them know.
+    pub(crate) dropped: u32,
 }
 
 /// For each subgraph, how many fetches away it is.
@@ -230,27 +234,50 @@ impl<'a> Facts<'a> {
     }
 
     /// What the fields below an item cost when the item comes from `subgraph`, with type `base` there.
-    pub(crate) fn cost(&mut self, item: Item<'a>, subgraph: SubgraphId, base: TypeId) -> Cost {
+    pub(crate) fn cost(&mut self, item: Item<'a>, subgraph: SubgraphId, view: &'a FieldView) -> Cost {
+        let none = FieldSet::default();
+        self.cost_providing(item, subgraph, view.base, view.provides.as_ref().unwrap_or(&none))
+    }
+
+    /// As [`Facts::cost`], where the subgraph answers some external fields too.
+    fn cost_providing(
+        &mut self,
+        item: Item<'a>,
+        subgraph: SubgraphId,
+        base: TypeId,
+        provided: &FieldSet,
+    ) -> Cost {
         if item.is_leaf() {
             return Cost::default();
         }
+        let broken = Cost { broken: 1, ..Cost::default() };
         let memo = (item.address(), subgraph, base);
-        if let Some(&found) = self.costs.get(&memo) {
-            return found;
+        if provided.is_empty() {
+            if let Some(&found) = self.costs.get(&memo) {
+                return found;
+            }
+            if !self.pending.insert(memo) {
+                return broken;
+            }
         }
-        if !self.pending.insert(memo) {
-            return Cost { broken: 1, ..Cost::default() };
+        let found = match self.supergraph.type_in(subgraph, base) {
+            Some(view) => self.cost_below(item, subgraph, view, provided),
+            None => broken,
+        };
+        if provided.is_empty() {
+            self.pending.remove(&memo);
+            self.costs.insert(memo, found);
         }
-        let found = self.cost_below(item, subgraph, base);
-        self.pending.remove(&memo);
-        self.costs.insert(memo, found);
         found
     }
 
-    fn cost_below(&mut self, item: Item<'a>, subgraph: SubgraphId, base: TypeId) -> Cost {
-        let Some(view) = self.supergraph.type_in(subgraph, base) else {
-            return Cost { broken: 1, ..Cost::default() };
-        };
+    fn cost_below(
+        &mut self,
+        item: Item<'a>,
+        subgraph: SubgraphId,
+        view: &'a TypeView,
+        provided: &FieldSet,
+    ) -> Cost {
         let mut total = Cost::default();
         let mut opened: HashSet<SubgraphId> = HashSet::new();
         for child in item.children() {
@@ -262,20 +289,20 @@ impl<'a> Facts<'a> {
                 continue;
             }
             let here = child.on().and(&view.possible);
-            if here.is_empty() {
-                total.broken += 1;
-            }
+            total.dropped += u32::from(here.is_empty());
             let mut worst = Cost::default();
             for ty in here.iter() {
-                let one = self.child_cost(child, ty, subgraph, &mut opened);
+                let one = self.child_cost(child, ty, subgraph, provided, &mut opened);
                 worst = Cost {
                     broken: worst.broken.max(one.broken),
                     levels: worst.levels.max(one.levels),
                     fetches: worst.fetches.max(one.fetches),
+                    dropped: worst.dropped.max(one.dropped),
                 };
             }
             total.broken += worst.broken;
             total.fetches += worst.fetches;
+            total.dropped += worst.dropped;
             total.levels = total.levels.max(worst.levels);
         }
         total.fetches += u32::try_from(opened.len()).unwrap_or(u32::MAX);
@@ -287,23 +314,30 @@ impl<'a> Facts<'a> {
         child: Item<'a>,
         ty: TypeId,
         subgraph: SubgraphId,
+        provided: &FieldSet,
         opened: &mut HashSet<SubgraphId>,
     ) -> Cost {
         self.steps += 1;
+        if provided.has(child.name(), ty)
+            && let Some(view) = self.supergraph.field_in(subgraph, ty, child.name())
+        {
+            let below = provided.below(child.name(), &TypeSet::one(ty));
+            return self.cost_providing(child, subgraph, view.base, &below);
+        }
         let distances = self.distances(ty, subgraph);
         let owners = self.owners(ty, child.parent(), child.name());
         let mut best: Option<(Cost, SubgraphId, bool)> = None;
         for owner in owners.iter() {
             let distance = distances.as_ref().and_then(|levels| levels[owner.subgraph.index()]);
             let Some(distance) = distance.or((owner.subgraph == subgraph).then_some(0)) else { continue };
-            let below = self.cost(child, owner.subgraph, owner.view.base);
+            let below = self.cost(child, owner.subgraph, owner.view);
             let requires = u32::from(owner.view.requires.is_some());
             let hop = distance.max(requires);
             let new = hop > 0 && !opened.contains(&owner.subgraph);
             let cost = Cost {
-                broken: below.broken,
                 levels: hop + requires + below.levels,
                 fetches: below.fetches + u32::from(new) + hop.saturating_sub(1),
+                ..below
             };
             if best.as_ref().is_none_or(|(old, _, _)| cost < *old) {
                 best = Some((cost, owner.subgraph, new));

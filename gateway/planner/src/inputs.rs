@@ -254,7 +254,7 @@ impl<'a> Attempt<'a, '_> {
         for ty in want.on.iter() {
             let mut best: Option<((u32, u8, u32, u32), Candidate<'a>)> = None;
             for found in self.candidates(at, want.item, ty) {
-                let cost = self.facts.cost(want.item, found.owner.subgraph, found.owner.view.base);
+                let cost = self.facts.cost(want.item, found.owner.subgraph, found.owner.view);
                 let source = u32::from(!matches!(found.way, Way::Source(_)));
                 let score = (found.level + cost.levels + cost.broken, found.owner.rank, source, cost.fetches);
                 if best.as_ref().is_none_or(|(old, _)| score < *old) {

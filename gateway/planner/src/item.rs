@@ -41,15 +41,6 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Relative to the field around it.
-    pub(crate) fn conditions(self) -> &'a Conditions {
-        static ALWAYS: Conditions = Conditions::ALWAYS;
-        match self {
-            Self::Client(field) => &field.conditions,
-            Self::Set(_) => &ALWAYS,
-        }
-    }
-
     pub(crate) fn children(self) -> Vec<Item<'a>> {
         match self {
             Self::Client(field) => field.selection.fields.iter().map(Item::Client).collect(),

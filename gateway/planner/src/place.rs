@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kopitiam_operation::{Conditions, FieldNode, OperationKind};
+use kopitiam_operation::{Conditions, FieldNode};
 use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeSet};
 
 use crate::{
@@ -312,10 +312,5 @@ impl<'a> Attempt<'a, '_> {
         let name = self.build.keys.name(key);
         let found = client.iter().find(|field| *field.response_key == *name && field.on.meets(on));
         found.map_or(&[], |field| &field.selection.fields)
-    }
-
-    /// Whether root fields of this operation are one stream.
-    pub(crate) fn is_subscription(&self) -> bool {
-        self.operation.kind == OperationKind::Subscription
     }
 }

@@ -62,8 +62,12 @@ impl<'a> Attempt<'a, '_> {
             self.root_reaches(ty, &mut reaches);
             return reaches;
         }
-        self.reentries(at, &mut reaches);
-        while self.relax_reaches(at, ty, &mut reaches) {}
+        if self.strategy.avoids_reentry {
+            self.hops_before_reentries(at, ty, &mut reaches);
+        } else {
+            self.reentries(at, &mut reaches);
+            while self.relax_reaches(at, ty, &mut reaches) {}
+        }
         reaches
     }
 
@@ -78,6 +82,15 @@ impl<'a> Attempt<'a, '_> {
             if known && slot.is_none() {
                 *slot = Some(Reach { level: self.root_level, way: Way::Root });
             }
+        }
+    }
+
+    /// What keys alone reach is reached by keys; the field that leads here is asked again only for the rest.
+    fn hops_before_reentries(&mut self, at: PosId, ty: TypeId, reaches: &mut Reaches<'a>) {
+        while self.relax_reaches(at, ty, reaches) {}
+        if reaches.iter().any(Option::is_none) {
+            self.reentries(at, reaches);
+            while self.relax_reaches(at, ty, reaches) {}
         }
     }
 
@@ -124,9 +137,9 @@ impl<'a> Attempt<'a, '_> {
                 let slot = &mut reaches[subgraph.index()];
                 let better = match slot {
                     None => true,
+                    // A key is surer than asking a list again, which must come in the same order.
                     Some(old) => {
-                        level + 1 < old.level
-                            || (matches!(old.way, Way::Reentry) && self.prefers_hop && level < old.level + 1)
+level + 1 < old.level || (matches!(old.way, Way::Reentry) && level + 1 == old.level)
                     }
                 };
                 if better {
@@ -255,7 +268,7 @@ impl<'a> Attempt<'a, '_> {
             let candidates = if known.is_some() { Vec::new() } else { self.candidates(at, item, ty) };
             let mut best = known;
             for candidate in candidates {
-                let cost = self.facts.cost(item, candidate.owner.subgraph, candidate.owner.view.base);
+                let cost = self.facts.cost(item, candidate.owner.subgraph, candidate.owner.view);
                 // What cannot be had below that subgraph is had by asking the field in another one as well.
                 let level = candidate.level + cost.levels + cost.broken;
                 best = Some(best.map_or(level, |best| best.min(level)));

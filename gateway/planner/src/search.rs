@@ -7,13 +7,21 @@ use kopitiam_operation::NormalisedOperation;
 use kopitiam_plan::Plan;
 use kopitiam_supergraph::Supergraph;
 
-use crate::{Limits, PlanError, attempt::Attempt, draft::Build, emit, facts::Facts, pack};
+use crate::{
+    Limits, PlanError,
+    attempt::{Attempt, Strategy},
+    draft::Build,
+    emit,
+    facts::Facts,
+    pack,
+};
 
 /// Serial levels, requests, fetches, fields asked.
 type Price = (u32, usize, usize, usize);
 
 struct Found<'a> {
     price: Price,
+    strategy: Strategy,
     decisions: Vec<usize>,
     choices: Vec<usize>,
     build: Build<'a>,
@@ -26,8 +34,14 @@ pub(crate) fn best_plan(
     limits: &Limits,
 ) -> Result<Plan, PlanError> {
     let mut facts = Facts::new(supergraph);
-    let mut best = attempt(&mut facts, operation, Vec::new(), limits.steps)?;
-    let mut attempts = 1;
+    let mut best = attempt(&mut facts, operation, Strategy::default(), Vec::new(), limits.steps)?;
+    let by_key = Strategy { avoids_reentry: true };
+    if let Ok(found) = attempt(&mut facts, operation, by_key, Vec::new(), limits.steps)
+        && found.price < best.price
+    {
+        best = found;
+    }
+    let mut attempts = 2;
     let mut choice = 0;
     while choice < best.choices.len() && attempts < limits.attempts && facts.steps < limits.steps {
         let taken = best.decisions.get(choice).copied().unwrap_or(0);
@@ -38,7 +52,8 @@ pub(crate) fn best_plan(
             decisions[choice] = option;
             attempts += 1;
             // An option that fails or takes too long is no better; the best plan so far stands.
-            let Ok(found) = attempt(&mut facts, operation, decisions, limits.steps) else { continue };
+            let tried = attempt(&mut facts, operation, best.strategy, decisions, limits.steps);
+            let Ok(found) = tried else { continue };
             if found.price < best.price {
                 best = found;
                 improved = true;
@@ -56,10 +71,11 @@ pub(crate) fn best_plan(
 fn attempt<'a>(
     facts: &mut Facts<'a>,
     operation: &'a NormalisedOperation,
+    strategy: Strategy,
     decisions: Vec<usize>,
     step_limit: usize,
 ) -> Result<Found<'a>, PlanError> {
-    let mut attempt = Attempt::new(facts, operation, &decisions, step_limit);
+    let mut attempt = Attempt::new(facts, operation, &decisions, strategy, step_limit);
     attempt.run()?;
     let (build, choices) = (attempt.build, attempt.choices);
     let requests = pack::requests(&build);
@@ -69,5 +85,5 @@ fn attempt<'a>(
         build.drafts.len(),
         build.nodes.iter().map(|node| node.fields.len()).sum(),
     );
-    Ok(Found { price, decisions, choices, build })
+    Ok(Found { price, strategy, decisions, choices, build })
 }

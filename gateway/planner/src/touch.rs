@@ -153,7 +153,9 @@ impl<'a> Attempt<'a, '_> {
             for subgraph in self.facts.supergraph.subgraph_ids() {
                 let Some(reach) = reaches[subgraph.index()] else { continue };
                 let blind = match reach.way {
-                    Way::Hop(entry) => !self.facts.names_runtime_type(&entry),
+                    Way::Hop(entry) if self.build.position(at).types.len() > 1 => {
+                        !self.facts.names_runtime_type(&entry)
+                    }
                     _ => true,
                 };
                 let known = self.facts.knows(subgraph, ty) && blind;

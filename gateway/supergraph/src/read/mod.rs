@@ -164,6 +164,12 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+        for (index, ty) in self.types.values_mut().enumerate() {
+            // Nothing implements it (its only other definition is an @interfaceObject): it stands for its objects.
+            if ty.kind == TypeKind::Interface && ty.possible.is_empty() {
+                ty.possible.insert(TypeId::from_index(index));
+            }
+        }
         Ok(())
     }
 
@@ -214,10 +220,13 @@ impl Reader<'_> {
             for (index, ty) in self.types.values().enumerate() {
                 let id = TypeId::from_index(index);
                 let Some(view) = &ty.views[graph.index()] else { continue };
+                if view.is_interface_object || ty.possible == TypeSet::one(id) {
+                    possible[index] = possible[index].or(&ty.possible);
+                }
                 if view.is_interface_object {
-                    possible[index] = ty.possible.clone();
-                } else if ty.kind == TypeKind::Object {
-                    possible[index].insert(id);
+                    continue;
+                }
+                if ty.kind == TypeKind::Object {
                     view.implements.iter().for_each(|interface| possible[interface.index()].insert(id));
                 } else if ty.kind == TypeKind::Union {
                     possible[index] = self.members_in(id, graph)?;
