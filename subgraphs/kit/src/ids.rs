@@ -13,7 +13,7 @@ macro_rules! id {
             #[serde(transparent)]
             $visibility struct $name(::uuid::Uuid);
 
-            #[allow(dead_code, reason = "every id type has the same set; a crate may not need all of it")]
+            #[allow(dead_code, unreachable_pub, reason = "every id type has the same set, whoever declares it")]
             impl $name {
                 /// A fresh id.
                 #[allow(clippy::new_without_default, reason = "a default id would be a new one each time")]

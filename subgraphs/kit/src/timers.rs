@@ -71,8 +71,13 @@ impl MigrationTrait for TimerTable {
             .col(big_integer("claimed_until_ms"))
             .to_owned();
         manager.create_table(table).await?;
-        let once =
-            Index::create().name("timer_subject").table("timer").col("kind").col("subject_id").unique().to_owned();
+        let once = Index::create()
+            .name("timer_subject")
+            .table("timer")
+            .col("kind")
+            .col("subject_id")
+            .unique()
+            .to_owned();
         manager.create_index(once).await?;
         let due = Index::create().name("timer_due").table("timer").col("due_at_ms").to_owned();
         manager.create_index(due).await

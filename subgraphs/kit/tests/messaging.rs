@@ -11,7 +11,6 @@ use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::outbox::{self, NewMessage, relay};
 use kopitiam_kit::testing::{TestBroker, TestDb, each_database, eventually, sqlite};
 use kopitiam_kit::{Db, Failure, SystemError, Tx};
-use rdkafka::Message;
 use rdkafka::producer::FutureRecord;
 use rdkafka::util::Timeout;
 use sea_orm::{ConnectionTrait, Statement};
@@ -98,7 +97,9 @@ async fn ban(db: &Db, user: Uuid) -> Envelope {
 async fn notes(db: &Db) -> Vec<(Uuid, i64)> {
     let select = Statement::from_string(db.backend(), "SELECT aggregate_id, version FROM note ORDER BY seq");
     let rows = db.read().query_all_raw(select).await.unwrap();
-    rows.iter().map(|row| (row.try_get("", "aggregate_id").unwrap(), row.try_get("", "version").unwrap())).collect()
+    rows.iter()
+        .map(|row| (row.try_get("", "aggregate_id").unwrap(), row.try_get("", "version").unwrap()))
+        .collect()
 }
 
 fn user_events(group: &str) -> ConsumerConfig {
@@ -215,7 +216,8 @@ async fn poison_goes_to_the_dead_letters_and_the_rest_goes_on() {
     let config = client::consumer_config(&broker.kafka().brokers, "undertaker");
     let reader: rdkafka::consumer::StreamConsumer = config.create().unwrap();
     rdkafka::consumer::Consumer::subscribe(&reader, &[&Topic::UserEvents.dead_letter()]).unwrap();
-    let letter = tokio::time::timeout(std::time::Duration::from_secs(30), reader.recv()).await.unwrap().unwrap();
+    let letter =
+        tokio::time::timeout(std::time::Duration::from_secs(30), reader.recv()).await.unwrap().unwrap();
     assert_eq!(Envelope::from_record(&letter.detach()).unwrap().id, buried.id);
     running.stop().await;
 }

@@ -6,6 +6,7 @@
 //! - [`sdl`]: the SDL that composition reads, equal to the running `_service.sdl`
 
 mod limits;
+mod nulls;
 mod sdl;
 mod service_sdl;
 
@@ -75,6 +76,7 @@ where
         .disable_suggestions()
         .extension(limits::ExpandedSize)
         .extension(service_sdl::CorrectedServiceSdl)
+        .extension(nulls::NullPropagation)
 }
 
 /// The federation SDL of a schema, as composition reads it and as `_service { sdl }` answers.

@@ -43,21 +43,15 @@ where
     let Ok(bytes) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "request body exceeds 1 MiB");
     };
-    let request: Request = match serde_json::from_slice(&bytes) {
+    let request = match parse(&bytes) {
         Ok(request) => request,
-        Err(error) => {
-            return refusal(
-                StatusCode::BAD_REQUEST,
-                "BAD_REQUEST",
-                &format!("not a GraphQL request: {error}"),
-            );
-        }
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", &reason),
     };
     let request = (endpoint.attach)(request.data(viewer));
     if accepts(&headers, "text/event-stream") {
         let responses = endpoint.schema.execute_stream(request);
         let shutdown = endpoint.shutdown.clone();
-        let events = events(responses.take_until(shutdown.cancelled_owned()));
+        let events = events(responses).take_until(shutdown.cancelled_owned());
         return Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     }
     let response = endpoint.schema.execute(request).await;
@@ -78,9 +72,19 @@ where
     }
 }
 
+fn parse(body: &[u8]) -> Result<Request, String> {
+    // serde reads a struct from a JSON array too; that would be a batch, which we do not take.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err("a GraphQL request is one JSON object".to_owned());
+    }
+    serde_json::from_slice(body).map_err(|error| format!("not a GraphQL request: {error}"))
+}
+
 /// Answers depend on the viewer, so no cache may keep them.
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 
+/// `next` for each response and `complete` at the end. A stream cut by shutdown has no `complete`: the other side is to
+/// connect anew.
 fn events(
     responses: impl Stream<Item = async_graphql::Response> + Send + 'static,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
