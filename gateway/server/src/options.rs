@@ -59,7 +59,7 @@ impl Default for HttpSettings {
             body_bytes_max: 1024 * 1024,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(20),
             connections_max: 10_000,
             stream_keep_alive: Duration::from_secs(12),

@@ -18,7 +18,7 @@ use crate::subgraph_client::{HttpClient, fetch};
 /// A flood of unknown key ids causes no more than one fetch in this time.
 const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(30);
 /// After this long the set is fetched again in the background, so that a key taken out of it stops being accepted.
-const FRESH_FOR: Duration = Duration::from_secs(300);
+const FRESH_FOR: Duration = Duration::from_mins(5);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const KEY_SET_BYTES_MAX: usize = 1024 * 1024;
 
@@ -113,14 +113,14 @@ impl KeyRing {
 
     /// The key with an id; without an id, the only key of the set.
     pub(super) async fn find(&self, id: Option<&str>) -> KeyChoice {
-        if let Some(set) = self.0.current() {
-            if let Some(key) = set.find(id) {
-                if set.read_at.elapsed() > FRESH_FOR && !matches!(self.0.source, KeySource::Static(_)) {
-                    let shared = Arc::clone(&self.0);
-                    tokio::spawn(async move { shared.refresh().await });
-                }
-                return KeyChoice::Key(key);
+        if let Some(set) = self.0.current()
+            && let Some(key) = set.find(id)
+        {
+            if set.read_at.elapsed() > FRESH_FOR && !matches!(self.0.source, KeySource::Static(_)) {
+                let shared = Arc::clone(&self.0);
+                tokio::spawn(async move { shared.refresh().await });
             }
+            return KeyChoice::Key(key);
         }
         self.0.refresh().await;
         match self.0.current() {

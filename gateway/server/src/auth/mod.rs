@@ -53,7 +53,7 @@ pub struct JwtIssuer {
 
 impl JwtIssuer {
     /// The default leeway for clocks that differ.
-    pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
+    pub const DEFAULT_LEEWAY: Duration = Duration::from_mins(1);
 }
 
 /// A credential that was verified.

@@ -9,6 +9,7 @@
 mod compose;
 mod config;
 mod output;
+mod plan;
 mod serve;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Composes subgraphs into a supergraph.
     Compose(compose::Arguments),
+    /// Prints the query plan of an operation.
+    Plan(plan::Arguments),
     /// Describes the configuration file.
     #[command(subcommand)]
     Config(config::Arguments),
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Compose(arguments) => compose::run(&arguments).await,
+            Command::Plan(arguments) => plan::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
         }
     });

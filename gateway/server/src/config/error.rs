@@ -52,12 +52,12 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// The library appends the place, which is printed in front already.
+/// The library names the place in the text, which is printed in front already.
 fn without_place(text: &str) -> String {
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text.to_owned(),
-    }
+    let Some((before, place)) = text.split_once(" at line ") else { return text.to_owned() };
+    let after = place.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let after = after.strip_prefix(" column ").unwrap_or(after);
+    format!("{before}{}", after.trim_start_matches(|letter: char| letter.is_ascii_digit()))
 }
 
 /// Reads ``unknown field `x`, expected one of `a`, `b` `` (serde's wording) into a sentence with the nearest key.

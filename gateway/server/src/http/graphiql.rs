@@ -35,14 +35,12 @@ pub(super) fn page() -> Response<Body> {
 
 /// One of the page's files.
 pub(super) async fn asset(Path(name): Path<String>) -> Response<Body> {
-    match FILES.iter().find(|(known, ..)| *known == name) {
-        Some((_, kind, content)) => file(kind, content),
-        None => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
-        }
+    if let Some((_, kind, content)) = FILES.iter().find(|(known, ..)| *known == name) {
+        return file(kind, content);
     }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 fn file(kind: &'static str, content: &'static [u8]) -> Response<Body> {

@@ -78,7 +78,7 @@ async fn answer_request(
         Err(refused) => return Ok(single(app, accepted, refused)),
     };
     logged.kind = Some(prepared.kind());
-    logged.operation_name.clone_from(&request.operation_name);
+    logged.operation_name = prepared.operation_name().map(str::to_owned);
     if is_get && prepared.kind() == OperationKind::Mutation {
         return Err(Refusal::MutationByGet);
     }

@@ -68,5 +68,5 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
             HeaderName::from_static("graphql-require-preflight"),
             HeaderName::from_static("x-request-id"),
         ])
-        .max_age(Duration::from_secs(3600))
+        .max_age(Duration::from_hours(1))
 }

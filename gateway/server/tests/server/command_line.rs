@@ -1,0 +1,187 @@
+//! The binary: exit codes, diagnostics, and a served supergraph.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::{subgraphs, supergraph};
+
+fn gateway(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command.args(arguments).current_dir(folder).env_remove("GATEWAY_CONFIG").output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let folder = folder(&[]);
+    for arguments in
+        [&["serve"][..], &["compose"], &["nope"], &["serve", "--listen", "x", "--supergraph", "y"]]
+    {
+        let output = gateway(arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_wrong_configuration_exits_with_1_and_names_the_place() {
+    for (text, expected) in [
+        (
+            "listen: 127.0.0.1:0\nhtpp: {}\n",
+            "gateway.yaml:2:1: error[CONFIG_UNKNOWN_KEY]: unknown key `htpp`; did you mean `http`?",
+        ),
+        (
+            "http:\n  header_timeot: 1s\n",
+            "gateway.yaml:2:3: error[CONFIG_UNKNOWN_KEY]: unknown key `http.header_timeot`; did you mean `header_timeout`?",
+        ),
+        (
+            "http:\n  header_timeout: 10\n",
+            "gateway.yaml:2:3: error[CONFIG_INVALID]: http: `10` is not a duration",
+        ),
+        ("listen: 'x\n", "gateway.yaml:2:1: error[CONFIG_INVALID]: "),
+        ("{}", "gateway.yaml: error[CONFIG_INVALID]: no supergraph"),
+        ("supergraph: { file: none.graphql }", "none.graphql: error[FILE_UNREADABLE]: "),
+    ] {
+        let folder = folder(&[("gateway.yaml", text)]);
+        let output = gateway(&["serve", "--config", "gateway.yaml"], folder.path());
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(stderr(&output).starts_with(expected), "{text}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn every_key_of_the_configuration_is_documented_in_its_schema() {
+    fn undocumented(schema: &Value, path: &str, found: &mut Vec<String>) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            if property["description"].is_null() {
+                found.push(format!("{path}.{name}"));
+            }
+        }
+    }
+    let folder = folder(&[]);
+    let output = gateway(&["config", "schema"], folder.path());
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    let mut found = Vec::new();
+    undocumented(&schema, "", &mut found);
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        undocumented(definition, name, &mut found);
+    }
+    assert_eq!(found, [""; 0]);
+}
+
+const SUPERGRAPH_YAML: &str = "
+subgraphs:
+  products: { routing_url: 'http://products/graphql', schema: { file: products.graphql } }
+  reviews: { routing_url: 'http://reviews/graphql', schema: { file: reviews.graphql } }
+";
+
+#[test]
+fn compose_writes_a_supergraph_that_plan_can_read() {
+    let folder = folder(&[
+        ("supergraph.yaml", SUPERGRAPH_YAML),
+        (
+            "products.graphql",
+            "type Query { product: Product } type Product @key(fields: \"id\") { id: ID! name: String }",
+        ),
+        ("reviews.graphql", "type Product @key(fields: \"id\") { id: ID! rating: Int }"),
+        ("query.graphql", "{ product { name rating } }"),
+        ("wrong.graphql", "{\n  product { nope }\n}"),
+    ]);
+    let composed =
+        gateway(&["compose", "--config", "supergraph.yaml", "--output", "s.graphql"], folder.path());
+    assert_eq!(composed.status.code(), Some(0), "{}", stderr(&composed));
+    let plan = gateway(&["plan", "--supergraph", "s.graphql", "--query", "query.graphql"], folder.path());
+    let text = String::from_utf8(plan.stdout.clone()).unwrap();
+    assert!(text.contains("products") && text.contains("reviews"), "{text}{}", stderr(&plan));
+    let json = gateway(
+        &["plan", "--supergraph", "s.graphql", "--query", "query.graphql", "--format", "json"],
+        folder.path(),
+    );
+    serde_json::from_slice::<Value>(&json.stdout).unwrap();
+    let wrong = gateway(&["plan", "--supergraph", "s.graphql", "--query", "wrong.graphql"], folder.path());
+    assert_eq!(wrong.status.code(), Some(1));
+    let lines = stderr(&wrong);
+    let expected = "wrong.graphql:2:13: error[GRAPHQL_VALIDATION_FAILED]: ";
+    assert!(lines.lines().any(|line| line.starts_with(expected)), "{lines}");
+}
+
+#[test]
+fn what_does_not_compose_exits_with_1_and_names_file_line_column_and_code() {
+    let folder = folder(&[
+        ("supergraph.yaml", SUPERGRAPH_YAML),
+        (
+            "products.graphql",
+            "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.3\", import: [\"@key\"])\ntype Query { a: Product }\ntype Product @key(fields: \"id\") {\n  id: ID!\n  name: String\n}\n",
+        ),
+        (
+            "reviews.graphql",
+            "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.3\", import: [\"@key\"])\ntype Product @key(fields: \"id\") {\n  id: ID!\n  name: String\n}\n",
+        ),
+    ]);
+    let output = gateway(&["compose", "--config", "supergraph.yaml"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let text = stderr(&output);
+    assert!(text.contains("products.graphql:5:3") && text.contains("error[INVALID_FIELD_SHARING]"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compose_asks_a_running_subgraph_for_its_sdl() {
+    let url = subgraphs::listen(subgraphs::products().router).await;
+    let yaml = format!("subgraphs: {{ products: {{ schema: {{ subgraph_url: '{url}' }} }} }}");
+    let folder = folder(&[("supergraph.yaml", &yaml)]);
+    let path = folder.path().to_owned();
+    let output =
+        tokio::task::spawn_blocking(move || gateway(&["compose", "--config", "supergraph.yaml"], &path));
+    let output = output.await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(String::from_utf8(output.stdout).unwrap().contains(&url));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_announces_its_address_and_stops_on_sigterm_with_0() {
+    let products = subgraphs::listen(subgraphs::products().router).await;
+    let folder = folder(&[("s.graphql", &supergraph(&products, &products))]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"))
+        .args(["serve", "--supergraph", "s.graphql", "--listen", "127.0.0.1:0"])
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let address = first["address"].as_str().unwrap().to_owned();
+    let answer = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = answer.post(format!("http://{address}/graphql")).bearer_auth("planted-secret");
+    let answer = answer.json(&serde_json::json!({
+        "query": "query Named($id: ID!) { product(id: $id) { name } }", "variables": { "id": "1", "password": "planted-secret" }
+    }));
+    let answer: Value = answer.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["data"]["product"]["name"], "kopi");
+
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let log: Vec<String> = lines.map(Result::unwrap).collect();
+    let access: Vec<&String> = log.iter().filter(|line| line.contains("\"access\"")).collect();
+    assert_eq!(access.len(), 1, "{log:?}");
+    assert!(
+        access[0].contains("\"operation\":\"Named\"") && access[0].contains("\"status\":200"),
+        "{access:?}"
+    );
+    assert!(log.iter().all(|line| !line.contains("planted-secret")), "{log:?}");
+}

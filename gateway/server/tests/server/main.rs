@@ -1,0 +1,15 @@
+//! The gateway as its clients see it: real HTTP on loopback, real subgraphs.
+//!
+//! One binary, so that it is linked once.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are outside test functions, where clippy allows it"
+)]
+
+mod command_line;
+mod common;
+mod refusals;
+mod serving;
+mod streams;
+mod tokens;

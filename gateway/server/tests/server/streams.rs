@@ -1,0 +1,126 @@
+//! Subscriptions over server-sent events, from subgraphs over HTTP and in process.
+
+use futures::StreamExt;
+use kopitiam_server::{KeySource, Options, Transport};
+use serde_json::{Value, json};
+
+use crate::common::{eventually, in_process, refusal, start, subgraphs, supergraph, tokens};
+
+const COUNTDOWN: &str = "subscription { countdown(from: 2) { id name rating } }";
+
+/// The events of a body: kind and data. Comments are left out.
+fn events(text: &str) -> Vec<(String, Value)> {
+    let field = |block: &str, name: &str| {
+        block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_start().to_owned())
+    };
+    let blocks = text.split("\n\n").filter(|block| block.contains("event:"));
+    blocks
+        .map(|block| {
+            let data = field(block, "data:").unwrap_or_default();
+            (field(block, "event:").unwrap(), serde_json::from_str(&data).unwrap_or(Value::Null))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn each_event_of_a_subgraph_is_joined_with_the_others() {
+    let products = subgraphs::listen(subgraphs::products().router).await;
+    let reviews = subgraphs::listen(subgraphs::reviews()).await;
+    let over_http = Options::new(supergraph(&products, &reviews), Transport::new());
+    for options in [over_http, in_process()] {
+        let gateway = start(options).await;
+        let response = gateway.query(COUNTDOWN).header("accept", "text/event-stream").send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+        let next = |value: Value| ("next".to_owned(), json!({ "data": { "countdown": value } }));
+        assert_eq!(
+            events(&response.text().await.unwrap()),
+            [
+                next(json!({ "id": "2", "name": "teh", "rating": 2 })),
+                next(json!({ "id": "1", "name": "kopi", "rating": 1 })),
+                ("complete".to_owned(), Value::Null),
+            ],
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_stream_in_the_subgraph() {
+    for in_process in [true, false] {
+        let products = subgraphs::products();
+        let transport = if in_process {
+            Transport::new().with_in_process("products", products.router)
+        } else {
+            Transport::new().with_http("products", &subgraphs::listen(products.router).await).unwrap()
+        };
+        let transport = transport.with_in_process("reviews", subgraphs::reviews());
+        let gateway = start(Options::new(supergraph("", ""), transport)).await;
+        let request =
+            gateway.query("subscription { forever { name } }").header("accept", "text/event-stream");
+        let mut body = request.send().await.unwrap().bytes_stream();
+        let mut text = String::new();
+        while !text.contains("kopi") {
+            text.push_str(std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap());
+        }
+        assert_eq!(products.open.count(), 1);
+        drop(body);
+        eventually("the subgraph's stream ends", || products.open.count() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_operation_is_told_in_the_stream() {
+    let gateway = start(in_process()).await;
+    let request = gateway.query("subscription { nope }").header("accept", "text/event-stream");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let events = events(&response.text().await.unwrap());
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert!(events[0].1["errors"][0]["extensions"]["code"].is_string(), "{events:?}");
+    assert_eq!(events[1].0, "complete");
+}
+
+#[tokio::test]
+async fn a_query_is_answered_as_one_event_when_only_events_are_taken() {
+    let gateway = start(in_process()).await;
+    let request = gateway.query("{ __typename }").header("accept", "text/event-stream");
+    let events = events(&request.send().await.unwrap().text().await.unwrap());
+    assert_eq!(events[0], ("next".to_owned(), json!({ "data": { "__typename": "Query" } })));
+    assert_eq!(events[1].0, "complete");
+}
+
+#[tokio::test]
+async fn a_subscription_without_a_stream_is_refused() {
+    let gateway = start(in_process()).await;
+    let answer = refusal(gateway.query(COUNTDOWN).header("accept", "application/json")).await;
+    assert_eq!(answer, (406, "SUBSCRIPTION_NEEDS_EVENT_STREAM".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_does() {
+    let mut options = in_process();
+    let mut issuer = tokens::issuer(KeySource::Static(tokens::key_set(&[7])));
+    issuer.leeway = std::time::Duration::ZERO;
+    options.jwt = vec![issuer];
+    let gateway = start(options).await;
+    let mut claims = tokens::claims();
+    claims["exp"] = json!(tokens::now() + 2);
+    let token = tokens::sign(&json!({ "alg": "EdDSA", "kid": "7" }), &claims.to_string(), 7);
+    let request = gateway.query("subscription { forever { name } }").bearer_auth(token);
+    let response = request.header("accept", "text/event-stream").send().await.unwrap();
+    let events = events(&response.text().await.unwrap());
+    assert_eq!(events[0].1["data"]["forever"]["name"], "kopi");
+    assert_eq!(events[1].1["errors"][0]["extensions"]["code"], "TOKEN_EXPIRED");
+    assert_eq!(events[2].0, "complete");
+}
+
+#[tokio::test]
+async fn shutdown_cuts_streams_so_that_clients_connect_anew() {
+    let mut gateway = start(in_process()).await;
+    let request = gateway.query("subscription { forever { name } }").header("accept", "text/event-stream");
+    let response = request.send().await.unwrap();
+    gateway.shutdown.cancel();
+    let events = events(&response.text().await.unwrap());
+    assert!(events.iter().all(|(kind, _)| kind != "complete"), "{events:?}");
+    (&mut gateway.task).await.unwrap();
+}
