@@ -45,8 +45,12 @@ impl Writer<'_> {
             (Some(Value::Leaf(leaf)), ShapeType::List { item, .. }) if leaf.class == LeafClass::Composite => {
                 self.leaf_list(leaf, item, field, path)
             }
-            (Some(Value::Leaf(leaf)), ShapeType::Named { .. }) => self.leaf(leaf, field, path),
+            (Some(Value::Leaf(leaf)), ShapeType::Named { .. }) => self.leaf(leaf, value_type, field, path),
             (Some(Value::Object(node)), ShapeType::Named { .. }) => match field.value {
+                // A type that clients must not see is null, and an error would show it.
+                ValueShape::Object(shape) if !self.is_visible(node, shape) => {
+                    self.null(value_type, field, path)
+                }
                 ValueShape::Object(shape) => self.object(node, shape, path),
                 ValueShape::Leaf(_) => self.unfit("a leaf", field, path),
             },
@@ -109,12 +113,22 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn leaf(&mut self, leaf: Leaf, field: &FieldShape, path: &Frame<'_>) -> Result<(), Bubble> {
+    fn leaf(
+        &mut self,
+        leaf: Leaf,
+        value_type: &ShapeType,
+        field: &FieldShape,
+        path: &Frame<'_>,
+    ) -> Result<(), Bubble> {
         let ValueShape::Leaf(coercion) = &field.value else {
             return self.unfit("an object", field, path);
         };
         match write_leaf(coercion, leaf.class, self.tree.bytes(leaf), &mut self.out) {
             Ok(()) => Ok(()),
+            // As with types: a subgraph's own enum value, unknown to clients, is null.
+            Err(_) if matches!(coercion, LeafCoercion::Enum(_)) && leaf.class == LeafClass::String => {
+                self.null(value_type, field, path)
+            }
             Err(_) => self.unfit(expected(coercion), field, path),
         }
     }

@@ -83,6 +83,11 @@ impl Writer<'_> {
         }
     }
 
+    /// Whether clients may see an object of this runtime type here.
+    pub(crate) fn is_visible(&self, node: NodeId, shape: ObjectShapeId) -> bool {
+        self.tree.is_one_of(node, self.program.shape.possible_types(shape))
+    }
+
     /// Writes an object that is not the root.
     pub(crate) fn object(
         &mut self,
@@ -90,10 +95,6 @@ impl Writer<'_> {
         shape: ObjectShapeId,
         path: &Frame<'_>,
     ) -> Result<(), Bubble> {
-        if !self.tree.is_one_of(node, self.program.shape.possible_types(shape)) {
-            // A type that clients must not see: null, and no error that would show it.
-            return Err(Bubble);
-        }
         if !self.tree.is_shared(node) {
             return self.fields(node, shape, Some(path));
         }

@@ -76,7 +76,7 @@ async fn a_value_of_the_wrong_type_is_an_error_and_null() {
         ("String", "1", "a String"),
         ("Boolean", r#""true""#, "a Boolean"),
         ("ID", "1.5", "an ID"),
-        ("Color(RED|GREEN)", r#""BLUE""#, "a value of its enum"),
+        ("Color(RED|GREEN)", "1", "a value of its enum"),
         ("[Int]", "1", "a list"),
         ("Int", "[1]", "an Int"),
     ];
@@ -146,4 +146,18 @@ async fn introspection_json_is_written_under_its_key_without_any_fetch() {
     let script = Script::new(&[]);
     assert_eq!(respond(&plan, &script, &[]).await, r#"{"data":{"__schema":{"queryType":{"name":"Query"}}}}"#);
     assert!(script.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_api_schema_hides_is_null_and_an_error_only_where_null_may_not_be() {
+    let answer = r#"{"data":{"v":"BLUE"}}"#;
+    assert_eq!(projected("v:Color(RED|GREEN)", "v", answer).await, r#"{"data":{"v":null}}"#);
+    let refused = projected("v:Color(RED|GREEN)!", "v", answer).await;
+    assert!(
+        refused.starts_with(
+            r#"{"data":null,"errors":[{"message":"Cannot return null for non-nullable field Query.v.""#
+        ),
+        "{refused}"
+    );
+    assert!(!refused.contains("BLUE"), "{refused}");
 }
