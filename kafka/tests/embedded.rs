@@ -1,5 +1,7 @@
 //! The embedded broker as a child process: it comes up, keeps what it acknowledged, and goes.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use kopitiam_kafka::embedded::EmbeddedBroker;

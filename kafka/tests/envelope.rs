@@ -1,5 +1,7 @@
 //! The envelope as a Kafka record and back.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use kopitiam_kafka::messages::user::{UserBanned, UserEvent, UserUnbanned};
 use kopitiam_kafka::{Envelope, KafkaError};
 use rdkafka::Timestamp;

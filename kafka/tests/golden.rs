@@ -3,6 +3,8 @@
 //! A golden file that changes breaks consumers of older messages: within a version only optional fields may be added, and
 //! then the old file stays as it is beside a new one. `UPDATE_GOLDEN=1` writes missing files; it never overwrites examples.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod examples;
 
 use std::collections::BTreeSet;

@@ -14,11 +14,11 @@ use kopitiam_kafka::messages::wallet::*;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub struct Example {
-    pub message_type: &'static str,
-    pub json: Value,
+pub(crate) struct Example {
+    pub(crate) message_type: &'static str,
+    pub(crate) json: Value,
     /// Reads JSON as the payload type and writes it again.
-    pub round_trip: fn(Value) -> Result<Value, String>,
+    pub(crate) round_trip: fn(Value) -> Result<Value, String>,
 }
 
 fn example<M: Message>(payload: &M) -> Example {
@@ -61,8 +61,11 @@ fn lines() -> Vec<StockLine> {
     vec![StockLine { product_id: id(3), quantity: 2 }]
 }
 
-pub fn all() -> Vec<Example> {
-    [users(), wallets(), products(), stock(), listings(), bids(), orders(), bookings()].into_iter().flatten().collect()
+pub(crate) fn all() -> Vec<Example> {
+    [users(), wallets(), products(), stock(), listings(), bids(), orders(), bookings()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn users() -> Vec<Example> {
@@ -98,10 +101,22 @@ fn users() -> Vec<Example> {
 fn wallets() -> Vec<Example> {
     let (hold_id, user_id) = (id(1), id(2));
     vec![
-        example(&HoldFunds { hold_id, user_id, amount: amount(), reason: text("ORDER K-1001"), expires_at: at() }),
+        example(&HoldFunds {
+            hold_id,
+            user_id,
+            amount: amount(),
+            reason: text("ORDER K-1001"),
+            expires_at: at(),
+        }),
         example(&ReleaseFunds { hold_id, user_id }),
         example(&CaptureFunds { hold_id, user_id, splits: splits() }),
-        example(&RefundFunds { refund_id: id(9), hold_id, user_id, splits: splits(), reason: text("broken cup") }),
+        example(&RefundFunds {
+            refund_id: id(9),
+            hold_id,
+            user_id,
+            splits: splits(),
+            reason: text("broken cup"),
+        }),
         example(&CreditGranted { amount: amount(), reason: text("welcome"), granted_by: id(1) }),
         example(&ToppedUp { amount: amount(), payment_id: text("pi_1") }),
         example(&FundsHeld { hold_id, amount: amount() }),
@@ -135,7 +150,11 @@ fn products() -> Vec<Example> {
             image_url: Some(text("/images/products/house-blend-beans.svg")),
         }),
         example(&ProductArchived {}),
-        example(&CategorySaved { slug: text("brewing-gear"), name: text("Brewing gear"), parent_id: Some(id(1)) }),
+        example(&CategorySaved {
+            slug: text("brewing-gear"),
+            name: text("Brewing gear"),
+            parent_id: Some(id(1)),
+        }),
         example(&CategoryDeleted {}),
     ]
 }
@@ -193,7 +212,11 @@ fn listings() -> Vec<Example> {
             item_id: Some(id(4)),
             ends_at: Some(at()),
         }),
-        example(&ListingUpdated { title: text("Kopitiam sign"), status: text("ACTIVE"), ask_price: amount() }),
+        example(&ListingUpdated {
+            title: text("Kopitiam sign"),
+            status: text("ACTIVE"),
+            ask_price: amount(),
+        }),
         example(&ListingLocked {
             order_id,
             until: at(),
@@ -217,7 +240,11 @@ fn bids() -> Vec<Example> {
         example(&BidOutbid { bid_id, bidder_id, by_bid_id: id(3) }),
         example(&BidRejected { bid_id, bidder_id, code: text("OUTBID") }),
         example(&AuctionExtended { ends_at: at() }),
-        example(&AuctionEnded { winning_bid_id: Some(bid_id), winner_id: Some(bidder_id), price: Some(amount()) }),
+        example(&AuctionEnded {
+            winning_bid_id: Some(bid_id),
+            winner_id: Some(bidder_id),
+            price: Some(amount()),
+        }),
         example(&AuctionSettled { winner_id: bidder_id, price: amount() }),
     ]
 }

@@ -6,10 +6,12 @@
 //!   `errorId` that is also in the log. Its text never leaves the service.
 //! - [`Failure`]: one of these three, for functions that can meet any.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use async_graphql::{ErrorExtensions, SimpleObject};
 use kopitiam_kafka::KafkaError;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -186,13 +188,13 @@ pub fn is_serialization_failure(error: &(dyn Error + 'static)) -> bool {
 pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(current) = cause {
-        match current.downcast_ref::<DbErr>() {
-            Some(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => return true,
-            Some(_) | None => {}
+        if let Some(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) = current.downcast_ref() {
+            return true;
         }
-        match current.downcast_ref::<SystemError>() {
-            Some(SystemError::Unavailable(_) | SystemError::Kafka(KafkaError::Client(_))) => return true,
-            Some(_) | None => {}
+        if let Some(SystemError::Unavailable(_) | SystemError::Kafka(KafkaError::Client(_))) =
+            current.downcast_ref()
+        {
+            return true;
         }
         cause = current.source();
     }
@@ -214,10 +216,8 @@ fn sql_code(error: &(dyn Error + 'static)) -> Option<String> {
             None => current.downcast_ref::<RuntimeErr>(),
         };
         if let Some(RuntimeErr::SqlxError(sqlx)) = runtime {
-            return sqlx
-                .as_database_error()
-                .and_then(|database| database.code())
-                .map(|code| code.into_owned());
+            let code = sqlx.as_database_error().and_then(DatabaseError::code);
+            return code.map(Cow::into_owned);
         }
         cause = current.source();
     }

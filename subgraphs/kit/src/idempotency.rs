@@ -22,7 +22,7 @@ const KEY_MAX: usize = 200;
 pub struct Key {
     actor: String,
     operation: &'static str,
-    client_key: String,
+    from_client: String,
 }
 
 impl Key {
@@ -39,7 +39,7 @@ impl Key {
             let message = format!("the idempotency key must be 1 to {KEY_MAX} characters");
             return Err(UserError::on(&["idempotencyKey"], "INVALID_IDEMPOTENCY_KEY", message));
         }
-        Ok(Self { actor: actor.into(), operation, client_key: client_key.to_owned() })
+        Ok(Self { actor: actor.into(), operation, from_client: client_key.to_owned() })
     }
 }
 
@@ -112,7 +112,7 @@ async fn claim(tx: &Tx, key: &Key, hash: &str) -> Result<bool, SystemError> {
         [
             key.actor.as_str().into(),
             key.operation.into(),
-            key.client_key.as_str().into(),
+            key.from_client.as_str().into(),
             hash.into(),
             time::now().into(),
         ],
@@ -127,7 +127,7 @@ async fn store<T: Serialize>(tx: &Tx, key: &Key, answer: &Answer<T>) -> Result<(
         [
             key.actor.as_str().into(),
             key.operation.into(),
-            key.client_key.as_str().into(),
+            key.from_client.as_str().into(),
             serde_json::to_string(answer)?.into(),
         ],
     );
@@ -139,7 +139,7 @@ async fn stored_answer<T: DeserializeOwned>(tx: &Tx, key: &Key, hash: &str) -> R
     let select = Statement::from_sql_and_values(
         tx.get_database_backend(),
         "SELECT request_hash, answer FROM kit_idempotency WHERE actor = $1 AND operation = $2 AND client_key = $3",
-        [key.actor.as_str().into(), key.operation.into(), key.client_key.as_str().into()],
+        [key.actor.as_str().into(), key.operation.into(), key.from_client.as_str().into()],
     );
     let in_progress = || Failure::refused("IN_PROGRESS", "the same request is still running");
     let row = tx.query_one_raw(select).await?.ok_or_else(in_progress)?;

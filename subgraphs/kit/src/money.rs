@@ -335,10 +335,8 @@ mod tests {
         #[test]
         fn a_sum_is_exact_or_an_error(left in any::<i64>(), right in any::<i64>()) {
             let sum = Money::new(left, Currency::USD).checked_add(Money::new(right, Currency::USD));
-            match left.checked_add(right) {
-                Some(minor) => prop_assert_eq!(sum, Ok(Money::new(minor, Currency::USD))),
-                None => prop_assert_eq!(sum, Err(MoneyError::Overflow)),
-            }
+            let exact = left.checked_add(right).map(|minor| Money::new(minor, Currency::USD));
+            prop_assert_eq!(sum, exact.ok_or(MoneyError::Overflow));
         }
 
         #[test]

@@ -1,5 +1,7 @@
 //! The HTTP front of a schema, over loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use reqwest::{Client, Response, StatusCode};
 use sea_orm_migration::prelude::*;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -30,6 +33,7 @@ impl MigratorTrait for Migrator {
 struct Query;
 
 #[Object]
+#[expect(clippy::unused_async, reason = "resolvers are asynchronous")]
 impl Query {
     async fn hello(&self) -> &'static str {
         "world"
@@ -57,10 +61,20 @@ impl Query {
         Err(SystemError::from(DbErr::Custom("password=hunter2 near SELECT".to_owned())).into())
     }
 
-    async fn slow(&self) -> i32 {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    /// Says that it is at work, and answers when told to.
+    async fn slow(&self, ctx: &Context<'_>) -> i32 {
+        let Slow { started, finish } = ctx.data_unchecked();
+        started.notify_one();
+        finish.notified().await;
         1
     }
+}
+
+/// The signals of the slow field.
+#[derive(Clone, Default)]
+struct Slow {
+    started: Arc<Notify>,
+    finish: Arc<Notify>,
 }
 
 struct Mutation;
@@ -93,6 +107,7 @@ struct Server {
     url: String,
     client: Client,
     tokens: TestTokens,
+    slow: Slow,
     shutdown: CancellationToken,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     _db: TestDb,
@@ -101,16 +116,19 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        let (db, tokens) = (sqlite::<Migrator>().await, TestTokens::new());
+        let (db, tokens, slow) = (sqlite::<Migrator>().await, TestTokens::new(), Slow::default());
         let shutdown = CancellationToken::new();
-        let schema = graphql::schema(Query, Mutation, Subscription_).data(Hub::<u8>::default()).finish();
+        let schema = graphql::schema(Query, Mutation, Subscription_)
+            .data(Hub::<u8>::default())
+            .data(slow.clone())
+            .finish();
         let verifier = Arc::new(Verifier::new(auth_config(&tokens)));
         let router = Endpoint::new(schema, verifier, db.db().clone(), shutdown.clone()).router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let served = tokio::spawn(serve(listener, router, shutdown.clone()));
         let stop = shutdown.clone().drop_guard();
-        Self { url, client: Client::new(), tokens, shutdown, served, _db: db, _stop: stop }
+        Self { url, client: Client::new(), tokens, slow, shutdown, served, _db: db, _stop: stop }
     }
 
     fn post(&self, body: &Value) -> reqwest::RequestBuilder {
@@ -228,11 +246,12 @@ async fn every_refusal_has_a_code_and_no_suggestion() {
 #[tokio::test]
 async fn a_chain_of_doubling_fragments_is_refused_before_it_is_walked() {
     let server = Server::start().await;
-    let fragments: String = (0..40)
-        .map(|level| format!(" fragment F{level} on Query {{ ...F{next} ...F{next} }}", next = level + 1))
+    let fragments: Vec<String> = (0..40)
+        .map(|level| format!("fragment F{level} on Query {{ ...F{next} ...F{next} }}", next = level + 1))
         .collect();
+    let query = format!("{{ ...F0 }} {} fragment F40 on Query {{ hello }}", fragments.join(" "));
     // Walking it would take years, so an answer at all is the proof.
-    let answer = server.query(&format!("{{ ...F0 }}{fragments} fragment F40 on Query {{ hello }}")).await;
+    let answer = server.query(&query).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
 }
 
@@ -303,14 +322,9 @@ async fn shutdown_answers_what_is_in_flight_and_ends_streams() {
     let mut stream = stream.send().await.unwrap();
     stream.chunk().await.unwrap();
     let slow = tokio::spawn(slow);
-    // The request is in flight once its connection is accepted; the first stream event says the server is at work.
-    tokio::time::timeout(Duration::from_secs(5), async {
-        tokio::task::yield_now().await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    })
-    .await
-    .unwrap();
+    server.slow.started.notified().await;
     server.shutdown.cancel();
+    server.slow.finish.notify_one();
     assert_eq!(json_of(slow.await.unwrap().unwrap()).await["data"]["slow"], 1);
     while stream.chunk().await.unwrap().is_some() {}
     tokio::time::timeout(Duration::from_secs(15), server.served).await.unwrap().unwrap().unwrap();

@@ -1,5 +1,7 @@
 //! One effect per client key, on both databases.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use kopitiam_kit::idempotency::{Key, once};
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::testing::each_database;

@@ -1,5 +1,7 @@
 //! Outbox, relay, broker, consumer and inbox together, over the embedded broker.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -44,12 +44,11 @@ impl Verifier {
     /// [`TokenError`]; the client is to be told nothing but that the token is not valid.
     pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         let key_id = jsonwebtoken::decode_header(token)?.kid.unwrap_or_default();
-        let (algorithm, key) = match self.find(&key_id) {
-            Some(found) => found,
-            None => {
-                self.refresh().await?;
-                self.find(&key_id).ok_or(TokenError::UnknownKey)?
-            }
+        let (algorithm, key) = if let Some(found) = self.find(&key_id) {
+            found
+        } else {
+            self.refresh().await?;
+            self.find(&key_id).ok_or(TokenError::UnknownKey)?
         };
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY_SECONDS;
@@ -108,6 +107,7 @@ fn parse(body: &[u8]) -> Result<JwkSet, TokenError> {
     serde_json::from_slice(body).map_err(no_keys)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is a mapping for `map_err`")]
 fn no_keys(reason: impl ToString) -> TokenError {
     TokenError::NoKeys(reason.to_string())
 }

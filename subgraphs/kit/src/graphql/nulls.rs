@@ -171,6 +171,7 @@ mod tests {
     }
 
     #[async_graphql::ComplexObject]
+    #[expect(clippy::unused_async, reason = "resolvers are asynchronous")]
     impl Cup {
         async fn label(&self) -> async_graphql::Result<Option<String>> {
             Err(async_graphql::Error::new("no label"))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, Database};
 use tokio::sync::OnceCell;
 
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 /// Set it to `off` to test on SQLite only.
 const VARIABLE: &str = "KOPITIAM_TEST_POSTGRES";
 
