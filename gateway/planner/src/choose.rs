@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kopitiam_supergraph::{SubgraphId, TypeId, TypeKind, TypeSet};
+use kopitiam_supergraph::{FieldView, SubgraphId, TypeId, TypeKind, TypeSet};
 
 use crate::{
     PlanError,
@@ -24,7 +24,7 @@ struct Open<'a> {
 pub(crate) type Assigned<'a> = (usize, TypeSet, Candidate<'a>);
 
 /// Smaller is better: unanswerable leaves, indirect owners, levels beyond the unavoidable ones, fetches, levels.
-type Score = (u32, u8, u32, u32, u32, u32, u32);
+type Score = (u32, u8, u32, u32, u32, u32, u32, u32);
 
 impl<'a> Attempt<'a, '_> {
     pub(crate) fn assign(&mut self, at: PosId, wants: &[Want<'a>]) -> Result<Vec<Assigned<'a>>, PlanError> {
@@ -138,8 +138,12 @@ impl<'a> Attempt<'a, '_> {
         if supergraph.ty(interface).kind != TypeKind::Interface || source.opaque.is_some() {
             return None;
         }
-        let view =
-            supergraph.field_in(source.subgraph, interface, name).filter(|view| view.provides.is_none())?;
+        // What @provides and @requires say belongs to the object type's field alone.
+        let plain = |view: &FieldView| view.provides.is_none() && view.requires.is_none();
+        let view = supergraph.field_in(source.subgraph, interface, name)?;
+        if !plain(view) || !plain(candidate.owner.view) {
+            return None;
+        }
         Some(Owner { view, ..candidate.owner })
     }
 }
@@ -150,13 +154,14 @@ fn keep_whole_reentries(by_type: &mut [(TypeId, Vec<Candidate<'_>>)]) {
     let everywhere: Vec<SubgraphId> = by_type.first().map_or_else(Vec::new, |(_, first)| {
         let subgraphs = first.iter().map(|found| found.owner.subgraph);
         subgraphs
-            .filter(|subgraph| by_type.iter().all(|(_, all)| all.iter().any(|found| found.owner.subgraph == *subgraph)))
+            .filter(|subgraph| {
+                by_type.iter().all(|(_, all)| all.iter().any(|found| found.owner.subgraph == *subgraph))
+            })
             .collect()
     });
     for (_, candidates) in by_type {
-        candidates.retain(|found| {
-            !matches!(found.way, Way::Reentry) || everywhere.contains(&found.owner.subgraph)
-        });
+        candidates
+            .retain(|found| !matches!(found.way, Way::Reentry) || everywhere.contains(&found.owner.subgraph));
     }
 }
 
@@ -179,6 +184,7 @@ fn score(found: &(Candidate<'_>, Cost), bound: u32, opened: &HashSet<SubgraphId>
         level.saturating_sub(bound),
         cost.fetches + u32::from(new),
         level,
+        cost.remote,
         cost.dropped,
         u32::from(!matches!(candidate.way, Way::Source(_)))
             + u32::from(matches!(candidate.way, Way::Reentry)),

@@ -9,7 +9,7 @@ use kopitiam_operation::{ConditionLiteral, Conditions};
 use kopitiam_plan::{FetchField, FetchSelection, KeyTable};
 use kopitiam_supergraph::{Supergraph, TypeId, TypeKind, TypeSet};
 
-use crate::draft::{Build, DocField, NodeId};
+use crate::draft::{Build, DocField, DocNode, NodeId};
 
 pub(crate) struct Writer<'b, 'a> {
     pub(crate) build: &'b Build<'a>,
@@ -139,10 +139,7 @@ impl<'b, 'a> Writer<'b, 'a> {
         let mut direct = Vec::new();
         let mut typed: Vec<(TypeId, Vec<usize>)> = Vec::new();
         for (index, field) in found.fields.iter().enumerate() {
-            let declared = field.ty.is_none()
-                || found
-                    .static_type
-                    .is_some_and(|ty| self.supergraph.field_in(found.subgraph, ty, &field.name).is_some());
+            let declared = field.ty.is_none() || self.declared(found, field);
             if concrete || (declared && wanted.is_subset(&field.on)) {
                 direct.push(index);
                 continue;
@@ -155,6 +152,12 @@ impl<'b, 'a> Writer<'b, 'a> {
             }
         }
         (direct, typed)
+    }
+
+    /// Whether the selection set's own type has the field, with the type its sub-fields were chosen for.
+    fn declared(&self, node: &DocNode, field: &DocField) -> bool {
+        let view = node.static_type.and_then(|ty| self.supergraph.field_in(node.subgraph, ty, &field.name));
+        view.is_some_and(|view| !field.composite || field.ty.as_ref() == Some(&view.ty))
     }
 
     fn write_field(&mut self, node: NodeId, index: usize, outer: &Conditions, out: &mut String) {

@@ -40,6 +40,8 @@ pub(crate) struct Cost {
     pub(crate) broken: u32,
     pub(crate) levels: u32,
     pub(crate) fetches: u32,
+    /// Fields that come with another fetch.
+    pub(crate) remote: u32,
     /// Types asked for that the subgraph does not know. No loss: what several subgraphs share, all of them know.
     pub(crate) dropped: u32,
 }
@@ -155,6 +157,33 @@ impl<'a> Facts<'a> {
         let found = Some(Rc::new(levels));
         self.distances.insert((ty, from), found.clone());
         found
+    }
+
+    /// As [`Facts::distances`], where provided fields may serve as keys too.
+    fn distances_providing(
+        &mut self,
+        ty: TypeId,
+        from: SubgraphId,
+        provided: &FieldSet,
+    ) -> Option<Distances> {
+        let plain = self.distances(ty, from)?;
+        if provided.is_empty() {
+            return Some(plain);
+        }
+        let mut levels = Vec::clone(&plain);
+        for subgraph in self.supergraph.subgraph_ids().filter(|&subgraph| subgraph != from) {
+            for entry in self.entries(subgraph, ty) {
+                let known =
+                    entry.key.fields.fields.iter().filter(|field| field.on.contains(ty)).all(|field| {
+                        let own = self.field_level(ty, field, &plain).is_some_and(|level| level == 0);
+                        own || (field.selection.is_empty() && provided.has(&field.name, ty))
+                    });
+                if known {
+                    levels[subgraph.index()] = Some(1);
+                }
+            }
+        }
+        Some(Rc::new(levels))
     }
 
     fn relax(&mut self, ty: TypeId, levels: &mut [Option<u32>], opaque: bool) -> bool {
@@ -297,12 +326,14 @@ impl<'a> Facts<'a> {
                     broken: worst.broken.max(one.broken),
                     levels: worst.levels.max(one.levels),
                     fetches: worst.fetches.max(one.fetches),
+                    remote: worst.remote.max(one.remote),
                     dropped: worst.dropped.max(one.dropped),
                 };
             }
             total.broken += worst.broken;
             total.fetches += worst.fetches;
             total.dropped += worst.dropped;
+            total.remote += worst.remote;
             total.levels = total.levels.max(worst.levels);
         }
         total.fetches += u32::try_from(opened.len()).unwrap_or(u32::MAX);
@@ -324,7 +355,7 @@ impl<'a> Facts<'a> {
             let below = provided.below(child.name(), &TypeSet::one(ty));
             return self.cost_providing(child, subgraph, view.base, &below);
         }
-        let distances = self.distances(ty, subgraph);
+        let distances = self.distances_providing(ty, subgraph, provided);
         let owners = self.owners(ty, child.parent(), child.name());
         let mut best: Option<(Cost, SubgraphId, bool)> = None;
         for owner in owners.iter() {
@@ -337,6 +368,7 @@ impl<'a> Facts<'a> {
             let cost = Cost {
                 levels: hop + requires + below.levels,
                 fetches: below.fetches + u32::from(new) + hop.saturating_sub(1),
+                remote: below.remote + u32::from(hop > 0) * child.size(),
                 ..below
             };
             if best.as_ref().is_none_or(|(old, _, _)| cost < *old) {

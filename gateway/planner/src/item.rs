@@ -48,6 +48,15 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// How many fields it is, with those below it; big selections need not be counted to the end.
+    pub(crate) fn size(self) -> u32 {
+        if self.is_leaf() {
+            return 1;
+        }
+        let below = self.children().into_iter().take(64).map(|child| if child.is_leaf() { 1 } else { 4 });
+        1 + below.sum::<u32>()
+    }
+
     pub(crate) fn is_leaf(self) -> bool {
         match self {
             Self::Client(field) => field.selection.fields.is_empty(),

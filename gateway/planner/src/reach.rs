@@ -139,7 +139,7 @@ impl<'a> Attempt<'a, '_> {
                     None => true,
                     // A key is surer than asking a list again, which must come in the same order.
                     Some(old) => {
-level + 1 < old.level || (matches!(old.way, Way::Reentry) && level + 1 == old.level)
+                        level + 1 < old.level || (matches!(old.way, Way::Reentry) && level + 1 == old.level)
                     }
                 };
                 if better {

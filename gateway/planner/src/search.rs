@@ -10,13 +10,13 @@ use kopitiam_supergraph::Supergraph;
 use crate::{
     Limits, PlanError,
     attempt::{Attempt, Strategy},
-    draft::Build,
+    draft::{Build, NodeId},
     emit,
     facts::Facts,
     pack,
 };
 
-/// Serial levels, requests, fetches, fields asked.
+/// Serial levels, requests, fetches, and fields asked, the later the dearer.
 type Price = (u32, usize, usize, usize);
 
 struct Found<'a> {
@@ -83,7 +83,19 @@ fn attempt<'a>(
         requests.iter().map(|request| request.level + 1).max().unwrap_or(0),
         requests.len(),
         build.drafts.len(),
-        build.nodes.iter().map(|node| node.fields.len()).sum(),
+        asked(&build),
     );
     Ok(Found { price, strategy, decisions, choices, build })
+}
+
+fn asked(build: &Build<'_>) -> usize {
+    let mut open: Vec<(NodeId, usize)> =
+        build.drafts.iter().map(|draft| (draft.node, draft.level as usize + 1)).collect();
+    let mut total = 0;
+    while let Some((node, weight)) = open.pop() {
+        let fields = &build.node(node).fields;
+        total += fields.len() * weight;
+        open.extend(fields.iter().filter_map(|field| field.child).map(|child| (child, weight)));
+    }
+    total
 }
