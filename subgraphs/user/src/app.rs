@@ -1,13 +1,11 @@
 //! Wires the service: database, keys, schema, relay, consumer, the clock that releases forgotten holds. Owns shutdown.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CACHE_CONTROL;
 use axum::routing::get;
-use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kafka::Topic;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::{self, JwksSource, ServiceConfig};
@@ -29,8 +27,6 @@ use crate::security::tokens::{self, Audience, Signer};
 use crate::store::holds;
 use crate::{graphql, migration};
 
-/// Name of the file in the data folder with the public keys, for services that share the machine.
-pub const JWKS_FILE: &str = "jwks.json";
 /// How often forgotten holds are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_BATCH: u64 = 100;
@@ -58,7 +54,6 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     let db = Db::connect(&config.database_url).await?;
     db.migrate::<Migrator>().await?;
     let commands = commands(&db, &config).await?;
-    write_keys(&config.data_dir, commands.signer.public_keys()).await;
     let mut auth = config.auth.clone();
     // This service is the one that signs: it asks nobody for the keys.
     auth.jwks = JwksSource::Static(commands.signer.public_keys().clone());
@@ -111,16 +106,6 @@ pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: Cancellatio
         .per_request(move |request| graphql::attach(&commands, request))
         .router()
         .route("/.well-known/jwks.json", jwks)
-}
-
-/// Puts the public keys where other services of the machine find them. They are public: a failure costs only those who
-/// rely on the file, and they say so themselves.
-async fn write_keys(data_dir: &Path, keys: &JwkSet) {
-    let path = data_dir.join(JWKS_FILE);
-    let body = serde_json::to_vec(keys).expect("public keys are plain strings");
-    if let Err(error) = tokio::fs::write(&path, body).await {
-        tracing::warn!(path = %path.display(), %error, "cannot write the public keys");
-    }
 }
 
 /// Releases holds that nobody captured or released in time: no promise without a living owner.

@@ -2,14 +2,16 @@
 //!
 //! Always: running it again changes nothing that is there.
 
-use kopitiam_kit::{Failure, SystemError, Tx, time};
+use chrono::{DateTime, Utc};
+use kopitiam_kit::money::Currency;
+use kopitiam_kit::{Db, Failure, SystemError, Tx};
 use uuid::Uuid;
 
-use crate::commands::Commands;
 use crate::domain::account::{Role, Roles, Seller};
 use crate::domain::input::{Email, Password, Username};
 use crate::domain::ledger::Transaction;
 use crate::events::{self, Cause, publish};
+use crate::security::passwords::Passwords;
 use crate::store::users::NewUser;
 use crate::store::{ledger, sellers, users, wallets};
 
@@ -125,29 +127,26 @@ fn seed_id(kind: u16, number: u16) -> Uuid {
     Uuid::from_u128(base + (u128::from(kind) << 16) + u128::from(number))
 }
 
-/// Seeds the users that are missing.
+/// Seeds the users that are missing, as of `now`.
 ///
 /// # Errors
 /// Database errors.
-pub async fn seed(commands: &Commands) -> Result<(), Failure> {
+pub async fn seed(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
+    let unavailable = |error| Failure::from(SystemError::Invariant(format!("{error}")));
+    let passwords = Passwords::new().map_err(unavailable)?;
     for user in &USERS {
-        if users::find(commands.db.read(), seed_id(1, user.number)).await?.is_none() {
+        if users::find(db.read(), seed_id(1, user.number)).await?.is_none() {
             let password = Password::parse(PASSWORD.to_owned())?;
-            let hash = commands
-                .passwords
-                .hash(password)
-                .await
-                .map_err(|error| SystemError::Unavailable(error.to_string()))?;
+            let hash = passwords.hash(password).await.map_err(unavailable)?;
             let hash = hash.as_str();
-            commands.db.transaction(|tx| seed_user(commands, tx, user, hash)).await?;
+            db.transaction(|tx| seed_user(tx, user, hash, now)).await?;
         }
     }
     Ok(())
 }
 
-async fn seed_user(commands: &Commands, tx: Tx, seed: &SeedUser, hash: &str) -> Result<(), Failure> {
+async fn seed_user(tx: Tx, seed: &SeedUser, hash: &str, now: DateTime<Utc>) -> Result<(), Failure> {
     let id = seed_id(1, seed.number);
-    let now = time::now();
     let new = NewUser {
         id,
         email: Email::parse(seed.email)?,
@@ -166,7 +165,8 @@ async fn seed_user(commands: &Commands, tx: Tx, seed: &SeedUser, hash: &str) -> 
         sellers::insert(&tx, &stall).await?;
         publish(&tx, Cause::Service, id, &events::seller_opened(&stall)).await?;
     }
-    let currency = commands.rules.currency.code();
+    let usd = Currency::USD;
+    let currency = usd.code();
     let reason = "Opening credit";
     wallets::open(&tx, id, currency).await?;
     let grant = Transaction::grant(id, seed.credit, id, reason.to_owned())

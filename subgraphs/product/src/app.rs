@@ -1,0 +1,111 @@
+//! Wires the service: database, schema, relay, consumers, the clock that releases forgotten reservations. Owns shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use kopitiam_kafka::Topic;
+use kopitiam_kit::auth::Verifier;
+use kopitiam_kit::config::ServiceConfig;
+use kopitiam_kit::consumer::{self, ConsumerConfig};
+use kopitiam_kit::live::Hub;
+use kopitiam_kit::migrations::kit_migrations;
+use kopitiam_kit::outbox::relay;
+use kopitiam_kit::serve::Endpoint;
+use kopitiam_kit::{Db, Service, SystemError, Tasks, time};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::Commands;
+use crate::events::Cause;
+use crate::projections::review_events::ReviewEvents;
+use crate::projections::stock_commands::StockCommands;
+use crate::store::reservations;
+use crate::{graphql, migration};
+
+/// How often forgotten reservations are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_BATCH: u64 = 100;
+
+/// Brings the database to this version's schema.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        kit_migrations().into_iter().chain(migration::migrations()).collect()
+    }
+}
+
+/// The federation SDL, as composition reads it.
+pub fn sdl() -> String {
+    kopitiam_kit::graphql::sdl(&graphql::shape())
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// What is wrong with the database.
+pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow::Result<Service> {
+    let db = Db::connect(&config.database_url).await?;
+    db.migrate::<Migrator>().await?;
+    let commands = commands(&db);
+    let mut tasks = Tasks::new();
+    tasks.spawn("product relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
+    // Commands and reviews apart: a review that waits for an earlier one must not hold up an order.
+    let stock = ConsumerConfig { group: config.name.clone(), topics: vec![Topic::StockCommands] };
+    let handler = StockCommands { stock: commands.stock.clone() };
+    let consume = consumer::run(db.clone(), config.kafka.clone(), stock, handler, shutdown.clone());
+    tasks.spawn("product stock commands", consume);
+    let reviews =
+        ConsumerConfig { group: format!("{}.reviews", config.name), topics: vec![Topic::ReviewEvents] };
+    let consume = consumer::run(db.clone(), config.kafka.clone(), reviews, ReviewEvents, shutdown.clone());
+    tasks.spawn("product reviews", consume);
+    tasks.spawn("product reservations", release_forgotten(commands.clone(), shutdown.clone()));
+    let router = router(commands, Arc::new(Verifier::new(config.auth)), shutdown);
+    Ok(Service { router, tasks })
+}
+
+/// The service's commands over a migrated database.
+pub fn commands(db: &Db) -> Commands {
+    Commands { db: db.clone(), stock: Hub::default() }
+}
+
+/// Everything the service answers over HTTP.
+pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: CancellationToken) -> Router {
+    let schema = graphql::schema(commands.clone());
+    Endpoint::new(schema, verifier, commands.db.clone(), shutdown)
+        .per_request(move |request| graphql::attach(&commands, request))
+        .router()
+}
+
+/// Releases reservations that nobody committed or released in time: no reserved unit without a living order.
+async fn release_forgotten(commands: Commands, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        if let Err(error) = sweep(&commands).await {
+            tracing::warn!(%error, "cannot look for forgotten reservations");
+        }
+    }
+}
+
+/// Releases the reservations that are overdue now, and says so.
+///
+/// # Errors
+/// [`SystemError`].
+pub async fn sweep(commands: &Commands) -> Result<(), SystemError> {
+    let handler = &StockCommands { stock: commands.stock.clone() };
+    commands
+        .db
+        .transaction(|tx| async move {
+            let now = time::now();
+            for id in reservations::overdue(&tx, SWEEP_BATCH, now).await? {
+                let outcome = reservations::release(&tx, id, now).await?;
+                handler.answer(&tx, Cause::Service, id, outcome).await?;
+            }
+            Ok(())
+        })
+        .await
+}

@@ -1,0 +1,35 @@
+//! `review.events.v1`: keeps each product's average rating, for sorting. The reviews themselves belong to `order`.
+
+use kopitiam_kafka::Envelope;
+use kopitiam_kafka::messages::review::{ReviewEvent, ReviewPosted};
+use kopitiam_kit::Tx;
+use kopitiam_kit::consumer::{HandleError, Handler};
+use kopitiam_kit::inbox;
+
+use crate::store::products;
+
+/// Name of the projection's version rows.
+const PROJECTION: &str = "product-ratings";
+
+/// Applies review events.
+#[derive(Clone, Copy)]
+pub struct ReviewEvents;
+
+#[async_trait::async_trait]
+impl Handler for ReviewEvents {
+    async fn handle(&self, tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
+        if !inbox::gate(tx, PROJECTION, envelope).await?.applies(envelope)? {
+            return Ok(());
+        }
+        let event = ReviewEvent::decode(envelope).map_err(|error| HandleError::Poison(error.to_string()))?;
+        let Some(ReviewEvent::ReviewPosted(ReviewPosted { subject, rating_sum, rating_count, .. })) = event
+        else {
+            return Ok(());
+        };
+        if subject == "PRODUCT" && rating_count > 0 {
+            products::set_rating(tx, envelope.aggregate_id, rating_sum.saturating_mul(1000) / rating_count)
+                .await?;
+        }
+        Ok(())
+    }
+}

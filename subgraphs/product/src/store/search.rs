@@ -1,0 +1,283 @@
+//! Pages, counts and facets of a search. One page is one query whatever its depth; a facet counts what would be found
+//! if its own filter were not set.
+
+use std::collections::HashMap;
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, LikeExpr, Query, SimpleExpr};
+use sea_orm::{Condition, ConnectionTrait, FromQueryResult, Order, QueryOrder, QuerySelect, QueryTrait};
+
+use super::entity::{product, product_category, stock};
+use super::products;
+use crate::domain::category::{Category, CategoryTree};
+use crate::domain::product::Product;
+use crate::domain::search::{Position, SearchFilter, Sort, Words, like_anywhere};
+
+/// Lower ends of the price facet's ranges, in minor units.
+pub const PRICE_STEPS: [i64; 5] = [0, 1000, 2500, 5000, 10_000];
+/// Weights of a word found: at the start of the name, elsewhere in it, elsewhere in the text. Above any rating.
+const SCORES: [i64; 3] = [80_000, 40_000, 10_000];
+
+/// A filter whose categories were looked up.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    filter: SearchFilter,
+    /// `None`: every category.
+    categories: Option<Vec<Uuid>>,
+}
+
+/// Which part of a filter a facet leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    Nothing,
+    Categories,
+    Price,
+    Stock,
+}
+
+/// A product found, and its place in the order.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// The product.
+    pub product: Product,
+    /// Where it stands.
+    pub position: Position,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    sort_key: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    id: Uuid,
+    found: i64,
+}
+
+#[derive(FromQueryResult)]
+struct StepCount {
+    step: i64,
+    found: i64,
+}
+
+impl Resolved {
+    /// Looks up the filter's categories and all below them; an unknown slug finds nothing.
+    pub fn new(filter: SearchFilter, all: &[Category]) -> Resolved {
+        let categories = (!filter.category_slugs.is_empty()).then(|| {
+            let wanted = all.iter().filter(|category| filter.category_slugs.contains(&category.slug));
+            CategoryTree::new(all).with_descendants(wanted.map(|category| category.id)).into_iter().collect()
+        });
+        Resolved { filter, categories }
+    }
+
+    /// The filter as asked for.
+    pub fn filter(&self) -> &SearchFilter {
+        &self.filter
+    }
+
+    fn condition(&self, without: Without) -> Condition {
+        let filter = &self.filter;
+        let mut condition = Condition::all().add(product::Column::Status.eq("ACTIVE"));
+        for word in filter.words.iter() {
+            condition = condition.add(contains(product::Column::SearchText, word));
+        }
+        if without != Without::Price {
+            condition = condition
+                .add_option(filter.price_min.map(|min| product::Column::PriceMinor.gte(min)))
+                .add_option(filter.price_max.map(|max| product::Column::PriceMinor.lte(max)));
+        }
+        condition = condition.add_option(filter.seller_id.map(|seller| product::Column::SellerId.eq(seller)));
+        if let Some(categories) = self.categories.as_ref().filter(|_| without != Without::Categories) {
+            condition = condition.add(
+                product::Column::Id.in_subquery(
+                    Query::select()
+                        .column(product_category::Column::ProductId)
+                        .from(product_category::Entity)
+                        .and_where(product_category::Column::CategoryId.is_in(categories.iter().copied()))
+                        .to_owned(),
+                ),
+            );
+        }
+        if let Some(in_stock) = filter.in_stock.filter(|_| without != Without::Stock) {
+            condition = condition.add(stocked(in_stock));
+        }
+        condition
+    }
+
+    fn select(&self, without: Without) -> Select<product::Entity> {
+        product::Entity::find().filter(self.condition(without))
+    }
+}
+
+fn contains(column: product::Column, word: &str) -> SimpleExpr {
+    Expr::col(column).like(LikeExpr::new(like_anywhere(word)).escape('\\'))
+}
+
+fn stocked(in_stock: bool) -> SimpleExpr {
+    let stocked = Query::select()
+        .column(stock::Column::ProductId)
+        .from(stock::Entity)
+        .and_where(Expr::col("on_hand").gt(Expr::col("reserved")))
+        .to_owned();
+    if in_stock {
+        product::Column::Id.in_subquery(stocked)
+    } else {
+        product::Column::Id.not_in_subquery(stocked)
+    }
+}
+
+fn sort_key(words: &Words, sort: Sort) -> SimpleExpr {
+    match sort {
+        Sort::PriceAsc | Sort::PriceDesc => Expr::col(product::Column::PriceMinor).into(),
+        Sort::Newest => Expr::col(product::Column::CreatedMs).into(),
+        Sort::Rating => Expr::col(product::Column::RatingMilli).into(),
+        Sort::Relevance => words.iter().fold(Expr::col(product::Column::RatingMilli).into(), |key, word| {
+            let [start, within, elsewhere] = SCORES.map(|score| Expr::cust(score.to_string()));
+            let anywhere = like_anywhere(word);
+            let at_start = LikeExpr::new(anywhere.trim_start_matches('%')).escape('\\');
+            let score: SimpleExpr = CaseStatement::new()
+                .case(Expr::col(product::Column::NameKey).like(at_start), start)
+                .case(contains(product::Column::NameKey, word), within)
+                .finally(elsewhere)
+                .into();
+            ExprTrait::add(key, score)
+        }),
+    }
+}
+
+/// One page in `sort` order, after `after`.
+///
+/// # Errors
+/// Database errors.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    search: &Resolved,
+    sort: Sort,
+    after: Option<Position>,
+    limit: u64,
+) -> Result<Vec<Hit>, DbErr> {
+    let key = sort_key(&search.filter.words, sort);
+    let order = if sort.descending() { Order::Desc } else { Order::Asc };
+    let mut select = search
+        .select(Without::Nothing)
+        .select_only()
+        .column(product::Column::Id)
+        .expr_as(key.clone(), "sort_key")
+        .order_by(key.clone(), order)
+        .order_by_asc(product::Column::Id)
+        .limit(limit);
+    if let Some(after) = after {
+        let beyond = if sort.descending() { key.clone().lt(after.key) } else { key.clone().gt(after.key) };
+        let tie = Condition::all().add(key.eq(after.key)).add(product::Column::Id.gt(after.id));
+        select = select.filter(Condition::any().add(beyond).add(tie));
+    }
+    let rows = select.into_model::<Row>().all(db).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let mut found: HashMap<Uuid, Product> =
+        products::find_many(db, &ids).await?.into_iter().map(|product| (product.id, product)).collect();
+    let hits = rows.into_iter().filter_map(|row| {
+        let position = Position { key: row.sort_key, id: row.id };
+        found.remove(&row.id).map(|product| Hit { product, position })
+    });
+    Ok(hits.collect())
+}
+
+/// How many products a search finds.
+///
+/// # Errors
+/// Database errors.
+pub async fn count(db: &impl ConnectionTrait, search: &Resolved) -> Result<u64, DbErr> {
+    search.select(Without::Nothing).count(db).await
+}
+
+/// Products per category, those below it included.
+///
+/// # Errors
+/// Database errors.
+pub async fn count_by_category(
+    db: &impl ConnectionTrait,
+    search: &Resolved,
+    all: &[Category],
+) -> Result<HashMap<Uuid, i64>, DbErr> {
+    let found = || search.select(Without::Categories).select_only().column(product::Column::Id).into_query();
+    let mut counts: HashMap<Uuid, i64> = product_category::Entity::find()
+        .select_only()
+        .column_as(product_category::Column::CategoryId, "id")
+        .column_as(Expr::cust("COUNT(DISTINCT product_id)"), "found")
+        .filter(product_category::Column::ProductId.in_subquery(found()))
+        .group_by(product_category::Column::CategoryId)
+        .into_model::<Count>()
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|count| (count.id, count.found))
+        .collect();
+    // A product may be in a category and in one below it: parents are counted, not summed.
+    let tree = CategoryTree::new(all);
+    for parent in all.iter().filter(|parent| all.iter().any(|child| child.parent_id == Some(parent.id))) {
+        let below = tree.with_descendants([parent.id]);
+        let total = product::Entity::find()
+            .filter(search.condition(Without::Categories))
+            .filter(
+                product::Column::Id.in_subquery(
+                    Query::select()
+                        .column(product_category::Column::ProductId)
+                        .from(product_category::Entity)
+                        .and_where(product_category::Column::CategoryId.is_in(below))
+                        .to_owned(),
+                ),
+            )
+            .count(db)
+            .await?;
+        counts.insert(parent.id, i64::try_from(total).unwrap_or(i64::MAX));
+    }
+    Ok(counts)
+}
+
+/// Products per price range of [`PRICE_STEPS`].
+///
+/// # Errors
+/// Database errors.
+pub async fn count_by_price(
+    db: &impl ConnectionTrait,
+    search: &Resolved,
+) -> Result<[i64; PRICE_STEPS.len()], DbErr> {
+    // Constants, not parameters: PostgreSQL takes two parameters of one value for two expressions and refuses the
+    // grouping.
+    let cases: String = PRICE_STEPS
+        .iter()
+        .enumerate()
+        .skip(1)
+        .rev()
+        .map(|(step, from)| format!("WHEN price_minor >= {from} THEN CAST({step} AS BIGINT) "))
+        .collect();
+    let step = Expr::cust(format!("CASE {cases}ELSE CAST(0 AS BIGINT) END"));
+    let rows = search
+        .select(Without::Price)
+        .select_only()
+        .expr_as(step.clone(), "step")
+        .column_as(Expr::cust("COUNT(*)"), "found")
+        .group_by(step)
+        .into_model::<StepCount>()
+        .all(db)
+        .await?;
+    let mut counts = [0; PRICE_STEPS.len()];
+    for row in rows {
+        if let Some(count) = usize::try_from(row.step).ok().and_then(|step| counts.get_mut(step)) {
+            *count = row.found;
+        }
+    }
+    Ok(counts)
+}
+
+/// Products that can be ordered, and those that are sold out.
+///
+/// # Errors
+/// Database errors.
+pub async fn count_by_stock(db: &impl ConnectionTrait, search: &Resolved) -> Result<(u64, u64), DbErr> {
+    let all = search.select(Without::Stock).count(db).await?;
+    let stocked = search.select(Without::Stock).filter(stocked(true)).count(db).await?;
+    Ok((stocked, all.saturating_sub(stocked)))
+}
