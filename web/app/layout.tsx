@@ -20,6 +20,9 @@ const fraunces = localFont({
   weight: '100 900',
 });
 
+// Every page carries a nonce and the reader's theme and session, so none can be made ahead of the request.
+export const dynamic = 'force-dynamic';
+
 export function generateMetadata(): Metadata {
   return {
     metadataBase: new URL(siteOrigin()),

@@ -30,6 +30,7 @@ test('someone new orders a product and sees it confirmed without a reload', asyn
   assert.equal(await page.evaluate(() => window.sameDocument), true, 'the page was loaded again');
 
   await page.goto('/orders');
+  await page.locator('main li h2').first().waitFor();
   assert.equal(await page.locator('main li h2').count(), 1, 'a double click placed two orders');
   await page.goto('/cart');
   await page.getByText('Your cart is empty').waitFor();
