@@ -75,7 +75,7 @@ lint:
 
 # Licences and sources; the tool is large, so it is used where it is installed (`cargo install cargo-deny --locked`).
 deny:
-	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --log-level error --offline check licenses bans sources; \
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --log-level error check licenses bans sources; \
 	else echo 'cargo-deny is not installed: licences and sources were not checked'; fi
 
 test-rust: $(BROKER)

@@ -1,0 +1,130 @@
+//! The four services and the gateway in this process: the gateway calls the services without sockets.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use jsonwebtoken::jwk::JwkSet;
+use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, ServiceConfig};
+use kopitiam_kit::{Db, Service};
+use kopitiam_server::{JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// The composed schema of the four services, as the tests keep it.
+const SUPERGRAPH: &str = include_str!("../../../schema/supergraph.graphql");
+/// Expected `iss` and `aud` of access tokens.
+const ISSUER: &str = "kopitiam";
+/// A key set is small.
+const KEY_SET_BYTES_MAX: usize = 64 * 1024;
+
+/// The started services, by the names they have in the supergraph.
+pub(crate) struct Services {
+    user: Service,
+    product: Service,
+    order: Service,
+    listing: Service,
+    /// Public keys of access tokens, as JSON.
+    key_set: String,
+}
+
+impl Services {
+    /// Starts all four: the user service first, because the others verify tokens with its keys.
+    ///
+    /// # Errors
+    /// When a database cannot be opened or migrated.
+    pub(crate) async fn start(data: &Path, kafka: &KafkaConfig, shutdown: &CancellationToken) -> Result<Self> {
+        let config = |name: &str, jwks: &JwksSource| config(name, data, kafka, jwks);
+        let user = kopitiam_user::app::start(config("user", &no_keys()), shutdown.clone());
+        let user = user.await.context("the user service does not start")?;
+        let key_set = key_set(user.router.clone()).await?;
+        let keys = JwksSource::Static(serde_json::from_str(&key_set).context("the user service's key set")?);
+        let product = kopitiam_product::app::start(config("product", &keys), shutdown.clone());
+        let order = kopitiam_order::app::start(config("order", &keys), shutdown.clone());
+        let listing = kopitiam_listing::app::start(config("listing", &keys), shutdown.clone());
+        Ok(Self {
+            user,
+            product: product.await.context("the product service does not start")?,
+            order: order.await.context("the order service does not start")?,
+            listing: listing.await.context("the listing service does not start")?,
+            key_set,
+        })
+    }
+
+    /// Binds the gateway in front of them.
+    ///
+    /// # Errors
+    /// When the port is taken or the supergraph is refused.
+    pub(crate) async fn gateway(&self, port: u16) -> Result<Server> {
+        let transport = Transport::new()
+            .with_in_process("user", self.user.router.clone())
+            .with_in_process("product", self.product.router.clone())
+            .with_in_process("order", self.order.router.clone())
+            .with_in_process("listing", self.listing.router.clone());
+        let mut options = Options::new(SUPERGRAPH, transport);
+        options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        options.dev = true;
+        options.jwt = vec![JwtIssuer {
+            issuer: ISSUER.to_owned(),
+            audiences: vec![ISSUER.to_owned()],
+            algorithms: vec![JwtAlgorithm::EdDSA],
+            keys: KeySource::Static(self.key_set.clone()),
+            leeway: JwtIssuer::DEFAULT_LEEWAY,
+        }];
+        Server::bind(options).await.context("the gateway does not start")
+    }
+
+    /// Waits until relays, consumers and timers of all services have ended.
+    pub(crate) async fn join(self) {
+        self.listing.tasks.join().await;
+        self.order.tasks.join().await;
+        self.product.tasks.join().await;
+        self.user.tasks.join().await;
+    }
+}
+
+fn config(name: &str, data: &Path, kafka: &KafkaConfig, jwks: &JwksSource) -> ServiceConfig {
+    ServiceConfig {
+        name: name.to_owned(),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        database_url: database_url(data, name),
+        kafka: kafka.clone(),
+        auth: AuthConfig { jwks: jwks.clone(), issuer: ISSUER.to_owned(), audience: ISSUER.to_owned() },
+        data_dir: data.to_owned(),
+    }
+}
+
+/// The user service needs no source of keys: it verifies with its own.
+fn no_keys() -> JwksSource {
+    JwksSource::Static(JwkSet { keys: Vec::new() })
+}
+
+fn database_url(data: &Path, name: &str) -> String {
+    format!("sqlite://{}", data.join(format!("{name}.db")).display())
+}
+
+/// The user service's public keys, asked of its router as anybody would over HTTP.
+async fn key_set(user: Router) -> Result<String> {
+    let request = Request::get("/.well-known/jwks.json").body(Body::empty())?;
+    let answer = user.oneshot(request).await?;
+    anyhow::ensure!(answer.status() == StatusCode::OK, "the user service has no key set: {}", answer.status());
+    let body = to_bytes(answer.into_body(), KEY_SET_BYTES_MAX).await?;
+    Ok(String::from_utf8(body.to_vec())?)
+}
+
+/// Writes what is missing of the seed data into every database; the services must have been started once.
+///
+/// # Errors
+/// When a database refuses.
+pub(crate) async fn seed(data: &Path) -> Result<()> {
+    let now = kopitiam_kit::time::now();
+    let open = |name: &'static str| async move { Db::connect(&database_url(data, name)).await };
+    kopitiam_user::seed::seed(&open("user").await?, now).await.context("seeding users")?;
+    kopitiam_product::seed::seed(&open("product").await?, now).await.context("seeding products")?;
+    kopitiam_order::seed::seed(&open("order").await?, now).await.context("seeding orders")?;
+    kopitiam_listing::seed::seed(&open("listing").await?, now).await.context("seeding listings")?;
+    Ok(())
+}
