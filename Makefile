@@ -11,7 +11,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BROKER := kafka/broker/target/debug/kopitiam-broker
 
 WEB_SOURCES := $(shell find web schema -type f \
-	-not -path 'web/node_modules/*' -not -path 'web/.next/*' -not -path 'web/test-results/*' -not -name '*.tsbuildinfo' 2>/dev/null)
+	-not -path 'web/node_modules/*' -not -path 'web/.next/*' -not -path 'web/e2e/*' -not -path 'web/next-env.d.ts' -not -name '*.tsbuildinfo' 2>/dev/null)
 WEB_MODULES := web/node_modules/.package-lock.json
 WEB_BUILD := web/.next/BUILD_ID
 
