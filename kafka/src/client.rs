@@ -64,17 +64,23 @@ pub fn producer(brokers: &str) -> Result<FutureProducer, KafkaError> {
     Ok(config.create()?)
 }
 
-/// A consumer subscribed to `topics`; connects in the background and waits for the topics to appear.
+/// A consumer subscribed to `topics`; connects in the background and waits for the topics to appear. `prefix` goes before
+/// the topics' names and the group's, as in [`crate::topics::ensure`].
 ///
 /// # Errors
 /// [`KafkaError::Client`] when a setting or a topic name is not understood.
-pub fn consumer(brokers: &str, group: &str, topics: &[Topic]) -> Result<StreamConsumer, KafkaError> {
+pub fn consumer(
+    brokers: &str,
+    group: &str,
+    topics: &[Topic],
+    prefix: &str,
+) -> Result<StreamConsumer, KafkaError> {
     use rdkafka::consumer::Consumer as _;
-    let config = consumer_config(brokers, group);
+    let config = consumer_config(brokers, &format!("{prefix}{group}"));
     assert_safe_consumer(&config)?;
     let consumer: StreamConsumer = config.create()?;
-    let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();
-    consumer.subscribe(&names)?;
+    let names: Vec<String> = topics.iter().map(|topic| format!("{prefix}{}", topic.name())).collect();
+    consumer.subscribe(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
     Ok(consumer)
 }
 

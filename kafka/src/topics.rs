@@ -86,7 +86,7 @@ impl Topic {
 
     /// Where a message goes that no retry can apply.
     pub fn dead_letter(self) -> String {
-        format!("{}.dlq", self.name())
+        dead_letter(self.name())
     }
 
     fn retention_ms(self) -> String {
@@ -94,11 +94,18 @@ impl Topic {
     }
 }
 
+/// The dead letter topic beside the topic of that name.
+pub fn dead_letter(name: &str) -> String {
+    format!("{name}.dlq")
+}
+
 /// Makes every topic and its dead letter where missing; topics that exist are left as they are.
+///
+/// `prefix` goes before each name, so that several installations (or tests) can share a cluster.
 ///
 /// # Errors
 /// [`KafkaError::Client`] when no broker answers; [`KafkaError::TopicRefused`] when it refuses one.
-pub async fn ensure(brokers: &str, replication: i32) -> Result<(), KafkaError> {
+pub async fn ensure(brokers: &str, replication: i32, prefix: &str) -> Result<(), KafkaError> {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("reconnect.backoff.max.ms", "500")
@@ -108,6 +115,7 @@ pub async fn ensure(brokers: &str, replication: i32) -> Result<(), KafkaError> {
         .flat_map(|topic| {
             [(topic.name().to_owned(), topic.retention_ms()), (topic.dead_letter(), "-1".to_owned())]
         })
+        .map(|(name, retention)| (format!("{prefix}{name}"), retention))
         .collect();
     let topics: Vec<NewTopic<'_>> = wanted
         .iter()

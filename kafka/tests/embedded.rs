@@ -22,14 +22,14 @@ async fn send(brokers: &str, payload: &str) {
 async fn what_was_acknowledged_survives_a_kill() {
     let data = tempfile::tempdir().unwrap();
     let broker = EmbeddedBroker::start(data.path()).await.unwrap();
-    topics::ensure(&broker.brokers(), 1).await.unwrap();
+    topics::ensure(&broker.brokers(), 1, "").await.unwrap();
     send(&broker.brokers(), "before the kill").await;
     broker.kill().await.unwrap();
 
     let broker = EmbeddedBroker::start(data.path()).await.unwrap();
-    topics::ensure(&broker.brokers(), 1).await.unwrap();
+    topics::ensure(&broker.brokers(), 1, "").await.unwrap();
     send(&broker.brokers(), "after it").await;
-    let consumer = client::consumer(&broker.brokers(), "test", &[Topic::UserEvents]).unwrap();
+    let consumer = client::consumer(&broker.brokers(), "test", &[Topic::UserEvents], "").unwrap();
     for expected in ["before the kill", "after it"] {
         let message = tokio::time::timeout(PATIENCE, consumer.recv()).await.unwrap().unwrap();
         assert_eq!(message.payload(), Some(expected.as_bytes()));

@@ -7,6 +7,7 @@
 //! | `DATABASE_URL` | `sqlite://$DATA_DIR/<service>.db` | `sqlite://path` or `postgres://…` |
 //! | `KAFKA_BROKERS` | none: must be set | `host:port[,…]` |
 //! | `KAFKA_REPLICATION` | `1` | copies of each topic made at start |
+//! | `KAFKA_TOPIC_PREFIX` | none | goes before topics' and groups' names on a shared cluster |
 //! | `JWKS_URL`, `JWKS_FILE` or `JWKS` | none: one must be set | keys that sign access tokens |
 //! | `JWT_ISSUER`, `JWT_AUDIENCE` | `kopitiam` | expected in tokens |
 
@@ -63,6 +64,27 @@ pub struct KafkaConfig {
     pub brokers: String,
     /// Copies of each topic made at start.
     pub replication: i32,
+    /// Goes before every topic's and group's name, so that installations can share a cluster; usually empty.
+    pub topic_prefix: String,
+}
+
+impl KafkaConfig {
+    /// A single broker of our own: one copy, no prefix.
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self { brokers: brokers.into(), replication: 1, topic_prefix: String::new() }
+    }
+
+    /// Reads `KAFKA_BROKERS`, `KAFKA_REPLICATION` and `KAFKA_TOPIC_PREFIX`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when no broker is named, or the number of copies is no number.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            brokers: required("KAFKA_BROKERS", "host:port of a Kafka broker")?,
+            replication: parsed("KAFKA_REPLICATION")?.unwrap_or(1),
+            topic_prefix: variable("KAFKA_TOPIC_PREFIX").unwrap_or_default(),
+        })
+    }
 }
 
 /// What makes an access token valid.
@@ -107,10 +129,7 @@ impl ServiceConfig {
             name: name.to_owned(),
             listen: parsed("LISTEN")?.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
             database_url,
-            kafka: KafkaConfig {
-                brokers: required("KAFKA_BROKERS", "host:port of a Kafka broker")?,
-                replication: parsed("KAFKA_REPLICATION")?.unwrap_or(1),
-            },
+            kafka: KafkaConfig::from_env()?,
             auth: AuthConfig::from_env()?,
             data_dir,
         })

@@ -115,8 +115,13 @@ struct Worker<H> {
 impl<H: Handler> Worker<H> {
     async fn consume(&self, shutdown: &CancellationToken) -> Result<(), SystemError> {
         // A subscription to a topic that is not there yet would only be noticed at the next metadata refresh.
-        topics::ensure(&self.kafka.brokers, self.kafka.replication).await?;
-        let consumer = client::consumer(&self.kafka.brokers, &self.config.group, &self.config.topics)?;
+        topics::ensure(&self.kafka.brokers, self.kafka.replication, &self.kafka.topic_prefix).await?;
+        let consumer = client::consumer(
+            &self.kafka.brokers,
+            &self.config.group,
+            &self.config.topics,
+            &self.kafka.topic_prefix,
+        )?;
         let dead_letters = client::producer(&self.kafka.brokers)?;
         while !shutdown.is_cancelled() {
             let message = match consumer.recv().await {
@@ -208,7 +213,7 @@ async fn bury(
     group: &str,
     reason: &str,
 ) -> Result<(), SystemError> {
-    let topic = format!("{}.dlq", message.topic());
+    let topic = topics::dead_letter(message.topic());
     let mut headers =
         message.headers().map_or_else(OwnedHeaders::new, rdkafka::message::BorrowedHeaders::detach);
     let origin = format!("{}/{}/{}", message.topic(), message.partition(), message.offset());

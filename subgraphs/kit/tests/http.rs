@@ -61,7 +61,7 @@ impl Query {
         Err(SystemError::from(DbErr::Custom("password=hunter2 near SELECT".to_owned())).into())
     }
 
-    /// Says that it is at work, and answers when told to.
+    // Says that it is at work, and answers when told to.
     async fn slow(&self, ctx: &Context<'_>) -> i32 {
         let Slow { started, finish } = ctx.data_unchecked();
         started.notify_one();

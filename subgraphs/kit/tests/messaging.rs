@@ -215,9 +215,11 @@ async fn poison_goes_to_the_dead_letters_and_the_rest_goes_on() {
     ban(&db, good).await;
     let db = &db;
     eventually("the good event", || async { (notes(db).await == [(good, 1)]).then_some(()) }).await;
-    let config = client::consumer_config(&broker.kafka().brokers, "undertaker");
+    let kafka = broker.kafka();
+    let config = client::consumer_config(&kafka.brokers, &format!("{}undertaker", kafka.topic_prefix));
     let reader: rdkafka::consumer::StreamConsumer = config.create().unwrap();
-    rdkafka::consumer::Consumer::subscribe(&reader, &[&Topic::UserEvents.dead_letter()]).unwrap();
+    let dead_letters = format!("{}{}", kafka.topic_prefix, Topic::UserEvents.dead_letter());
+    rdkafka::consumer::Consumer::subscribe(&reader, &[&dead_letters]).unwrap();
     let letter =
         tokio::time::timeout(std::time::Duration::from_secs(30), reader.recv()).await.unwrap().unwrap();
     assert_eq!(Envelope::from_record(&letter.detach()).unwrap().id, buried.id);
@@ -233,9 +235,10 @@ async fn an_unreadable_record_does_not_stop_the_consumer() {
     ban(&db, user).await;
     let db = &db;
     eventually("topics exist", || async { (notes(db).await.len() == 1).then_some(()) }).await;
-    let producer = client::producer(&broker.kafka().brokers).unwrap();
-    let key = user.to_string();
-    let garbage = FutureRecord::to(Topic::UserEvents.name()).key(&key).payload("not json");
+    let kafka = broker.kafka();
+    let producer = client::producer(&kafka.brokers).unwrap();
+    let (topic, key) = (format!("{}{}", kafka.topic_prefix, Topic::UserEvents.name()), user.to_string());
+    let garbage = FutureRecord::to(&topic).key(&key).payload("not json");
     producer.send(garbage, Timeout::Never).await.unwrap();
     ban(db, user).await;
     eventually("the event behind", || async { (notes(db).await.len() == 2).then_some(()) }).await;

@@ -47,7 +47,7 @@ pub async fn run(db: Db, kafka: KafkaConfig, shutdown: CancellationToken) {
 
 /// Makes the topics, however long the broker takes to appear.
 async fn ensure_topics(kafka: &KafkaConfig) {
-    while let Err(error) = topics::ensure(&kafka.brokers, kafka.replication).await {
+    while let Err(error) = topics::ensure(&kafka.brokers, kafka.replication, &kafka.topic_prefix).await {
         tracing::warn!(%error, brokers = kafka.brokers, "waiting for the broker");
         tokio::time::sleep(BACKOFF).await;
     }
@@ -57,7 +57,11 @@ async fn ensure_topics(kafka: &KafkaConfig) {
 async fn publish_with_one_producer(db: &Db, kafka: &KafkaConfig, holder: Uuid) -> Result<(), SystemError> {
     let producer = client::producer(&kafka.brokers)?;
     loop {
-        let published = if hold_lease(db, holder).await? { publish_batch(db, &producer).await? } else { 0 };
+        let published = if hold_lease(db, holder).await? {
+            publish_batch(db, &producer, &kafka.topic_prefix).await?
+        } else {
+            0
+        };
         if published == 0 {
             tokio::select! {
                 () = db.committed() => {}
@@ -75,22 +79,22 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn from_row(row: &QueryResult) -> Result<Self, SystemError> {
+    fn from_row(row: &QueryResult, prefix: &str) -> Result<Self, SystemError> {
         Ok(Self {
             seq: row.try_get("", "seq")?,
-            topic: row.try_get("", "topic")?,
+            topic: format!("{prefix}{}", row.try_get::<String>("", "topic")?),
             key: row.try_get("", "message_key")?,
             body: row.try_get("", "body")?,
         })
     }
 }
 
-async fn publish_batch(db: &Db, producer: &FutureProducer) -> Result<usize, SystemError> {
+async fn publish_batch(db: &Db, producer: &FutureProducer, prefix: &str) -> Result<usize, SystemError> {
     let select = format!(
         "SELECT seq, topic, message_key, body FROM kit_outbox WHERE published_at IS NULL ORDER BY seq LIMIT {BATCH}"
     );
     let rows = db.read().query_all_raw(Statement::from_string(db.backend(), select)).await?;
-    let batch = rows.iter().map(Waiting::from_row).collect::<Result<Vec<_>, _>>()?;
+    let batch = rows.iter().map(|row| Waiting::from_row(row, prefix)).collect::<Result<Vec<_>, _>>()?;
     if batch.is_empty() {
         return Ok(0);
     }

@@ -41,10 +41,16 @@ where
     }
 }
 
-/// An embedded broker of this test's own; ends and loses its data with the value.
-pub struct TestBroker {
-    broker: EmbeddedBroker,
-    data: TempDir,
+/// Names a running Kafka (`host:port`) to test against instead of embedded brokers.
+const KAFKA_VARIABLE: &str = "KOPITIAM_TEST_KAFKA";
+
+/// A broker with no one else's messages: an embedded one of this test's own, gone with the value, or topics of this test's
+/// own on the Kafka that `KOPITIAM_TEST_KAFKA` names.
+pub struct TestBroker(Broker);
+
+enum Broker {
+    Embedded { broker: EmbeddedBroker, data: TempDir },
+    External(KafkaConfig),
 }
 
 impl TestBroker {
@@ -53,27 +59,34 @@ impl TestBroker {
     /// # Panics
     /// When the broker's binary has not been built; the message says how.
     pub async fn start() -> Self {
+        if let Some(brokers) = crate::config::variable(KAFKA_VARIABLE) {
+            let topic_prefix = format!("test-{}.", uuid::Uuid::now_v7().simple());
+            return Self(Broker::External(KafkaConfig { topic_prefix, ..KafkaConfig::new(brokers) }));
+        }
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let broker = EmbeddedBroker::start(data.path()).await.unwrap_or_else(|error| panic!("{error}"));
-        Self { broker, data }
+        Self(Broker::Embedded { broker, data })
     }
 
     /// How services reach it.
     pub fn kafka(&self) -> KafkaConfig {
-        KafkaConfig { brokers: self.broker.brokers(), replication: 1 }
+        match &self.0 {
+            Broker::Embedded { broker, .. } => KafkaConfig::new(broker.brokers()),
+            Broker::External(kafka) => kafka.clone(),
+        }
     }
 
-    /// Kills it and starts it again at the same address with the same log.
+    /// Kills it and starts it again at the same address with the same log. A Kafka that is not ours stays as it is.
     ///
     /// # Panics
     /// When it does not come up again.
     pub async fn restart(self) -> Self {
-        let Self { broker, data } = self;
+        let Broker::Embedded { broker, data } = self.0 else { return self };
         let address = broker.address();
         broker.kill().await.expect("the broker is our child");
         let broker =
             EmbeddedBroker::start_on(data.path(), address).await.unwrap_or_else(|error| panic!("{error}"));
-        Self { broker, data }
+        Self(Broker::Embedded { broker, data })
     }
 }
 
