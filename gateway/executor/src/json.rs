@@ -316,6 +316,38 @@ mod tests {
     }
 
     #[test]
+    fn scanner_and_serde_json_agree_on_damaged_texts() {
+        let text =
+            r#"{"a":[1,-2.5e+3,{"b":"x\"y\u00e9é"},null],"long key without escapes":[true,false,[]],"e":{}}"#;
+        let alphabet = br#"{}[]",:\u0123456789abcdef.eE+-tfn "#;
+        let mut state: u64 = 7;
+        let mut below = |bound: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % bound
+        };
+        let mut accepted = 0;
+        for _ in 0..50_000 {
+            let mut damaged = text.as_bytes().to_vec();
+            for _ in 0..=below(2) {
+                let at = below(damaged.len());
+                match below(3) {
+                    0 => damaged[at] = alphabet[below(alphabet.len())],
+                    1 => damaged.insert(at, alphabet[below(alphabet.len())]),
+                    _ => drop(damaged.remove(at)),
+                }
+            }
+            let Ok(damaged) = std::str::from_utf8(&damaged) else { continue };
+            let expected = serde_json::from_str::<serde::de::IgnoredAny>(damaged).is_ok();
+            let mut scanner = Scanner::new(damaged.as_bytes());
+            scanner.skip_whitespace();
+            let got = scanner.skip_value(64).is_ok() && scanner.expect_end().is_ok();
+            assert_eq!(got, expected, "{damaged}");
+            accepted += usize::from(got);
+        }
+        assert!(accepted > 1_000, "some damage leaves valid JSON: {accepted}");
+    }
+
+    #[test]
     fn a_lone_surrogate_escape_is_passed_over_as_it_is() {
         assert_eq!(scan(r#""\ud800""#), Ok(Scanned::Leaf(LeafClass::String)));
     }

@@ -29,7 +29,7 @@ pub(crate) fn analyse(plan: &Plan) -> Vec<Vec<Vec<bool>>> {
                 !(std::ptr::eq(writer.base, &raw const *target.0) && is_same(writer.selection, selection))
             })
             .all(|writer| !conflicts(writer, target, selection))
-            && writers.iter().filter(|writer| creates(writer, target).is_some()).count() <= 1
+            && writers.iter().filter(|writer| !created(writer, target).is_empty()).count() <= 1
     };
     plan.fetches
         .iter()
@@ -82,27 +82,29 @@ fn up_to_field(path: &[PathStep], count: usize) -> &[PathStep] {
     if count == 0 { &[] } else { &path[..end.map_or(path.len(), |end| end + 1)] }
 }
 
-/// The selection with which `writer` builds the objects at `target`, when it does so from above.
-fn creates<'a>(writer: &Writer<'a>, target: &Path) -> Option<&'a FetchSelection> {
+/// The selections with which `writer` builds the objects at `target` from above; several when response keys share a
+/// place on the way.
+fn created<'a>(writer: &Writer<'a>, target: &Path) -> Vec<&'a FetchSelection> {
     let mut below = fields(&target.0);
     for base in fields(writer.base) {
         if below.next() != Some(base) {
-            return None;
+            return Vec::new();
         }
     }
-    let mut selection = writer.selection;
-    let mut steps = 0;
-    for key in below {
-        let field = selection.fields.iter().find(|field| field.key == key && field.selection.is_some())?;
-        selection = field.selection.as_ref()?;
-        steps += 1;
+    let mut below = below.peekable();
+    if below.peek().is_none() {
+        return Vec::new();
     }
-    (steps > 0).then_some(selection)
+    below.fold(vec![writer.selection], |selections, key| {
+        let fields = selections.iter().flat_map(|selection| &selection.fields);
+        fields.filter(|field| field.key == key).filter_map(|field| field.selection.as_ref()).collect()
+    })
 }
 
 fn conflicts(writer: &Writer<'_>, target: &Path, selection: &FetchSelection) -> bool {
-    if let Some(created) = creates(writer, target) {
-        return share_an_object_key(created, selection);
+    let created = created(writer, target);
+    if !created.is_empty() {
+        return created.iter().any(|created| share_an_object_key(created, selection));
     }
     let depth = fields(&target.0).count();
     let reaches =
@@ -121,4 +123,103 @@ fn share_an_object_key(left: &FetchSelection, right: &FetchSelection) -> bool {
     };
     let right = objects(right);
     objects(left).iter().any(|key| right.contains(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use kopitiam_plan::{Conditions, EntityGroup, Fetch, FetchField, FetchId, OperationKind, TypeId};
+
+    use super::*;
+
+    /// `1{2}`: key 1 holds an object with the leaf 2.
+    fn selection(text: &str) -> FetchSelection {
+        let mut stack = vec![FetchSelection::default()];
+        for token in text.chars() {
+            match token {
+                '{' => stack.push(FetchSelection::default()),
+                '}' => {
+                    let below = stack.pop();
+                    stack.last_mut().unwrap().fields.last_mut().unwrap().selection = below;
+                }
+                key => stack.last_mut().unwrap().fields.push(FetchField {
+                    response_key: key.to_string().into(),
+                    key: Key(key.to_digit(10).unwrap()),
+                    selection: None,
+                }),
+            }
+        }
+        stack.pop().unwrap()
+    }
+
+    /// `1@7.2`: through key 1 of objects of type 7 to key 2.
+    fn path(text: &str) -> Path {
+        let step = |part: char| {
+            part.to_digit(10).map(|key| PathStep::Field(Key(key))).unwrap_or(PathStep::On(vec![TypeId(9)]))
+        };
+        Path(text.chars().map(step).collect())
+    }
+
+    /// Whether entities at `target` may be shared, given root fetches and other entity fetches.
+    fn is_shareable(roots: &[&str], target: (&str, &str), others: &[(&str, &str)]) -> bool {
+        let roots = roots.iter().map(|text| FetchKind::Root { selection: selection(text) });
+        let entities = std::iter::once(&target).chain(others).map(|(at, text)| FetchKind::Entities {
+            groups: vec![EntityGroup {
+                response_key: "_entities".into(),
+                variable: "representations".into(),
+                targets: vec![path(at)],
+                variants: Vec::new(),
+                selection: selection(text),
+                conditions: Conditions::ALWAYS,
+            }],
+        });
+        let kinds: Vec<_> = roots.chain(entities).collect();
+        let index = kinds.iter().position(|kind| matches!(kind, FetchKind::Entities { .. })).unwrap();
+        let fetch = |kind| Fetch {
+            id: FetchId(0),
+            subgraph: "a".into(),
+            document: "".into(),
+            operation: OperationKind::Query,
+            variables: Vec::new(),
+            kind,
+            depends_on: Vec::new(),
+            conditions: Conditions::ALWAYS,
+        };
+        let plan = Plan {
+            kind: OperationKind::Query,
+            fetches: kinds.into_iter().map(fetch).collect(),
+            keys: kopitiam_plan::KeyTable::default(),
+            types: kopitiam_plan::TypeTable::default(),
+            shape: kopitiam_plan::ResponseShape::default(),
+        };
+        analyse(&plan)[index][0][0]
+    }
+
+    #[test]
+    fn one_root_and_unlike_fields_may_share() {
+        assert!(is_shareable(&["1{2}"], ("1", "3"), &[]));
+        assert!(is_shareable(&["1{2}"], ("1", "3"), &[("1", "4"), ("13", "5")]));
+    }
+
+    #[test]
+    fn two_builders_of_the_place_may_not() {
+        assert!(!is_shareable(&["1{2}", "1{4}"], ("1", "3"), &[]));
+        assert!(is_shareable(&["1{2}", "5{4}"], ("1", "3"), &[]), "a builder of another place does no harm");
+    }
+
+    #[test]
+    fn a_path_that_tells_places_apart_may_not() {
+        assert!(!is_shareable(&["1{2{3}}"], ("12", "4"), &[("1@2", "5")]));
+        assert!(!is_shareable(&["1{2{3}}"], ("1@2", "4"), &[("12", "5")]));
+        assert!(is_shareable(&["1{2{3}}"], ("1@2", "4"), &[("1@2", "5")]));
+        assert!(
+            is_shareable(&["1{2{3}}"], ("12", "4"), &[("12@", "5")]),
+            "a type of the object itself is one for all"
+        );
+    }
+
+    #[test]
+    fn objects_under_one_key_from_two_fetches_may_not() {
+        assert!(!is_shareable(&["1{26{7}}"], ("1", "6{8}"), &[]));
+        assert!(!is_shareable(&["1{2}"], ("1", "6{8}"), &[("1", "6{7}")]));
+    }
 }

@@ -3,10 +3,16 @@
 //! An object is a JSON object whose members are its fields; `__typename` says its type where the schema leaves it open.
 //! - a member `price(currency:"EUR")` answers the field with these arguments, `price` with any other;
 //! - `{"$error": "message"}` is a field that fails;
-//! - `{"$from": "weight"}` is the value that the representation brought under that name (`@requires`);
-//! - `{"$entity": {"id": "1"}}` is the stored entity of the field's type with these values.
+//! - `{"$from": "size.weight"}` is the object's own value at that path: for a `@requires` field, what came with the
+//!   representation;
+//! - `{"$entity": {"id": "1"}}` is the stored entity with these values, of the field's type or of `__typename`.
+//!
+//! Several subgraphs may share one set of data: each answers what its schema has, and never what it needs others to
+//! bring (`@requires`).
 //!
 //! Elsewhere: schema and requests (`subgraph.rs`).
+
+use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::Schema;
 use apollo_compiler::ast::Type;
@@ -14,20 +20,31 @@ use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedV
 use apollo_compiler::response::JsonValue;
 use serde_json::{Map, Value as Json};
 
-/// A subgraph's data: roots under `Query` and so on, entities by type name under `entities`.
+/// A subgraph's data.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Store(pub(crate) Json);
+pub(crate) struct Store {
+    /// Roots under `Query` and so on, entities by type name under `entities`.
+    pub(crate) data: Json,
+    /// By type, the fields that the subgraph knows only from representations.
+    pub(crate) required: HashMap<String, HashSet<String>>,
+}
 
 impl Store {
     /// The stored entity that agrees with a representation, with what the representation adds.
     fn entity(&self, typename: &str, representation: &Map<String, Json>) -> Option<Map<String, Json>> {
-        let stored = self.0.get("entities")?.get(typename)?.as_array()?;
+        let stored = self.data.get("entities")?.get(typename)?.as_array()?;
+        let is_scalar = |value: &Json| !value.is_object() && !value.is_array();
         let agrees = |entity: &Map<String, Json>| {
-            let mut shared = entity.iter().filter(|(name, _)| representation.contains_key(*name)).peekable();
-            shared.peek().is_some() && shared.all(|(name, value)| representation[name] == *value)
+            let shared =
+                entity.iter().filter(|(name, _)| *name != "__typename" && representation.contains_key(*name));
+            let mut scalars = shared.filter(|(_, value)| is_scalar(value)).peekable();
+            scalars.peek().is_some() && scalars.all(|(name, value)| representation[name] == *value)
         };
         let entity = stored.iter().filter_map(Json::as_object).find(|entity| agrees(entity))?;
         let mut entity = entity.clone();
+        if let Some(required) = self.required.get(typename) {
+            entity.retain(|name, _| !required.contains(name));
+        }
         entity.entry("__typename").or_insert_with(|| typename.into());
         for (name, value) in representation {
             if !entity.contains_key(name) {
@@ -95,14 +112,15 @@ impl Object<'_> {
                     return Err(FieldError { message: message.as_str().unwrap_or("error").to_owned() });
                 }
                 ("$from", Json::String(name)) => {
-                    let brought = self.fields.get(name).cloned().unwrap_or_default();
-                    return self.resolve(schema, ty, brought);
+                    let pointer = format!("/{}", name.replace('.', "/"));
+                    let brought = Json::Object(self.fields.clone()).pointer(&pointer).cloned();
+                    return self.resolve(schema, ty, brought.unwrap_or_default());
                 }
                 ("$entity", Json::Object(key)) => {
-                    let name = ty.inner_named_type();
+                    let name = key.get("__typename").and_then(Json::as_str).unwrap_or(ty.inner_named_type());
                     let entity = self.store.entity(name, key);
                     return Ok(ResolvedValue::nullable_object(
-                        entity.map(|fields| self.child(name.to_string(), fields)),
+                        entity.map(|fields| self.child(name.to_owned(), fields)),
                     ));
                 }
                 _ => {}

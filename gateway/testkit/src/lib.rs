@@ -6,15 +6,20 @@
 //! - `subgraph.rs`: one subgraph: SDL and JSON in, GraphQL answers out
 //! - `data.rs`: how JSON stands for objects, arguments, errors and entities
 //! - `gateway.rs`: [`TestGateway`]: compose, plan, execute
-//! - `plans.rs`: [`plan_checked`]: the text of a plan
+//! - `plans.rs`: [`plan_checked`]: a plan of an operation
+//! - `oracle.rs`: [`Oracle`]: what an operation must give; `random.rs`: [`Operations`] to try
 //!
 //! A dev-dependency only: nothing here is part of the gateway.
 
 mod data;
 mod gateway;
+mod oracle;
 mod plans;
+mod random;
 mod subgraph;
 
 pub use gateway::{InMemory, TestGateway};
+pub use oracle::Oracle;
 pub use plans::{compose, plan_checked};
+pub use random::{Operations, VARIABLES};
 pub use subgraph::TestSubgraph;

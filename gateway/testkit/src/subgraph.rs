@@ -3,6 +3,8 @@
 //! In: federation SDL, data, and GraphQL requests as a transport sends them. Out: GraphQL responses as bytes.
 //! Elsewhere: the data's notation (`data.rs`).
 
+use std::collections::{HashMap, HashSet};
+
 use apollo_compiler::ast::OperationType;
 use apollo_compiler::resolvers::Execution;
 use apollo_compiler::response::JsonMap;
@@ -50,11 +52,9 @@ struct Request {
 
 impl Server {
     pub(crate) fn new(subgraph: &TestSubgraph) -> Self {
-        Self {
-            name: subgraph.name.clone(),
-            schema: executable_schema(&subgraph.sdl),
-            store: Store(subgraph.data.clone()),
-        }
+        let schema = executable_schema(&subgraph.sdl);
+        let store = Store { data: subgraph.data.clone(), required: required_fields(&schema) };
+        Self { name: subgraph.name.clone(), schema, store }
     }
 
     /// Answers a query or a mutation; for a subscription, its first event.
@@ -81,7 +81,7 @@ impl Server {
             return vec![refusal("one operation is expected")];
         };
         let root = operation.object_type().as_str();
-        let fields = self.store.0.get(root).and_then(Json::as_object).cloned().unwrap_or_default();
+        let fields = self.store.data.get(root).and_then(Json::as_object).cloned().unwrap_or_default();
         let roots = if operation.operation_type == OperationType::Subscription {
             one_for_each_event(&fields)
         } else {
@@ -141,4 +141,22 @@ fn executable_schema(sdl: &str) -> Valid<Schema> {
         )
     };
     Valid::assume_valid(with(&additions))
+}
+
+/// By type, the external fields that some field of it `@requires`.
+fn required_fields(schema: &Schema) -> HashMap<String, HashSet<String>> {
+    let objects = schema.types.values().filter_map(|found| found.as_object());
+    objects
+        .map(|object| {
+            let requires = object.fields.values().flat_map(|field| field.directives.get_all("requires"));
+            let sets =
+                requires.filter_map(|directive| directive.specified_argument_by_name("fields")?.as_str());
+            let words: HashSet<_> =
+                sets.flat_map(|set| set.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+            let external = object.fields.values().filter(|field| field.directives.has("external"));
+            let required =
+                external.map(|field| field.name.to_string()).filter(|name| words.contains(name.as_str()));
+            (object.name.to_string(), required.collect())
+        })
+        .collect()
 }
