@@ -17,7 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use http::header::{HeaderName, HeaderValue};
-use kopitiam_engine::{DocumentLimits, EngineSettings};
+use kopitiam_engine::{AnswerLimits, DocumentLimits, EngineSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,10 @@ pub struct LimitsConfig {
     pub document_recursion_max: usize,
     /// Fields of a document after each fragment spread is replaced by the fragment.
     pub expanded_selections_max: u64,
+    /// Nesting of a subgraph's answer.
+    pub answer_depth_max: u32,
+    /// Errors in one response; when there are more, a last one says so.
+    pub errors_max: usize,
     /// How many operations' plans are kept.
     pub plan_cache_entries: usize,
 }
@@ -235,6 +239,8 @@ impl Default for LimitsConfig {
             document_tokens_max: engine.limits.tokens_max,
             document_recursion_max: engine.limits.recursion_max,
             expanded_selections_max: engine.limits.expanded_selections_max,
+            answer_depth_max: engine.answers.depth_max,
+            errors_max: engine.answers.errors_max,
             plan_cache_entries: engine.plan_cache_entries,
         }
     }
@@ -278,7 +284,7 @@ impl Config {
         options.listen = self.listen;
         options.dev = self.dev;
         options.http = self.http.settings();
-        options.engine = self.limits.settings(self.introspection);
+        options.engine = self.limits.settings(self.introspection, self.subgraphs.answer_bytes_max());
         options.jwt = self
             .jwt
             .issuers
@@ -322,7 +328,7 @@ impl HttpConfig {
 }
 
 impl LimitsConfig {
-    fn settings(&self, introspection: bool) -> EngineSettings {
+    fn settings(&self, introspection: bool, answer_bytes_max: usize) -> EngineSettings {
         EngineSettings {
             introspection,
             plan_cache_entries: self.plan_cache_entries,
@@ -332,8 +338,20 @@ impl LimitsConfig {
                 recursion_max: self.document_recursion_max,
                 expanded_selections_max: self.expanded_selections_max,
             },
-            ..EngineSettings::default()
+            answers: AnswerLimits {
+                bytes_max: u32::try_from(answer_bytes_max).unwrap_or(u32::MAX),
+                depth_max: self.answer_depth_max,
+                errors_max: self.errors_max,
+            },
         }
+    }
+}
+
+impl SubgraphsConfig {
+    /// The largest answer that any subgraph may give; each one's own limit is the transport's affair.
+    fn answer_bytes_max(&self) -> usize {
+        let own = self.by_name.values().chain([&self.all]).filter_map(|subgraph| subgraph.response_bytes_max);
+        own.max().unwrap_or(0).max(SubgraphLimits::default().response_bytes_max)
     }
 }
 

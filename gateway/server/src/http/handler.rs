@@ -13,7 +13,7 @@ use axum::extract::State;
 use futures::stream::{self, StreamExt};
 use http::request::Parts;
 use http::{Method, Request as HttpRequest, Response as HttpResponse};
-use kopitiam_engine::{OperationKind, Prepared, Request, Response};
+use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
 
 use super::access_log::{CorrelationId, Logged};
 use super::app::App;
@@ -71,11 +71,15 @@ async fn answer_request(
     let request = if is_get {
         request::from_uri(&parts.uri)?
     } else {
-        request::from_json(&request::read_body(body, app.http.body_bytes_max, app.http.body_timeout).await?)?
+        let body = request::read_body(&parts.headers, body, app.http.body_bytes_max, app.http.body_timeout);
+        request::from_json(&body.await?)?
     };
     let prepared = match app.engine.prepare(&request) {
         Ok(prepared) => prepared,
-        Err(refused) => return Ok(single(app, accepted, refused)),
+        Err(refused) => {
+            logged.code = Some(refusal_name(refused.outcome));
+            return Ok(single(app, accepted, refused));
+        }
     };
     logged.kind = Some(prepared.kind());
     logged.operation_name = prepared.operation_name().map(str::to_owned);
@@ -92,6 +96,17 @@ async fn answer_request(
         tokio::time::timeout_at(deadline.into(), app.engine.execute(&prepared, &request, &context));
     let response = executed.await.map_err(|_| Refusal::RequestTimeout)?;
     Ok(single(app, accepted, response))
+}
+
+/// How far a refused document got, for the log; the codes of its errors are in the body.
+fn refusal_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::ParseError => "PARSE_ERROR",
+        Outcome::ValidationError => "VALIDATION_ERROR",
+        Outcome::VariableError => "VARIABLE_ERROR",
+        Outcome::PlanError => "PLAN_ERROR",
+        Outcome::Executed => "EXECUTED",
+    }
 }
 
 async fn authenticate(app: &App, parts: &Parts) -> Result<Option<Verified>, Refusal> {

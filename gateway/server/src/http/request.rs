@@ -7,15 +7,19 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::body::HttpBody;
 use axum::extract::Query;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::Uri;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
+use http_body_util::BodyExt;
 use kopitiam_engine::{Request, Variables};
 use serde::Deserialize;
 
 use super::encode::Refusal;
+
+/// How much of a body beyond the limit is still taken from the network before the connection is cut.
+const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The parameters of a GET request (GraphQL over HTTP, section 5.3).
 #[derive(Deserialize)]
@@ -80,13 +84,36 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// [`Refusal::BodyTooLarge`], [`Refusal::BodyTimeout`], or [`Refusal::BadRequest`] when the connection broke.
-pub(crate) async fn read_body(body: Body, bytes_max: usize, timeout: Duration) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { bytes_max }),
-        Ok(Err(_)) => Err(Refusal::BadRequest("the request body ended early".to_owned())),
-        Err(_) => Err(Refusal::BodyTimeout),
+pub(crate) async fn read_body(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+    timeout: Duration,
+) -> Result<Bytes, Refusal> {
+    // The client waits to be asked for the body: it is not.
+    if headers.contains_key(EXPECT) && body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX)
+    {
+        return Err(Refusal::BodyTooLarge { bytes_max });
     }
+    tokio::time::timeout(timeout, collect(body, bytes_max)).await.map_err(|_| Refusal::BodyTimeout)?
+}
+
+/// What exceeds the limit is read on and dropped, within bounds: many clients read the answer only after they have
+/// sent everything, and would see a broken connection instead of it.
+async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+    let mut kept = BytesMut::new();
+    let mut total = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::BadRequest("the request body ended early".to_owned()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        total += data.len();
+        if total <= bytes_max {
+            kept.extend_from_slice(&data);
+        } else if total > DISCARDED_BYTES_MAX {
+            break;
+        }
+    }
+    if total > bytes_max { Err(Refusal::BodyTooLarge { bytes_max }) } else { Ok(kept.freeze()) }
 }
 
 /// Reads a JSON body.

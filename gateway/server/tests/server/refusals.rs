@@ -39,6 +39,23 @@ async fn a_body_beyond_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_a_giant_body_to_its_end_still_gets_the_answer() {
+    let gateway = start(in_process()).await;
+    let mut socket = TcpStream::connect(gateway.address).await.unwrap();
+    let body = vec![b' '; 8 * 1024 * 1024];
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&body).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_graphql_request_is_refused() {
     let gateway = start(in_process()).await;
     let deep =
