@@ -8,6 +8,7 @@ import type { Theme } from '@/features/theme/theme';
 import type { Viewer } from '@/lib/session/session';
 import { Icon } from '@/ui/icon';
 import { Logo } from './logo';
+import { Menu } from './menu';
 
 export function Header({ viewer, theme }: { viewer: Viewer | null; theme: Theme }) {
   return (
@@ -78,15 +79,17 @@ function SignInLink() {
 function AccountMenu({ viewer }: { viewer: Viewer }) {
   const link = 'block rounded-lg px-3 py-2.5 hover:bg-raised';
   return (
-    // Works without a script; a named group closes its siblings, and following a link loads a new page.
-    <details className="group relative" name="header-menu">
-      <summary
-        className="icon-button list-none md:w-auto md:gap-2 md:px-3 [&::-webkit-details-marker]:hidden"
-        aria-label={`Account of ${viewer.username}`}
-      >
-        <Icon name="user" />
-        <span className="hidden max-w-32 truncate font-semibold md:inline">{viewer.username}</span>
-      </summary>
+    <Menu
+      label={`Account of ${viewer.username}`}
+      summary={
+        <>
+          <Icon name="user" />
+          <span className="hidden max-w-32 truncate font-semibold md:inline">
+            {viewer.username}
+          </span>
+        </>
+      }
+    >
       <div className="card absolute right-0 z-30 mt-1 w-56 p-2 shadow-lift">
         <p className="truncate px-3 py-2 text-sm text-muted">Signed in as {viewer.username}</p>
         <Link href="/orders" className={link}>
@@ -106,6 +109,6 @@ function AccountMenu({ viewer }: { viewer: Viewer }) {
           </button>
         </form>
       </div>
-    </details>
+    </Menu>
   );
 }
