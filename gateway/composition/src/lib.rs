@@ -73,7 +73,10 @@ pub fn compose(subgraphs: &[Subgraph]) -> Result<Composed, Vec<Diagnostic>> {
     if !errors.is_empty() {
         return Err(errors);
     }
-    ingest::one::upgrade(&mut schemas);
+    let errors = ingest::one::upgrade(&mut schemas);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     let (mut merged, errors, mut hints) = merge::merge(&schemas);
     if !errors.is_empty() {
         return Err(errors);

@@ -67,6 +67,7 @@ pub(super) fn read(document: &Document, reader: &Reader<'_>, problems: &mut Prob
             links.specs.push(spec);
         }
     }
+    require_versions(&links, problems);
     links.names.insert(link_name, Fed::Link);
     name_directives(&mut links, problems);
     links
@@ -118,6 +119,11 @@ fn read_spec(application: &Node<Directive>, reader: &Reader<'_>, problems: &mut 
     };
     let default_name = identity.rsplit('/').next().unwrap_or(identity).to_owned();
     let alias = text_argument(application, "as");
+    if let Some(alias) = alias.filter(|alias| alias.contains("__") || alias.ends_with('_')) {
+        let message =
+            format!("cannot link \"{identity}\" as \"{alias}\", which contains \"__\" or ends in \"_\"");
+        problems.add("INVALID_LINK_DIRECTIVE_USAGE", message, place);
+    }
     let imports = application
         .arguments
         .iter()
@@ -155,6 +161,19 @@ fn split_url(url: &str) -> Result<(&str, Option<(u32, u32)>), String> {
             Err(format!("expected a version (of the form v1.2) at the end of \"{url}\", got \"{last}\""))
         }
         None => Ok((trimmed, None)),
+    }
+}
+
+/// Where federation is linked, every link must say its version; elsewhere `@link` may mean something else.
+fn require_versions(links: &Links, problems: &mut Problems) {
+    if !links.specs.iter().any(|spec| spec.identity == FEDERATION) {
+        return;
+    }
+    for spec in links.specs.iter().filter(|spec| spec.version.is_none()) {
+        let last = spec.url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let message =
+            format!("expected a version (of the form v1.2) at the end of \"{}\", got \"{last}\"", spec.url);
+        problems.add("INVALID_LINK_IDENTIFIER", message, spec.place);
     }
 }
 
@@ -197,7 +216,7 @@ fn name_directives(links: &mut Links, problems: &mut Problems) {
         if spec.identity == FEDERATION {
             name_federation(links, spec, problems);
         } else if spec.identity == LINK {
-            if !matches!(spec.version, Some((1, _))) {
+            if spec.version != Some((1, 0)) {
                 problems.add(
                     "UNKNOWN_LINK_VERSION",
                     format!("unknown version of @link: \"{}\"", spec.url),

@@ -5,11 +5,16 @@
 
 use apollo_compiler::Name;
 
+use crate::diagnostic::Diagnostic;
 use crate::field_set::Selection;
 use crate::model::SubgraphSchema;
 
 /// Corrects the facts of Federation 1 subgraphs and drops what they never use.
-pub(crate) fn upgrade(schemas: &mut [SubgraphSchema]) {
+///
+/// # Errors
+/// A type that holds nothing but unused external fields, and is referred to.
+pub(crate) fn upgrade(schemas: &mut [SubgraphSchema]) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
     let keys: Vec<(usize, Name, Vec<Name>)> = schemas
         .iter()
         .enumerate()
@@ -33,9 +38,10 @@ pub(crate) fn upgrade(schemas: &mut [SubgraphSchema]) {
                 }
             }
         }
-        drop_unused_externals(schema);
+        errors.extend(drop_unused_externals(schema));
         schema.index_implementations();
     }
+    errors
 }
 
 fn top_fields(selections: &[Selection]) -> Vec<Name> {
@@ -48,7 +54,7 @@ fn top_fields(selections: &[Selection]) -> Vec<Name> {
         .collect()
 }
 
-fn drop_unused_externals(schema: &mut SubgraphSchema) {
+fn drop_unused_externals(schema: &mut SubgraphSchema) -> Vec<Diagnostic> {
     let mut dropped: Vec<(Name, Name)> = Vec::new();
     for ty in schema.types.values() {
         for field in ty.fields.values().filter(|field| field.facts.external() && !field.facts.used()) {
@@ -59,13 +65,29 @@ fn drop_unused_externals(schema: &mut SubgraphSchema) {
             }
         }
     }
-    for (ty, field) in dropped {
-        let emptied = schema.types.get_mut(&ty).is_some_and(|ty| {
-            ty.fields.shift_remove(&field);
-            ty.fields.is_empty()
-        });
-        if emptied {
-            schema.types.shift_remove(&ty);
+    let mut emptied: Vec<Name> = Vec::new();
+    for (name, field) in dropped {
+        let Some(ty) = schema.types.get_mut(&name) else { continue };
+        ty.fields.shift_remove(&field);
+        if ty.fields.is_empty() {
+            emptied.push(name);
         }
     }
+    emptied.into_iter().filter_map(|name| drop_type(schema, &name)).collect()
+}
+
+/// Drops a type without fields, which nothing may refer to.
+fn drop_type(schema: &mut SubgraphSchema, name: &Name) -> Option<Diagnostic> {
+    let ty = schema.types.shift_remove(name)?;
+    let referred = schema.types.values().any(|other| {
+        other.members.contains_key(name)
+            || other.fields.values().any(|field| field.ty.inner_named_type() == name)
+    });
+    referred.then(|| {
+        let message = format!(
+            "[{}] type \"{name}\" contains only external fields that are not used in any federation directive",
+            schema.name
+        );
+        Diagnostic::error("TYPE_WITH_ONLY_UNUSED_EXTERNAL", message).at([schema.location(ty.place)])
+    })
 }

@@ -69,7 +69,7 @@ fn federation_definitions(merger: &Merger<'_>, merged: &mut Merged) {
         let purpose =
             if spec.purpose.is_empty() { String::new() } else { format!(", for: {}", spec.purpose) };
         merged.links.push(format!(
-            "@link(url: \"https://specs.apollo.dev/{}/{}\"{import}{purpose})",
+            "@link(url: \"https://specs.apollo.dev/{}/{}\"{purpose}{import})",
             spec.spec, spec.version
         ));
     }
@@ -80,6 +80,10 @@ fn federation_definitions(merger: &Merger<'_>, merged: &mut Merged) {
             format!(", import: [{}]", imports_of_cost.join(", "))
         };
         merged.links.push(format!("@link(url: \"https://specs.apollo.dev/cost/v0.1\"{import})"));
+    }
+    if used.contains(&Fed::ListSize) && !used.contains(&Fed::Cost) {
+        let cost = Fed::Cost.merged().expect("@cost is merged");
+        merged.definitions.insert(Fed::Cost.name().to_owned(), cost.definition());
     }
     if used.contains(&Fed::Context) {
         merged.definitions.insert(
@@ -103,7 +107,9 @@ fn import_text(original: &str, local: &str) -> String {
 }
 
 /// One link per specification, with the newest version any subgraph uses.
-fn composed_definitions(merger: &Merger<'_>, merged: &mut Merged) {
+fn composed_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
+    refuse_hidden_arguments(merger);
+    require_newest_definitions(merger);
     let mut links: IndexMap<&str, ((u32, u32), &str, Vec<String>)> = IndexMap::new();
     for (local, composed) in &merger.names.composed {
         let entry = links
@@ -121,6 +127,52 @@ fn composed_definitions(merger: &Merger<'_>, merged: &mut Merged) {
     }
     for (_, url, imports) in links.into_values() {
         merged.links.push(format!("@link(url: \"{url}\", import: [{}])", imports.join(", ")));
+    }
+}
+
+/// A directive of a specification is the same for everyone: nothing of it can be hidden.
+fn refuse_hidden_arguments(merger: &mut Merger<'_>) {
+    let mut found = Vec::new();
+    for local in merger.names.composed.keys() {
+        for (index, schema) in merger.schemas.iter().enumerate() {
+            let Some((definition, place)) = schema.definitions.get(local.as_str()) else { continue };
+            let hidden = schema.local_names.get(&Fed::Inaccessible).is_some_and(|inaccessible| {
+                definition.arguments.iter().any(|argument| argument.directives.has(inaccessible))
+            });
+            if hidden {
+                found.push((
+                    format!("core feature directive \"@{local}\" cannot use @inaccessible"),
+                    index,
+                    *place,
+                ));
+            }
+        }
+    }
+    for (message, index, place) in found {
+        merger.error("DISALLOWED_INACCESSIBLE", message, [(index, place)]);
+    }
+}
+
+/// Whoever links the newest version of a specification defines all that is composed of it.
+fn require_newest_definitions(merger: &mut Merger<'_>) {
+    let composed = &merger.names.composed;
+    let mut found = Vec::new();
+    for (local, one) in composed {
+        let newest = composed
+            .values()
+            .filter(|other| other.identity == one.identity)
+            .max_by_key(|other| other.version)
+            .unwrap_or(one);
+        let schema = &merger.schemas[newest.subgraph];
+        if !schema.definitions.contains_key(local.as_str()) {
+            found.push(format!(
+                "core feature \"{}\" in subgraph \"{}\" does not have a directive definition for \"@{local}\"",
+                newest.url, schema.name
+            ));
+        }
+    }
+    for message in found {
+        merger.error("DIRECTIVE_COMPOSITION_ERROR", message, []);
     }
 }
 

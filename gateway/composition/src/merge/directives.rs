@@ -12,7 +12,7 @@ use super::Merger;
 use super::model::MergedDirective;
 use crate::auth::{alternatives, both, literal};
 use crate::federation::Fed;
-use crate::model::{Applied, Meaning, SubgraphSchema};
+use crate::model::{Applied, Meaning, SubgraphSchema, has};
 
 /// Directives that travel to the supergraph besides the built-in ones.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ pub(super) fn collect_names(merger: &mut Merger<'_>) -> Names {
             .enumerate()
             .filter_map(|(index, schema)| {
                 let local = schema.local_names.get(&row.fed)?;
-                (!local.contains("__")).then(|| (index, format!("@{local}")))
+                (!local.contains("__") || applies(schema, row.fed)).then(|| (index, format!("@{local}")))
             })
             .collect();
         let Some((_, first)) = given.first() else { continue };
@@ -67,13 +67,47 @@ pub(super) fn collect_names(merger: &mut Merger<'_>) -> Names {
     names
 }
 
+/// The directive is applied somewhere in the subgraph.
+fn applies(schema: &SubgraphSchema, fed: Fed) -> bool {
+    has(&schema.schema_directives, fed)
+        || schema.types.values().any(|ty| {
+            has(&ty.directives, fed)
+                || ty.inputs.values().any(|input| has(&input.directives, fed))
+                || ty.values.values().any(|value| has(&value.directives, fed))
+                || ty.fields.values().any(|field| {
+                    has(&field.directives, fed)
+                        || field.arguments.values().any(|argument| has(&argument.directives, fed))
+                })
+        })
+}
+
 fn collect_composed(merger: &mut Merger<'_>, names: &mut Names, index: usize) {
     let schema = &merger.schemas[index];
     for applied in schema.schema_directives.iter().filter(|applied| applied.is(Fed::ComposeDirective)) {
-        if let Err(message) = compose_one(schema, index, applied, names) {
+        let conflict = applied.text("name").and_then(|name| conflicting(merger.schemas, index, name));
+        let result = match conflict {
+            Some(message) => Err(message),
+            None => compose_one(schema, index, applied, names),
+        };
+        if let Err(message) = result {
             merger.error("DIRECTIVE_COMPOSITION_ERROR", message, [(index, applied.place)]);
         }
     }
+}
+
+/// An author's directive may not take the name that a federation directive has in another subgraph.
+fn conflicting(schemas: &[SubgraphSchema], index: usize, given: &str) -> Option<String> {
+    let local = given.strip_prefix('@')?;
+    if schemas[index].local_names.values().any(|name| name == local) {
+        return None;
+    }
+    let other = schemas.iter().find(|schema| {
+        schema.local_names.iter().any(|(fed, name)| fed.merged().is_some() && name == local)
+    })?;
+    Some(format!(
+        "directive \"{given}\" in subgraph \"{}\" cannot be composed because it conflicts with the federation directive of that name in subgraph \"{}\"",
+        schemas[index].name, other.name
+    ))
 }
 
 fn compose_one(

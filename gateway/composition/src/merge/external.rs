@@ -1,17 +1,25 @@
 //! An `@external` declaration must agree with the field it stands for.
 
+use apollo_compiler::ast::Type;
+
 use super::Merger;
 use super::fields::Source;
 use super::model::MergedField;
+use super::references::all_equal;
 
 impl Merger<'_> {
     pub(super) fn check_externals(&mut self, coordinate: &str, sources: &[Source<'_>], merged: &MergedField) {
-        let (external, own): (Vec<&Source<'_>>, Vec<&Source<'_>>) =
-            sources.iter().partition(|source| source.field.facts.external());
+        let external: Vec<&Source<'_>> =
+            sources.iter().filter(|source| source.field.facts.external()).collect();
+        // Where the owners differ among themselves, a declaration may follow one that says more than the merged type.
+        let owners: Vec<&Type> = sources
+            .iter()
+            .filter(|source| !source.field.facts.external())
+            .map(|source| &source.field.ty)
+            .collect();
+        let owners_agree = all_equal(&owners);
         let types_differ = external.iter().any(|source| {
-            source.field.ty != merged.ty
-                && !self.is_subtype(&merged.ty, &source.field.ty)
-                && !own.iter().any(|other| other.field.ty == source.field.ty)
+            source.field.ty != merged.ty && (owners_agree || !self.is_subtype(&merged.ty, &source.field.ty))
         });
         if types_differ {
             let values = self.by_value(sources.iter().map(|source| (source.subgraph, &source.field.ty)));

@@ -80,6 +80,13 @@ fn add(
         );
         merger.error("OVERRIDE_LABEL_INVALID", message, here);
     }
+    if ty.interface_object {
+        let message = format!(
+            "@override is not supported on fields of @interfaceObject types: it cannot be used on field \"{coordinate}\" on subgraph \"{name}\""
+        );
+        merger.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", message, here);
+        return;
+    }
     if let Some(directive) = colliding(field) {
         let message = format!(
             "@override cannot be used on field \"{coordinate}\" on subgraph \"{name}\" since it is marked with directive \"@{}\"",

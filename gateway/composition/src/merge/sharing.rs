@@ -4,7 +4,8 @@ use super::Merger;
 use super::fields::Source;
 use super::model::MergedType;
 use super::overrides::Fate;
-use crate::model::Place;
+use crate::federation::Fed;
+use crate::model::{Place, has};
 
 impl Merger<'_> {
     /// A field that several subgraphs resolve must be shareable in each of them.
@@ -16,6 +17,15 @@ impl Merger<'_> {
             .collect();
         let selfish: Vec<&Source<'_>> =
             resolving.iter().copied().filter(|source| !source.field.facts.shareable()).collect();
+        if parent.name == "Subscription"
+            && sources.iter().any(|source| has(&source.field.directives, Fed::Shareable))
+        {
+            let message = format!(
+                "field \"{coordinate}\" of the root subscription object cannot be marked as shareable"
+            );
+            self.error("INVALID_FIELD_SHARING", message, sources.iter().map(Source::at).collect::<Vec<_>>());
+            return;
+        }
         if resolving.len() < 2 || selfish.is_empty() {
             return;
         }
@@ -24,11 +34,9 @@ impl Merger<'_> {
         } else {
             self.named(selfish.iter().map(|source| source.subgraph))
         };
-        let subscription =
-            if parent.name == "Subscription" { " (root subscription fields cannot be shared)" } else { "" };
         let message = format!(
             "non-shareable field \"{coordinate}\" is resolved from multiple subgraphs: it is resolved from {} and \
-             defined as non-shareable in {which}{subscription}",
+             defined as non-shareable in {which}",
             self.named(resolving.iter().map(|source| source.subgraph)),
         );
         let places: Vec<(usize, Place)> = resolving.iter().map(|source| source.at()).collect();

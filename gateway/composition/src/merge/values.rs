@@ -40,6 +40,7 @@ pub(super) fn merge_union(merger: &mut Merger<'_>, merged: &mut MergedType, decl
 
 pub(super) fn merge_input(merger: &mut Merger<'_>, merged: &mut MergedType, declarations: &Sources<'_>) {
     let names: IndexSet<&Name> = declarations.iter().flat_map(|(_, ty)| ty.inputs.keys()).collect();
+    let errors_before = merger.errors.len();
     for name in names {
         let coordinate = format!("{}.{name}", merged.name);
         let declared: Vec<(usize, &InputDef)> =
@@ -63,7 +64,7 @@ pub(super) fn merge_input(merger: &mut Merger<'_>, merged: &mut MergedType, decl
             merged.inputs.insert(name.clone(), input);
         }
     }
-    if merged.inputs.is_empty() {
+    if merged.inputs.is_empty() && merger.errors.len() == errors_before {
         let message = format!(
             "none of the fields of input object type \"{}\" are defined in all the subgraphs defining that type: as only \
              common fields are merged, this would result in an empty type",

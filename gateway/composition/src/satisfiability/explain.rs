@@ -15,7 +15,10 @@ const REASONS_MAX: usize = 12;
 
 impl Walk<'_> {
     pub(super) fn explain(&mut self, position: &Position, field: &MergedField) -> Diagnostic {
-        let query = self.query(position, field);
+        let composite =
+            self.merged.types.get(field.ty.inner_named_type()).is_some_and(|ty| ty.kind.is_composite());
+        let below = if composite { " { ... }" } else { "" };
+        let query = self.query(position, &format!("{}{below}", call(self.merged, &position.ty, &field.name)));
         let reasons = self.reasons(position, field);
         let message = format!(
             "the following supergraph API query:\n{query}\ncannot be satisfied by the subgraphs because:\n{}",
@@ -33,8 +36,36 @@ impl Walk<'_> {
         Diagnostic::error("SATISFIABILITY_ERROR", message).at(locations)
     }
 
-    /// The query from the root to the field.
-    fn query(&self, position: &Position, field: &MergedField) -> String {
+    /// No subgraph tells which implementation an interface object is.
+    pub(super) fn explain_unknown_type(&self, position: &Position) -> Diagnostic {
+        let query = self.query(position, "...");
+        let reasons: Vec<String> = position
+            .places
+            .iter()
+            .map(|place| {
+                format!(
+                    "- from subgraph \"{}\": no subgraph can be reached to resolve the implementation type of @interfaceObject type \"{}\".",
+                    self.moves.schemas[place.subgraph].name, place.ty
+                )
+            })
+            .collect();
+        let message = format!(
+            "the following supergraph API query:\n{query}\ncannot be satisfied by the subgraphs because:\n{}",
+            reasons.join("\n")
+        );
+        let locations: Vec<Location> = position
+            .places
+            .iter()
+            .filter_map(|place| {
+                let schema = &self.moves.schemas[place.subgraph];
+                Some(schema.location(schema.types.get(&place.ty)?.place))
+            })
+            .collect();
+        Diagnostic::error("SATISFIABILITY_ERROR", message).at(locations)
+    }
+
+    /// The query from the root to the position, with a last line.
+    fn query(&self, position: &Position, last: &str) -> String {
         let mut path: Vec<&Step> = Vec::new();
         let mut at = position.step;
         while let Some(index) = at {
@@ -60,11 +91,7 @@ impl Walk<'_> {
                 indent.push_str("  ");
             }
         }
-        let composite =
-            self.merged.types.get(field.ty.inner_named_type()).is_some_and(|ty| ty.kind.is_composite());
-        let below =
-            if composite { " {\n".to_owned() + &indent + "  ...\n" + &indent + "}" } else { String::new() };
-        lines.push(format!("{indent}{}{below}", call(self.merged, &position.ty, &field.name)));
+        lines.push(format!("{indent}{last}"));
         closing.reverse();
         lines.extend(closing);
         lines.join("\n")

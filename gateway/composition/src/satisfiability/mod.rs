@@ -117,6 +117,15 @@ impl Walk<'_> {
 
     fn visit_later(&mut self, ty: Name, places: Vec<Place>, step: Option<usize>) {
         let reachable = self.moves.reachable(&ty, PlaceSet::new(places));
+        // Only interface objects: which implementation it is must be found out somewhere.
+        if !reachable.iter().any(|place| place.ty == ty) {
+            let position = Position { ty, places: reachable, step };
+            if self.failed.insert((position.ty.clone(), apollo_compiler::name!("__typename"))) {
+                let error = self.explain_unknown_type(&position);
+                self.errors.push(error);
+            }
+            return;
+        }
         if self.seen.insert((ty.clone(), reachable.clone())) {
             self.queue.push_back(Position { ty, places: reachable, step });
         }

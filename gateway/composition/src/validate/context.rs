@@ -6,6 +6,7 @@ use apollo_compiler::Name;
 use apollo_compiler::ast::{Type, Value};
 use indexmap::IndexMap;
 
+use super::facts::visit;
 use crate::federation::Fed;
 use crate::field_set::{FieldSet, Selection, print};
 use crate::ingest::Problems;
@@ -33,8 +34,28 @@ pub(super) fn resolve(schema: &mut SubgraphSchema, problems: &mut Problems) {
         }
     }
     for (ty, field, arguments) in found {
+        for argument in &arguments {
+            mark_selected(schema, &contexts, argument);
+        }
         if let Some(field) = schema.field_mut(&ty, &field) {
             field.context_arguments = arguments;
+        }
+    }
+}
+
+/// What a context selects is used: it may be `@external` where it is set.
+fn mark_selected(schema: &mut SubgraphSchema, contexts: &Contexts, argument: &ContextArgument) {
+    let Ok(fields) = FieldSet::parse(&argument.selection) else { return };
+    let name = argument.context.rsplit("__").next().unwrap_or_default();
+    let mut marks: Vec<(Name, Name)> = Vec::new();
+    for setter in contexts.get(name).into_iter().flatten() {
+        for object in schema.runtime_types(setter) {
+            visit(schema, &object, &fields, &mut |parent, field| marks.push((parent.clone(), field.clone())));
+        }
+    }
+    for (parent, field) in marks {
+        if let Some(field) = schema.field_mut(&parent, &field) {
+            field.facts.required = true;
         }
     }
 }

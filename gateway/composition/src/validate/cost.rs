@@ -76,12 +76,18 @@ fn check_list_size(
     }
     let parent = field.ty.inner_named_type();
     for name in sized {
-        let good = !field.ty.is_list() && schema.field(parent, name).is_some_and(|inner| inner.ty.is_list());
-        if !good {
-            complain(
+        match schema.field(parent, name) {
+            None => complain(
                 "LIST_SIZE_INVALID_SIZED_FIELD",
-                format!("sized field \"{name}\" of \"{coordinate}\" is not a list field of \"{parent}\""),
-            );
+                format!("sized field \"{name}\" of \"{coordinate}\" is not a field of \"{parent}\""),
+            ),
+            Some(inner) if !inner.ty.is_list() => {
+                complain(
+                    "LIST_SIZE_APPLIED_TO_NON_LIST",
+                    format!("sized field \"{parent}.{name}\" is not a list"),
+                );
+            }
+            Some(_) => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `@key`, `@provides` and `@requires`: their field sets must parse, exist and be of the right sort.
 //!
-//! Out: `keys`, `provides` and `requires` of the model. An application with an error is left out of the model.
+//! Out: `keys`, `provides` and `requires` of the model. An application that cannot be parsed is left out.
 //! Federation 1 is forgiving: what it ignores is ignored here.
 
 use apollo_compiler::Name;
@@ -230,7 +230,7 @@ fn field_uses(
     found
 }
 
-/// Parses and checks one application; `None` when it has an error.
+/// Parses and checks one application; `None` when it cannot be parsed. Wrong field sets still count as uses of fields.
 fn check(
     schema: &SubgraphSchema,
     codes: &Codes,
@@ -256,9 +256,8 @@ fn check(
     };
     let mut checker = Checker { schema, codes, complaints: Vec::new() };
     checker.selections(parent, &fields.selections, false);
-    let failed = !checker.complaints.is_empty();
     checker.complaints.into_iter().for_each(complain);
-    (!failed).then_some((text, fields))
+    Some((text, fields))
 }
 
 /// Federation 1 servers printed lists and bare names too.

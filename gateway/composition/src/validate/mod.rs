@@ -2,11 +2,13 @@
 //!
 //! In: the schemas as read. Out: the same schemas with field sets parsed and facts about fields filled in, and errors.
 //! Modules: [`facts`] (what directives say about fields), [`field_sets`] (`@key`, `@requires`, `@provides`),
-//! [`usage`] (where directives may stand), [`context`] (`@context`, `@fromContext`), [`cost`] (`@cost`, `@listSize`).
+//! [`usage`] (where directives may stand), [`context`] (`@context`, `@fromContext`), [`cost`] (`@cost`, `@listSize`),
+//! [`defaults`] (default values).
 //! Elsewhere: rules that need several subgraphs (`merge`).
 
 mod context;
 mod cost;
+mod defaults;
 mod facts;
 mod field_sets;
 mod usage;
@@ -25,8 +27,9 @@ pub(crate) fn subgraph(schema: &mut SubgraphSchema) -> Vec<Diagnostic> {
     field_sets::provides(schema, &mut problems);
     field_sets::requires(schema, &mut problems);
     facts::mark_uses(schema);
-    usage::check(schema, &mut problems);
     context::resolve(schema, &mut problems);
+    usage::check(schema, &mut problems);
     cost::check(schema, &mut problems);
+    defaults::check(schema, &mut problems);
     problems.into_found()
 }

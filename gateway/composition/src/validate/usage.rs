@@ -8,7 +8,7 @@ use crate::model::{Applied, FieldDef, Kind, SubgraphSchema, TypeDef, find, has};
 
 pub(super) fn check(schema: &SubgraphSchema, problems: &mut Problems) {
     for ty in schema.types.values() {
-        check_type(schema, ty, problems);
+        check_type(ty, problems);
         for field in ty.fields.values() {
             if ty.kind == Kind::Interface {
                 check_interface_field(schema, ty, field, problems);
@@ -19,7 +19,7 @@ pub(super) fn check(schema: &SubgraphSchema, problems: &mut Problems) {
     }
 }
 
-fn check_type(schema: &SubgraphSchema, ty: &TypeDef, problems: &mut Problems) {
+fn check_type(ty: &TypeDef, problems: &mut Problems) {
     for on_extension in [false, true] {
         let shareable = ty
             .directives
@@ -45,22 +45,6 @@ fn check_type(schema: &SubgraphSchema, ty: &TypeDef, problems: &mut Problems) {
     }
     if ty.kind == Kind::Interface || ty.interface_object {
         refuse_authorization(ty, problems);
-    }
-    if schema.version.is_one() && !ty.is_root() && ty.kind == Kind::Object {
-        let only_unused = !ty.fields.is_empty()
-            && ty.fields.values().all(|field| {
-                has(&field.directives, Fed::External)
-                    && field.facts.external()
-                    && !field.facts.used()
-                    && !ty.has_extension
-            });
-        if only_unused {
-            problems.add(
-                "TYPE_WITH_ONLY_UNUSED_EXTERNAL",
-                format!("type \"{}\" contains only external fields that are not used", ty.name),
-                ty.place,
-            );
-        }
     }
 }
 
@@ -114,8 +98,8 @@ fn check_object_field(schema: &SubgraphSchema, ty: &TypeDef, field: &FieldDef, p
     if schema.version.is_one() || ty.kind != Kind::Object {
         return;
     }
-    if let Some(external) = find(&field.directives, Fed::External) {
-        check_external(schema, ty, field, external, &coordinate, problems);
+    if field.facts.marked_external {
+        check_external(schema, ty, field, &coordinate, problems);
     }
     if field.facts.external() {
         for fed in [
@@ -146,11 +130,12 @@ fn check_external(
     schema: &SubgraphSchema,
     ty: &TypeDef,
     field: &FieldDef,
-    external: &Applied,
     coordinate: &str,
     problems: &mut Problems,
 ) {
-    if has(&field.directives, Fed::Provides) {
+    if let Some(external) = find(&field.directives, Fed::External)
+        && has(&field.directives, Fed::Provides)
+    {
         problems.add(
             "EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE",
             format!("cannot have both @provides and @external on field \"{coordinate}\""),
