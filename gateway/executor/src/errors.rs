@@ -32,6 +32,8 @@ pub(crate) enum ErrorCode {
     InvalidValue,
     /// There are more errors than the limit.
     TooManyErrors,
+    /// The response would be larger than the limit.
+    ResponseTooLarge,
 }
 
 impl ErrorCode {
@@ -46,6 +48,7 @@ impl ErrorCode {
             Self::NonNull => "NULL_FOR_NON_NULL",
             Self::InvalidValue => "INVALID_VALUE",
             Self::TooManyErrors => "TOO_MANY_ERRORS",
+            Self::ResponseTooLarge => "RESPONSE_TOO_LARGE",
         }
     }
 }

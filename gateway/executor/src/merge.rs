@@ -61,19 +61,26 @@ pub(crate) enum Entity {
     Failed(CauseId),
 }
 
-/// Merges the entities of one group into their places. `shareable` has one entry for each target. Gives the places
-/// whose entity failed.
+/// Merges the entities of one group into their places; `shareable` says it for each target. Gives the places whose
+/// entity failed, and with `too_many` those for which there is no room.
 pub(crate) fn merge_entities(
     tree: &mut Tree,
     positions: &GroupPositions,
     entities: &[Entity],
     shareable: impl Fn(u32) -> bool,
+    objects_max: usize,
+    too_many: impl FnOnce() -> CauseId,
 ) -> Vec<(NodeId, CauseId)> {
     // The object that stands for a representation at the target being merged, and how often it was used at all:
     // its first use takes the parsed object itself, and places that may not share take copies.
     let mut used: Vec<Option<(u32, NodeId)>> = vec![None; entities.len()];
     let mut failed = Vec::new();
-    for position in &positions.positions {
+    for (done, position) in positions.positions.iter().enumerate() {
+        if tree.object_count() > objects_max {
+            let cause = too_many();
+            failed.extend(positions.positions[done..].iter().map(|position| (position.node, cause)));
+            break;
+        }
         let index = position.representation as usize;
         let original = match entities[index] {
             Entity::Found(node) => node,

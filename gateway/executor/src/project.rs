@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use kopitiam_plan::{Key, ShapeSource};
 
-use crate::errors::{Causes, ErrorList, Frame, Step};
+use crate::AnswerLimits;
+use crate::errors::{Causes, ErrorCode, ErrorList, Frame, Step};
 use crate::nulls::Bubble;
 use crate::program::{FieldShape, Holding, ObjectShapeId, Program};
 use crate::tree::{NodeId, RuntimeType, Tree, Value};
@@ -27,6 +28,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) causes: &'a mut Causes,
     pub(crate) errors: ErrorList,
     pub(crate) out: Vec<u8>,
+    bytes_max: usize,
     /// Where in `out` a shared object already stands, as this selection set wants it.
     written: HashMap<(NodeId, ObjectShapeId), (usize, usize), ahash::RandomState>,
 }
@@ -39,26 +41,31 @@ pub(crate) struct Material<'a> {
     pub(crate) holding: &'a Holding,
     pub(crate) introspection: &'a Introspection,
     pub(crate) causes: &'a mut Causes,
-    pub(crate) errors_max: usize,
+    pub(crate) limits: &'a AnswerLimits,
 }
 
 /// Writes the whole response.
 pub(crate) fn project(material: Material<'_>) -> Bytes {
-    let Material { tree, program, holding, introspection, causes, errors_max } = material;
+    let Material { tree, program, holding, introspection, causes, limits } = material;
     let mut writer = Writer {
         tree,
         program,
         holding,
         introspection,
         causes,
-        errors: ErrorList::new(errors_max),
+        errors: ErrorList::new(limits.errors_max),
         // Client documents rarely ask for less than what was fetched; names and repeated entities add to it.
         out: Vec::with_capacity(tree.answer_bytes() + tree.answer_bytes() / 4 + 256),
+        bytes_max: limits.response_bytes_max,
         written: HashMap::default(),
     };
     writer.out.extend_from_slice(b"{\"data\":");
     let start = writer.out.len();
-    if writer.fields(Tree::ROOT, program.shape.root, None).is_err() {
+    let written = writer.fields(Tree::ROOT, program.shape.root, None);
+    if writer.is_too_large() {
+        return too_large();
+    }
+    if written.is_err() {
         writer.take_back(start);
         writer.out.extend_from_slice(b"null");
     }
@@ -74,7 +81,17 @@ pub(crate) fn project(material: Material<'_>) -> Bytes {
     writer.out.into()
 }
 
+fn too_large() -> Bytes {
+    let message = "The response is too large.";
+    let code = ErrorCode::ResponseTooLarge.as_str();
+    format!(r#"{{"data":null,"errors":[{{"message":"{message}","extensions":{{"code":"{code}"}}}}]}}"#).into()
+}
+
 impl Writer<'_> {
+    fn is_too_large(&self) -> bool {
+        self.bytes_max == 0
+    }
+
     /// Takes back what was written since `start`.
     pub(crate) fn take_back(&mut self, start: usize) {
         self.out.truncate(start);
@@ -117,6 +134,11 @@ impl Writer<'_> {
         shape: ObjectShapeId,
         parent: Option<&Frame<'_>>,
     ) -> Result<(), Bubble> {
+        if self.out.len() >= self.bytes_max {
+            // From here on no object is written, so the rest ends soon.
+            self.bytes_max = 0;
+            return Err(Bubble);
+        }
         self.out.push(b'{');
         let start = self.out.len();
         for field in self.program.shape.fields(shape) {

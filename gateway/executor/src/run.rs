@@ -216,7 +216,12 @@ impl<'a> State<'a> {
                 }
             };
             let shareable = |target: u32| group.targets[target as usize].is_shareable;
-            for (node, cause) in merge::merge_entities(&mut self.tree, positions, &entities, shareable) {
+            let causes = &mut self.causes;
+            let too_many = || causes.add(Cause::of_answer(AnswerError::TooLarge, &fetch.subgraph));
+            let objects_max = self.execution.limits.objects_max;
+            let failed =
+                merge::merge_entities(&mut self.tree, positions, &entities, shareable, objects_max, too_many);
+            for (node, cause) in failed {
                 self.fail(node, group.selection, cause);
             }
         }
@@ -291,7 +296,7 @@ impl<'a> State<'a> {
             holding: &self.holding,
             introspection,
             causes: &mut self.causes,
-            errors_max: limits.errors_max,
+            limits,
         })
     }
 }

@@ -149,6 +149,10 @@ impl Tree {
         list
     }
 
+    pub(crate) fn object_count(&self) -> usize {
+        self.objects.len()
+    }
+
     fn own(&self, node: NodeId) -> &[Slot] {
         let object = &self.objects[node.0 as usize];
         &self.slots[object.start as usize..][..object.len as usize]

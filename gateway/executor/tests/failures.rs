@@ -208,3 +208,33 @@ async fn the_number_of_errors_is_bounded_and_the_last_one_says_so() {
     );
     assert!(response.starts_with(r#"{"data":{"l":[null,null,null,null,null]}"#));
 }
+
+#[tokio::test]
+async fn a_response_that_grows_beyond_all_answers_is_refused() {
+    let plan = PlanBuilder::query("a:[P]{r:[P]{r:[P]{r:[P]{id:ID}}}}")
+        .root("a", "a{__typename id}")
+        .entities("b", &["a"], "P(id)", "r{__typename id}", &[0])
+        .entities("b", &["a.r"], "P(id)", "r{__typename id}", &[1])
+        .entities("b", &["a.r.r"], "P(id)", "r{__typename id}", &[2]);
+    let list: Vec<_> = (0..50).map(|id| format!(r#"{{"__typename":"P","id":"{id}"}}"#)).collect();
+    let list = list.join(",");
+    let script = Script::with(move |subgraph, body| {
+        let count = body["variables"]["representations"].as_array().map_or(0, Vec::len);
+        let entities = vec![format!(r#"{{"r":[{list}]}}"#); count].join(",");
+        Ok(if subgraph == "a" {
+            format!(r#"{{"data":{{"a":[{list}]}}}}"#)
+        } else {
+            format!(r#"{{"data":{{"_entities":[{entities}]}}}}"#)
+        })
+    });
+    let limits = AnswerLimits { response_bytes_max: 1_000_000, ..AnswerLimits::default() };
+    let response = respond_within(&plan, &script, &[], &limits).await;
+    assert_eq!(
+        response,
+        r#"{"data":null,"errors":[{"message":"The response is too large.","extensions":{"code":"RESPONSE_TOO_LARGE"}}]}"#
+    );
+    let limits = AnswerLimits { objects_max: 2_000, ..AnswerLimits::default() };
+    let response = respond_within(&plan, &script, &[], &limits).await;
+    assert_eq!(errors(&response)[0]["extensions"]["code"], "SUBREQUEST_TOO_LARGE");
+    assert!(response.len() < 1_000_000);
+}
