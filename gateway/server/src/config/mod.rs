@@ -342,6 +342,7 @@ impl LimitsConfig {
                 bytes_max: u32::try_from(answer_bytes_max).unwrap_or(u32::MAX),
                 depth_max: self.answer_depth_max,
                 errors_max: self.errors_max,
+                ..AnswerLimits::default()
             },
         }
     }

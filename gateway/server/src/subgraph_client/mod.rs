@@ -38,9 +38,8 @@ use self::sse_decoder::{Event, SseDecoder};
 
 const ACCEPT_JSON: HeaderValue =
     HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9");
-const ACCEPT_EVENTS: HeaderValue = HeaderValue::from_static(
-    "text/event-stream, application/graphql-response+json;q=0.9, application/json;q=0.8",
-);
+/// Alone: the protocol's reference server compares the whole value.
+const ACCEPT_EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Bounds on the answers of one subgraph.
