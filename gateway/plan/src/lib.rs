@@ -6,17 +6,20 @@
 //!
 //! - `fetch.rs`: one subgraph request and where its answer goes
 //! - `shape.rs`: the client's response, field by field
+//! - `check/`: the proof that a plan answers its operation
 //! - `keys.rs`: interned response keys and type names
 //! - `display.rs`: text form, for people and snapshots; `json.rs`: JSON form, for tools
 //!
 //! Elsewhere: `@skip`/`@include` as data (`operation`), building a plan (`planner`), running it (`executor`).
 
+mod check;
 mod display;
 mod fetch;
 mod json;
 mod keys;
 mod shape;
 
+pub use check::{Gap, check};
 pub use fetch::{
     EntityGroup, EntityVariant, Fetch, FetchField, FetchId, FetchKind, FetchSelection, Path, PathStep,
     RepresentationField,

@@ -1,0 +1,199 @@
+//! What a request's document brings into the tree, checked against what its subgraph defines.
+
+use apollo_compiler::ast;
+use kopitiam_operation::Conditions;
+use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeId, TypeKind, TypeSet};
+
+use super::{
+    Checker,
+    tree::{Fill, PlaceId, Tree},
+};
+use crate::{FetchKind, FetchSelection, Key, RepresentationField};
+
+/// Where the walk through a document stands.
+pub(super) struct At {
+    pub(super) fetch: usize,
+    pub(super) subgraph: SubgraphId,
+    pub(super) place: PlaceId,
+    /// The selection set's type in the subgraph; `None` directly below `_entities`.
+    pub(super) static_type: Option<TypeId>,
+    /// Runtime types that may stand here.
+    pub(super) types: TypeSet,
+    pub(super) provided: FieldSet,
+    /// From the operation's root.
+    pub(super) conditions: Conditions,
+    /// What the representations have, directly below an entity.
+    pub(super) inputs: Option<Vec<RepresentationField>>,
+}
+
+impl Checker<'_> {
+    pub(super) fn fetch(&mut self, index: usize, root: TypeId) {
+        let fetch = &self.plan.fetches[index];
+        let label = format!("fetch {index} ({})", fetch.subgraph);
+        let Ok(document) = ast::Document::parse(&*fetch.document, "request.graphql") else {
+            return self.gap(label, "its document does not parse");
+        };
+        let operation = document.definitions.first().and_then(|found| found.as_operation_definition());
+        let (Some(operation), Some(subgraph)) = (operation, self.supergraph.subgraph_id(&fetch.subgraph)) else {
+            return self.gap(label, "has no operation or no known subgraph");
+        };
+        match &fetch.kind {
+            FetchKind::Root { selection } => {
+                let at = At {
+                    fetch: index,
+                    subgraph,
+                    place: Tree::ROOT,
+                    static_type: Some(root),
+                    types: TypeSet::one(root),
+                    provided: FieldSet::default(),
+                    conditions: fetch.conditions.clone(),
+                    inputs: None,
+                };
+                self.walk(&operation.selection_set, &at, selection);
+            }
+            FetchKind::Entities { groups } => {
+                for group in groups {
+                    let field = operation.selection_set.iter().find_map(|selection| {
+                        selection.as_field().filter(|field| *field.response_name() == *group.response_key)
+                    });
+                    match field {
+                        Some(field) => self.group(index, subgraph, group, &field.selection_set),
+                        None => self.gap(label.clone(), format!("asks no {}", group.response_key)),
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn walk(&mut self, selections: &[ast::Selection], at: &At, take: &FetchSelection) {
+        for selection in selections {
+            let Some(conditions) = at.conditions.and(&own_conditions(directives(selection))) else { continue };
+            match selection {
+                ast::Selection::Field(field) => self.walk_field(field, at, take, &conditions),
+                ast::Selection::InlineFragment(fragment) => {
+                    let static_type = match &fragment.type_condition {
+                        Some(name) => self.supergraph.type_id(name),
+                        None => at.static_type,
+                    };
+                    let inner = self.narrowed(at, static_type, conditions);
+                    self.walk(&fragment.selection_set, &inner, take);
+                }
+                ast::Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+
+    /// Into a fragment. Below `_entities` an interface's name stands for all types that entered by it.
+    fn narrowed(&mut self, at: &At, static_type: Option<TypeId>, conditions: Conditions) -> At {
+        let known = static_type.and_then(|ty| self.supergraph.type_in(at.subgraph, ty));
+        if known.is_none() && static_type.is_some() {
+            self.gap(self.label(at), "has a fragment on a type that the subgraph does not define");
+        }
+        let possible = known.map(|view| view.possible.clone()).unwrap_or_default();
+        At {
+            static_type,
+            types: at.types.and(&possible),
+            provided: at.provided.clone(),
+            conditions,
+            inputs: at.inputs.clone(),
+            ..*at
+        }
+    }
+
+    fn label(&self, at: &At) -> String {
+        format!("fetch {} ({})", at.fetch, self.plan.fetches[at.fetch].subgraph)
+    }
+
+    fn walk_field(&mut self, field: &ast::Field, at: &At, take: &FetchSelection, conditions: &Conditions) {
+        let fill = Fill { fetch: at.fetch, conditions: conditions.clone() };
+        let key = field.alias.as_ref().unwrap_or(&field.name);
+        let taken = take.fields.iter().find(|found| *found.response_key == **key);
+        let opaque = at.static_type.filter(|&ty| {
+            self.supergraph.type_in(at.subgraph, ty).is_some_and(|view| view.is_interface_object)
+        });
+        if field.name == "__typename" {
+            if let Some(taken) = taken {
+                if opaque.is_some() || taken.key != Key::TYPENAME {
+                    self.gap(self.label(at), "takes an interface's name for a runtime type");
+                }
+                self.tree.place_mut(at.place).add_typename(&at.types, fill);
+            }
+            return;
+        }
+        let Some(taken) = taken else { return };
+        self.check_static(field, at);
+        for ty in at.types.iter() {
+            let Some(view) = self.supergraph.field_in(at.subgraph, opaque.unwrap_or(ty), &field.name) else {
+                let name = &self.supergraph.ty(opaque.unwrap_or(ty)).name;
+                self.gap(self.label(at), format!("asks {name}.{}, which the subgraph lacks", field.name));
+                continue;
+            };
+            self.check_view(field, at, ty, view);
+            if !self.tree.fill(at.place, (ty, taken.key), field, fill.clone()) {
+                self.gap(self.label(at), format!("puts {} where another field is", field.name));
+            }
+            let (Some(inner), Some(base)) =
+                (&taken.selection, self.supergraph.type_in(at.subgraph, view.base))
+            else {
+                continue;
+            };
+            let mut provided = at.provided.below(&field.name, &TypeSet::one(ty));
+            provided.fields.extend(view.provides.iter().flat_map(|more| more.fields.iter().cloned()));
+            let below = At {
+                fetch: at.fetch,
+                subgraph: at.subgraph,
+                place: self.tree.below(at.place, ty, taken.key, &base.possible),
+                static_type: Some(view.base),
+                types: base.possible.clone(),
+                provided,
+                conditions: conditions.clone(),
+                inputs: None,
+            };
+            self.walk(&field.selection_set, &below, inner);
+        }
+    }
+
+    /// The selection set's own type must have the field.
+    fn check_static(&mut self, field: &ast::Field, at: &At) {
+        let Some(ty) = at.static_type else {
+            return self.gap(self.label(at), format!("asks {} of any entity", field.name));
+        };
+        let composite = self.supergraph.ty(ty).kind != TypeKind::Union;
+        if !composite || self.supergraph.field_in(at.subgraph, ty, &field.name).is_none() {
+            let name = &self.supergraph.ty(ty).name;
+            self.gap(self.label(at), format!("asks {name}.{}, which the subgraph lacks", field.name));
+        }
+    }
+
+    fn check_view(&mut self, field: &ast::Field, at: &At, ty: TypeId, view: &FieldView) {
+        if view.external && !at.provided.has(&field.name, ty) {
+            let name = &self.supergraph.ty(ty).name;
+            self.gap(self.label(at), format!("asks {name}.{}, which is external there", field.name));
+        }
+        let fulfilled = view.requires.as_ref().is_none_or(|set| {
+            at.inputs.as_ref().is_some_and(|inputs| super::entities::contains(inputs, set, Some(ty)))
+        });
+        if !fulfilled {
+            self.gap(self.label(at), format!("asks {} without what it requires", field.name));
+        }
+    }
+}
+
+fn directives(selection: &ast::Selection) -> &ast::DirectiveList {
+    match selection {
+        ast::Selection::Field(field) => &field.directives,
+        ast::Selection::InlineFragment(fragment) => &fragment.directives,
+        ast::Selection::FragmentSpread(spread) => &spread.directives,
+    }
+}
+
+fn own_conditions(directives: &ast::DirectiveList) -> Conditions {
+    let mut all = Conditions::ALWAYS;
+    for (name, expected) in [("include", true), ("skip", false)] {
+        let value = directives.get(name).and_then(|found| found.specified_argument_by_name("if"));
+        if let Some(variable) = value.and_then(|value| value.as_variable()) {
+            all = all.and(&Conditions::literal(variable, expected)).unwrap_or_default();
+        }
+    }
+    all
+}

@@ -1,0 +1,189 @@
+//! What an entity fetch needs: objects at its paths, and representations made of what is there by then.
+
+use std::collections::BTreeSet;
+
+use apollo_compiler::ast;
+use kopitiam_operation::Conditions;
+use kopitiam_supergraph::{FieldSet, SubgraphId, TypeId, TypeKind, TypeSet};
+
+use super::{
+    Checker,
+    documents::At,
+    tree::{PlaceId, Tree},
+};
+use crate::{EntityGroup, EntityVariant, Path, PathStep, RepresentationField};
+
+/// The fetch whose inputs are looked at.
+struct Needs<'a> {
+    fetch: usize,
+    label: String,
+    before: &'a BTreeSet<usize>,
+    conditions: &'a Conditions,
+}
+
+impl Checker<'_> {
+    pub(super) fn group(
+        &mut self,
+        fetch: usize,
+        subgraph: SubgraphId,
+        group: &EntityGroup,
+        selections: &[ast::Selection],
+    ) {
+        let before = self.before(fetch);
+        let own = self.plan.fetches[fetch].conditions.and(&group.conditions).unwrap_or_default();
+        for target in &group.targets {
+            let label = format!("fetch {fetch} ({}) at {}", self.plan.fetches[fetch].subgraph, self.plan.path_text(target));
+            let found = self.places(target, &before, &label);
+            if found.is_empty() {
+                self.gap(label.clone(), "has no objects at its path");
+            }
+            for (place, types) in found {
+                let needs = Needs { fetch, label: label.clone(), before: &before, conditions: &own };
+                self.entities(place, &types, subgraph, group, selections, &needs);
+            }
+        }
+    }
+
+    /// The places that a path leads to, and the runtime types that it picks there.
+    fn places(&mut self, path: &Path, before: &BTreeSet<usize>, label: &str) -> Vec<(PlaceId, TypeSet)> {
+        let mut here = vec![(Tree::ROOT, self.tree.place(Tree::ROOT).types.clone())];
+        for step in &path.0 {
+            let mut next: Vec<(PlaceId, TypeSet)> = Vec::new();
+            for (place, types) in here {
+                match step {
+                    PathStep::On(wanted) => {
+                        let wanted = self.type_set(wanted);
+                        for ty in types.iter() {
+                            if !self.tree.place(place).type_known_before(ty, before) {
+                                self.gap(label, "its path needs a runtime type that is not there yet");
+                            }
+                        }
+                        next.push((place, types.and(&wanted)));
+                    }
+                    PathStep::Field(key) => {
+                        let slots = types.iter().filter_map(|ty| self.tree.place(place).slot(ty, *key));
+                        let children: Vec<PlaceId> = slots.filter_map(|slot| slot.child).collect();
+                        next.extend(children.into_iter().map(|child| (child, self.tree.place(child).types.clone())));
+                    }
+                }
+            }
+            here = next;
+        }
+        here.retain(|(_, types)| !types.is_empty());
+        here
+    }
+
+    fn type_set(&self, types: &[crate::TypeId]) -> TypeSet {
+        types.iter().filter_map(|&ty| self.supergraph.type_id(self.plan.types.name(ty))).collect()
+    }
+
+    fn entities(
+        &mut self,
+        place: PlaceId,
+        types: &TypeSet,
+        subgraph: SubgraphId,
+        group: &EntityGroup,
+        selections: &[ast::Selection],
+        needs: &Needs<'_>,
+    ) {
+        for variant in &group.variants {
+            let entered = if variant.on.is_empty() { types.clone() } else { types.and(&self.type_set(&variant.on)) };
+            let Some(typename) = self.supergraph.type_id(self.plan.types.name(variant.typename)) else { continue };
+            if !variant.on.is_empty() {
+                for ty in entered.iter() {
+                    if !self.tree.place(place).type_known_before(ty, needs.before) {
+                        self.gap(&needs.label, "chooses by a runtime type that is not there yet");
+                    }
+                }
+            }
+            self.check_key(variant, typename, subgraph, &entered, needs);
+            for ty in entered.iter() {
+                self.representation(place, ty, &variant.fields, needs);
+            }
+            let by_interface = self.supergraph.ty(typename).kind != TypeKind::Object;
+            let known = self.supergraph.type_in(subgraph, typename).map(|view| view.possible.clone());
+            let types = if by_interface { entered.and(&known.unwrap_or_default()) } else { entered };
+            let at = At {
+                fetch: needs.fetch,
+                subgraph,
+                place,
+                static_type: None,
+                types,
+                provided: FieldSet::default(),
+                conditions: needs.conditions.clone(),
+                inputs: Some(variant.fields.clone()),
+            };
+            self.walk(selections, &at, &group.selection);
+        }
+    }
+
+    /// The representation must contain one of the subgraph's resolvable keys.
+    fn check_key(
+        &mut self,
+        variant: &EntityVariant,
+        typename: TypeId,
+        subgraph: SubgraphId,
+        types: &TypeSet,
+        needs: &Needs<'_>,
+    ) {
+        let keys = self.supergraph.type_in(subgraph, typename).map_or(&[][..], |view| &view.keys);
+        let complete = keys.iter().any(|key| key.resolvable && contains(&variant.fields, &key.fields, types.first()));
+        if !complete && !types.is_empty() {
+            let name = &self.supergraph.ty(typename).name;
+            self.gap(&needs.label, format!("sends no key of {name}"));
+        }
+    }
+
+    /// Every field of a representation must be in the tree, brought by a fetch that this one waits for.
+    fn representation(
+        &mut self,
+        place: PlaceId,
+        ty: TypeId,
+        fields: &[RepresentationField],
+        needs: &Needs<'_>,
+    ) {
+        for field in fields {
+            if !field.on.is_empty() && !self.type_set(&field.on).contains(ty) {
+                continue;
+            }
+            let Some(slot) = self.tree.place(place).slot(ty, field.source) else {
+                let name = &self.supergraph.ty(ty).name;
+                self.gap(&needs.label, format!("sends {name}.{}, which is not there", field.name));
+                continue;
+            };
+            let same = slot.name == *field.name;
+            let awaited: Vec<Conditions> = slot
+                .fills
+                .iter()
+                .filter(|fill| needs.before.contains(&fill.fetch))
+                .map(|fill| fill.conditions.clone())
+                .collect();
+            let child = slot.child;
+            if !same {
+                self.gap(&needs.label, format!("sends another field as {}", field.name));
+            }
+            if awaited.is_empty() {
+                self.gap(&needs.label, format!("sends {} without waiting for it", field.name));
+            }
+            if let Some(child) = child {
+                for ty in self.tree.place(child).types.clone().iter() {
+                    self.representation(child, ty, &field.selection, needs);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a representation of `ty` has a field set's fields. Below it, those for some runtime types only may be missing.
+pub(super) fn contains(fields: &[RepresentationField], set: &FieldSet, ty: Option<TypeId>) -> bool {
+    let whole = set.fields.iter().fold(TypeSet::empty(), |all, field| all.or(&field.on));
+    let wanted = set.fields.iter().filter(|wanted| match ty {
+        Some(ty) => wanted.on.contains(ty),
+        None => wanted.on == whole,
+    });
+    wanted.into_iter().all(|wanted| {
+        fields
+            .iter()
+            .any(|field| *field.name == *wanted.name && contains(&field.selection, &wanted.selection, None))
+    })
+}
