@@ -20,6 +20,6 @@ mod subgraph;
 
 pub use gateway::{InMemory, TestGateway};
 pub use oracle::Oracle;
-pub use plans::{compose, plan_checked};
+pub use plans::{checked, compose, plan_checked};
 pub use random::{Operations, VARIABLES};
 pub use subgraph::TestSubgraph;

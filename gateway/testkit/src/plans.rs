@@ -2,11 +2,10 @@
 //!
 //! Elsewhere: planning (`planner`), the proof (`plan`).
 
+use apollo_compiler::ExecutableDocument;
 use kopitiam_composition::{Composed, Diagnostic, Subgraph};
-use kopitiam_engine::{Plan, Request};
-
-use crate::gateway::TestGateway;
-use crate::subgraph::TestSubgraph;
+use kopitiam_plan::Plan;
+use kopitiam_supergraph::Supergraph;
 
 /// Composes subgraphs given as name and SDL.
 ///
@@ -35,17 +34,29 @@ pub(crate) fn compose_or_panic(subgraphs: &[(&str, &str)]) -> String {
     }
 }
 
-/// Composes the subgraphs and plans the operation.
+/// Composes the subgraphs, plans the operation and proves the plan.
 ///
 /// # Panics
-/// When the subgraphs do not compose or the operation has no plan.
+/// When the subgraphs do not compose, or the operation has no plan that `plan::check` accepts.
 pub fn plan_checked(subgraphs: &[(&str, &str)], query: &str) -> Plan {
-    let subgraphs: Vec<_> =
-        subgraphs.iter().map(|(name, sdl)| TestSubgraph::new(name, sdl, serde_json::Value::Null)).collect();
-    let gateway = TestGateway::new(&subgraphs);
-    let request = Request { query: query.to_owned(), ..Request::default() };
-    match gateway.engine.prepare(&request) {
-        Ok(prepared) => prepared.plan().clone(),
-        Err(refused) => panic!("{query} has no plan: {}", String::from_utf8_lossy(&refused.body)),
+    let supergraph = Supergraph::parse(&compose_or_panic(subgraphs)).expect("composition gives a supergraph");
+    checked(&supergraph, query)
+}
+
+/// Plans an operation of a supergraph and proves the plan.
+///
+/// # Panics
+/// When the operation is not valid or has no plan that `plan::check` accepts.
+pub fn checked(supergraph: &Supergraph, query: &str) -> Plan {
+    let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), query, "query.graphql")
+        .unwrap_or_else(|refused| panic!("{query} is not valid: {}", refused.errors));
+    let operation = kopitiam_operation::normalise(supergraph, &document, None, &Default::default())
+        .unwrap_or_else(|error| panic!("{query}: {error}"));
+    let plan = kopitiam_planner::plan(supergraph, &operation, &Default::default())
+        .unwrap_or_else(|error| panic!("{query} has no plan: {error}"));
+    if let Err(gaps) = kopitiam_plan::check(supergraph, &operation, &plan) {
+        let gaps: Vec<_> = gaps.iter().map(ToString::to_string).collect();
+        panic!("{query}\n{plan}\nis no answer:\n{}", gaps.join("\n"));
     }
+    plan
 }

@@ -13,6 +13,8 @@ pub struct Operations<'s> {
     state: u64,
     out: String,
     aliases: u32,
+    /// Whether the operation at hand has conditions: half of them have none, so that their order can be compared.
+    has_conditions: bool,
 }
 
 /// The operations' variables: `$yes` and `$no`.
@@ -22,12 +24,16 @@ impl<'s> Operations<'s> {
     /// Operations over `schema`, starting from a seed.
     pub fn new(schema: &'s Schema, seed: u64) -> Self {
         let state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1);
-        Self { schema, state, out: String::new(), aliases: 0 }
+        Self { schema, state, out: String::new(), aliases: 0, has_conditions: false }
     }
 
     /// The next operation. It may be invalid: fields of one name may have types that cannot be merged.
     pub fn operation(&mut self, depth: u32) -> String {
-        self.out = "query($yes: Boolean! = true, $no: Boolean! = false) ".to_owned();
+        self.has_conditions = self.below(2) == 0;
+        self.out = String::new();
+        if self.has_conditions {
+            self.out.push_str("query($yes: Boolean! = true, $no: Boolean! = false) ");
+        }
         let root = self.schema.root_operation(OperationType::Query).map_or("Query", |name| name.as_str());
         self.selection(root, depth);
         std::mem::take(&mut self.out)
@@ -69,6 +75,9 @@ impl<'s> Operations<'s> {
     }
 
     fn condition(&mut self) {
+        if !self.has_conditions {
+            return;
+        }
         let condition = match self.below(12) {
             0 => "@include(if: $yes) ",
             1 => "@include(if: $no) ",
