@@ -2,7 +2,8 @@
 //!
 //! Elsewhere: choosing subgraphs (`choose.rs`), asking them (`place.rs`), entering them (`inputs.rs`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use kopitiam_operation::{Conditions, FieldNode, NormalisedOperation, OperationKind};
 use kopitiam_supergraph::{SubgraphId, TypeId, TypeSet};
@@ -12,6 +13,7 @@ use crate::{
     draft::{Build, DraftId, PosId, Position},
     facts::Facts,
     item::{Item, Want},
+    reach::Reaches,
 };
 
 /// What an attempt prefers everywhere, as opposed to its decisions at single choices.
@@ -38,6 +40,8 @@ pub(crate) struct Attempt<'a, 'f> {
     /// What a root fetch opened now must wait for.
     pub(crate) root_deps: Vec<DraftId>,
     pub(crate) strategy: Strategy,
+    /// What [`Attempt::reaches`] found, and at which version of the build.
+    pub(crate) reached: HashMap<(PosId, TypeId), (u64, Rc<Reaches<'a>>)>,
     pub(crate) step_limit: usize,
 }
 
@@ -60,6 +64,7 @@ impl<'a, 'f> Attempt<'a, 'f> {
             root_level: 0,
             root_deps: Vec::new(),
             strategy,
+            reached: HashMap::new(),
             step_limit,
         }
     }

@@ -127,6 +127,8 @@ pub(crate) struct Build<'a> {
     pub(crate) drafts: Vec<Draft>,
     pub(crate) nodes: Vec<DocNode>,
     pub(crate) keys: KeyTable,
+    /// Grows with every source and fill: what was found reachable before may be reached better now.
+    pub(crate) version: u64,
     /// What the representations of each entity fetch are made of.
     pub(crate) inputs: HashMap<DraftId, Vec<Input<'a>>>,
     /// When the inputs of each entity fetch are there.

@@ -5,13 +5,15 @@
 pub struct Limits {
     /// Plans that may be built while looking for a better one.
     pub attempts: usize,
-    /// Steps (fields placed, hops tried) that all attempts may take together; the first plan is refused beyond it.
+    /// Steps (fields placed, ways looked for) that the first plan may take; beyond it the operation is refused.
     pub steps: usize,
+    /// Steps that the search for a better plan may take in all.
+    pub search_steps: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { attempts: 64, steps: 400_000 }
+        Self { attempts: 64, steps: 400_000, search_steps: 20_000 }
     }
 }
 

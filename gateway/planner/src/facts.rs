@@ -53,6 +53,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) supergraph: &'a Supergraph,
     owners: HashMap<(TypeId, TypeId, &'a str), Rc<Vec<Owner<'a>>>>,
     interfaces: HashMap<TypeId, Rc<Vec<TypeId>>>,
+    entries: HashMap<(SubgraphId, TypeId), Rc<Vec<Entry<'a>>>>,
     distances: HashMap<(TypeId, SubgraphId), Option<Distances>>,
     costs: HashMap<(usize, SubgraphId, TypeId), Cost>,
     pending: HashSet<(usize, SubgraphId, TypeId)>,
@@ -65,6 +66,7 @@ impl<'a> Facts<'a> {
             supergraph,
             owners: HashMap::new(),
             interfaces: HashMap::new(),
+            entries: HashMap::new(),
             distances: HashMap::new(),
             costs: HashMap::new(),
             pending: HashSet::new(),
@@ -118,7 +120,10 @@ impl<'a> Facts<'a> {
     }
 
     /// The ways to enter a subgraph with an entity of an object type.
-    pub(crate) fn entries(&mut self, subgraph: SubgraphId, ty: TypeId) -> Vec<Entry<'a>> {
+    pub(crate) fn entries(&mut self, subgraph: SubgraphId, ty: TypeId) -> Rc<Vec<Entry<'a>>> {
+        if let Some(found) = self.entries.get(&(subgraph, ty)) {
+            return Rc::clone(found);
+        }
         let supergraph = self.supergraph;
         let mut found = Vec::new();
         let mut types = vec![ty];
@@ -130,6 +135,8 @@ impl<'a> Facts<'a> {
                 found.extend(keys.map(|key| Entry { typename, key }));
             }
         }
+        let found = Rc::new(found);
+        self.entries.insert((subgraph, ty), Rc::clone(&found));
         found
     }
 
@@ -172,7 +179,7 @@ impl<'a> Facts<'a> {
         }
         let mut levels = Vec::clone(&plain);
         for subgraph in self.supergraph.subgraph_ids().filter(|&subgraph| subgraph != from) {
-            for entry in self.entries(subgraph, ty) {
+            for &entry in self.entries(subgraph, ty).iter() {
                 let known =
                     entry.key.fields.fields.iter().filter(|field| field.on.contains(ty)).all(|field| {
                         let own = self.field_level(ty, field, &plain).is_some_and(|level| level == 0);
@@ -189,7 +196,7 @@ impl<'a> Facts<'a> {
     fn relax(&mut self, ty: TypeId, levels: &mut [Option<u32>], opaque: bool) -> bool {
         let mut changed = false;
         for subgraph in self.supergraph.subgraph_ids() {
-            for entry in self.entries(subgraph, ty) {
+            for &entry in self.entries(subgraph, ty).iter() {
                 let Some(mut level) = self.set_level(ty, &entry.key.fields, levels) else { continue };
                 if opaque && self.names_runtime_type(&entry) {
                     let Some(known) = self.typename_level(ty, levels) else { continue };

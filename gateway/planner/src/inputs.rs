@@ -61,7 +61,7 @@ impl<'a> Attempt<'a, '_> {
     ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
         let mut found: Vec<(usize, TypeSet)> = Vec::new();
         for (types, entry) in self.hop_groups(at, hops) {
-            let mut deps = BTreeSet::new();
+            let mut deps = self.path_types(at, conditions)?;
             let mut fields = self.obtain(at, &types, &entry.key.fields, conditions, true, &mut deps)?;
             if let Some(requires) = requires {
                 let more = self.obtain(at, &types, requires, conditions, false, &mut deps)?;
@@ -84,6 +84,20 @@ impl<'a> Attempt<'a, '_> {
             }
         }
         Ok(found)
+    }
+
+    /// The runtime types that the path to a position depends on; gives what to wait for.
+    fn path_types(&mut self, at: PosId, conditions: &Conditions) -> Result<BTreeSet<DraftId>, PlanError> {
+        let mut deps = BTreeSet::new();
+        let mut here = at;
+        while let Some((parent, slot)) = self.build.position(here).parent {
+            let types = self.build.position(parent).types.clone();
+            if !types.is_subset(&self.build.position(parent).slots[slot].on) {
+                deps.extend(self.typename(parent, &types, conditions)?);
+            }
+            here = parent;
+        }
+        Ok(deps)
     }
 
     /// Types that enter by one key together. By an interface's key all its objects enter, so that their runtime types
@@ -122,6 +136,7 @@ impl<'a> Attempt<'a, '_> {
         let static_type = by_interface.then_some(variant.typename);
         for index in 0..self.build.position(at).sources.len() {
             if let Some(variants) = self.joined(at, index, subgraph, static_type, &variant, &deps) {
+                self.build.version += 1;
                 let source = &mut self.build.positions[at.0].sources[index];
                 source.types = source.types.or(&served(&variant, view));
                 let (draft, node) = (source.draft, source.node);
@@ -151,6 +166,7 @@ impl<'a> Attempt<'a, '_> {
         self.build.inputs.insert(draft, inputs);
         self.build.covered.insert(draft, conditions.clone());
         let provided = FieldSet::default();
+        self.build.version += 1;
         let sources = &mut self.build.positions[at.0].sources;
         sources.push(Source { draft, node, subgraph, types, opaque, provided });
         sources.len() - 1
@@ -200,26 +216,24 @@ impl<'a> Attempt<'a, '_> {
         let mut fields: Vec<RepField> = Vec::new();
         for field in &set.fields {
             let here = field.on.and(types);
-            for (part, key) in self.parts(at, field, &here) {
-                let want =
-                    Want { item: Item::Set(field), on: part.clone(), conditions: conditions.clone(), key };
-                for slot in self.place_input(at, &want)? {
-                    let found = self.input(at, slot, &want, is_key, deps)?;
-                    let Some((on, selection)) = found else { continue };
-                    let conditional = here != *types || on != here;
-                    if conditional && self.build.position(at).types.len() > 1 {
-                        deps.extend(self.typename(at, types, conditions)?);
-                    }
-                    let name = field.name.clone();
-                    push_field(
-                        &mut fields,
-                        RepField { name, source: key, on, conditional, is_key, selection },
-                    );
-                }
+            if here.is_empty() {
+                continue;
+            }
+            let key = self.input_key(at, field, &here);
+            let want = Want { item: Item::Set(field), on: here.clone(), conditions: conditions.clone(), key };
+            for slot in self.place_input(at, &want)? {
+                let found = self.input(at, slot, &want, is_key, deps)?;
+                let Some((on, selection)) = found else { continue };
+                let conditional = on != *types;
+                let name = field.name.clone();
+                push_field(&mut fields, RepField { name, source: key, on, conditional, is_key, selection });
             }
         }
         for field in &mut fields {
             field.conditional &= field.on != *types;
+        }
+        if fields.iter().any(|field| field.conditional) && self.build.position(at).types.len() > 1 {
+            deps.extend(self.typename(at, types, conditions)?);
         }
         Ok(fields)
     }
@@ -287,46 +301,34 @@ impl<'a> Attempt<'a, '_> {
         Ok(slots)
     }
 
-    /// Where the response tree keeps a field of a field set: with the client's when the client asks the same.
-    fn parts(&mut self, at: PosId, field: &'a SetField, types: &TypeSet) -> Vec<(TypeSet, Key)> {
+    /// Where the response tree keeps a field of a field set: with the client's when the client asks the same of all these
+    /// runtime types, else in a place of its own.
+    ///
+    /// Never a different place for each type: the types may not be known yet, and a key may be what it takes to know.
+    fn input_key(&mut self, at: PosId, field: &'a SetField, types: &TypeSet) -> Key {
         let position = self.build.position(at);
-        let mut rest = types.clone();
-        let mut parts: Vec<(TypeSet, &str)> = Vec::new();
-        for client in position.client {
-            let overlap = client.on.and(&rest);
-            if client.name == field.name && client.arguments[..] == field.arguments[..] && !overlap.is_empty()
-            {
-                rest = rest.minus(&overlap);
-                parts.push((overlap, &client.response_key));
-            }
+        let asked = position.client.iter().find(|client| {
+            client.name == field.name
+                && client.arguments[..] == field.arguments[..]
+                && types.is_subset(&client.on)
+        });
+        if let Some(client) = asked {
+            return self.build.keys.intern(&client.response_key);
         }
-        if !rest.is_empty() {
-            let same = |slot: &&crate::draft::Slot<'_>| {
-                *slot.name == field.name
-                    && slot.arguments == &field.arguments[..]
-                    && !position
-                        .client
-                        .iter()
-                        .any(|client| *client.response_key == *self.build.keys.name(slot.key))
-            };
-            let own = position.slots.iter().find(same).map(|slot| self.build.keys.name(slot.key));
-            let taken = |key: &str| {
-                position.client.iter().any(|client| client.response_key == key)
-                    || position.slots.iter().any(|slot| self.build.keys.name(slot.key) == key)
-            };
-            let key = own.map_or_else(|| free_key(&field.name, taken), str::to_owned);
-            let key = self.build.keys.intern(&key);
-            let mut keyed: Vec<(TypeSet, Key)> =
-                self.interned(&parts.into_iter().map(|(t, k)| (t, k.to_owned())).collect::<Vec<_>>());
-            keyed.push((rest, key));
-            return keyed;
+        let keys = &self.build.keys;
+        let of_client = |key: &str| position.client.iter().any(|client| client.response_key == key);
+        let own = position.slots.iter().find(|slot| {
+            *slot.name == field.name
+                && slot.arguments == &field.arguments[..]
+                && !of_client(keys.name(slot.key))
+        });
+        if let Some(own) = own {
+            return own.key;
         }
-        let parts: Vec<_> = parts.into_iter().map(|(types, key)| (types, key.to_owned())).collect();
-        self.interned(&parts)
-    }
-
-    fn interned(&mut self, parts: &[(TypeSet, String)]) -> Vec<(TypeSet, Key)> {
-        parts.iter().map(|(types, key)| (types.clone(), self.build.keys.intern(key))).collect()
+        let taken =
+            |key: &str| of_client(key) || position.slots.iter().any(|slot| keys.name(slot.key) == key);
+        let key = free_key(&field.name, taken);
+        self.build.keys.intern(&key)
     }
 }
 

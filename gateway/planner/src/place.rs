@@ -109,6 +109,7 @@ impl<'a> Attempt<'a, '_> {
         let operation = self.operation.kind;
         let draft = self.build.add_draft(Draft { subgraph, operation, node, entities: None, deps, level: 0 });
         let provided = FieldSet::default();
+        self.build.version += 1;
         let sources = &mut self.build.positions[at.0].sources;
         sources.push(Source { draft, node, subgraph, types, opaque: None, provided });
         sources.len() - 1
@@ -238,6 +239,7 @@ impl<'a> Attempt<'a, '_> {
                 child,
             },
         );
+        self.build.version += 1;
         let fills = &mut self.build.positions[at.0].slots[slot].fills;
         match fills.iter_mut().find(|fill| fill.draft == from.draft && fill.subgraph == from.subgraph) {
             Some(fill) => fill.on = fill.on.or(types),

@@ -1,6 +1,6 @@
 //! Which subgraphs can be asked about the objects at a position, when, and by which way.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, rc::Rc};
 
 use apollo_compiler::Name;
 use kopitiam_operation::OperationKind;
@@ -47,7 +47,19 @@ pub(crate) struct Candidate<'a> {
 
 impl<'a> Attempt<'a, '_> {
     /// Every subgraph that can be asked about objects of one type at a position.
-    pub(crate) fn reaches(&mut self, at: PosId, ty: TypeId) -> Reaches<'a> {
+    pub(crate) fn reaches(&mut self, at: PosId, ty: TypeId) -> Rc<Reaches<'a>> {
+        let version = self.build.version + if self.opening_root { 1 << 40 } else { 0 };
+        match self.reached.get(&(at, ty)) {
+            Some((when, found)) if *when == version => Rc::clone(found),
+            _ => {
+                let found = Rc::new(self.find_reaches(at, ty));
+                self.reached.insert((at, ty), (version, Rc::clone(&found)));
+                found
+            }
+        }
+    }
+
+    fn find_reaches(&mut self, at: PosId, ty: TypeId) -> Reaches<'a> {
         self.facts.steps += 1;
         let mut reaches: Reaches<'a> = vec![None; self.facts.supergraph.subgraphs().len()];
         let position = self.build.position(at);
@@ -128,7 +140,7 @@ impl<'a> Attempt<'a, '_> {
         let mut changed = false;
         let typename = self.typename_level(at, ty, reaches);
         for subgraph in self.facts.supergraph.subgraph_ids() {
-            for entry in self.facts.entries(subgraph, ty) {
+            for &entry in self.facts.entries(subgraph, ty).iter() {
                 let Some(mut level) = self.set_level_at(at, ty, &entry.key.fields, reaches) else { continue };
                 if self.facts.names_runtime_type(&entry) {
                     let Some(known) = typename else { continue };
@@ -248,7 +260,7 @@ impl<'a> Attempt<'a, '_> {
         self.requiring.remove(&guard);
         let level = level?;
         let mut best: Option<(u32, Entry<'a>)> = None;
-        for entry in self.facts.entries(owner.subgraph, ty) {
+        for &entry in self.facts.entries(owner.subgraph, ty).iter() {
             if let Some(key) = self.set_level_at(at, ty, &entry.key.fields, reaches)
                 && best.is_none_or(|(old, _)| key < old)
                 && (entry.typename == owner.ty || !self.facts.names_runtime_type(&entry))

@@ -19,6 +19,9 @@ use crate::{
 /// Serial levels, requests, fetches, and fields asked, the later the dearer.
 type Price = (u32, usize, usize, usize);
 
+/// Nothing is cheaper than one request.
+const CHEAPEST: Price = (1, 1, 1, usize::MAX);
+
 struct Found<'a> {
     price: Price,
     strategy: Strategy,
@@ -35,27 +38,47 @@ pub(crate) fn best_plan(
 ) -> Result<Plan, PlanError> {
     let mut facts = Facts::new(supergraph);
     let mut best = attempt(&mut facts, operation, Strategy::default(), Vec::new(), limits.steps)?;
-    let by_key = Strategy { avoids_reentry: true };
-    if let Ok(found) = attempt(&mut facts, operation, by_key, Vec::new(), limits.steps)
-        && found.price < best.price
-    {
-        best = found;
+    if best.price > CHEAPEST {
+        let bound = facts.steps + limits.search_steps;
+        let by_key = Strategy { avoids_reentry: true };
+        if let Ok(found) = attempt(&mut facts, operation, by_key, Vec::new(), bound)
+            && found.price < best.price
+        {
+            best = found;
+        }
+        improve(&mut facts, operation, &mut best, limits.attempts, bound);
     }
-    let mut attempts = 2;
+    let requests = pack::requests(&best.build);
+    Ok(emit::plan(supergraph, operation, &best.build, &requests))
+}
+
+/// Takes another subgraph at one choice after the other, and keeps what is better.
+fn improve<'a>(
+    facts: &mut Facts<'a>,
+    operation: &'a NormalisedOperation,
+    best: &mut Found<'a>,
+    attempts: usize,
+    bound: usize,
+) {
+    let mut tried = 0;
     let mut choice = 0;
-    while choice < best.choices.len() && attempts < limits.attempts && facts.steps < limits.steps {
+    while choice < best.choices.len() {
         let taken = best.decisions.get(choice).copied().unwrap_or(0);
         let mut improved = false;
         for option in (0..best.choices[choice]).filter(|&option| option != taken) {
+            tried += 1;
+            if tried > attempts || facts.steps > bound {
+                return;
+            }
             let mut decisions = best.decisions.clone();
             decisions.resize(choice + 1, 0);
             decisions[choice] = option;
-            attempts += 1;
             // An option that fails or takes too long is no better; the best plan so far stands.
-            let tried = attempt(&mut facts, operation, best.strategy, decisions, limits.steps);
-            let Ok(found) = tried else { continue };
-            if found.price < best.price {
-                best = found;
+            let other = attempt(facts, operation, best.strategy, decisions, bound);
+            if let Ok(found) = other
+                && found.price < best.price
+            {
+                *best = found;
                 improved = true;
                 break;
             }
@@ -64,8 +87,6 @@ pub(crate) fn best_plan(
             choice += 1;
         }
     }
-    let requests = pack::requests(&best.build);
-    Ok(emit::plan(supergraph, operation, &best.build, &requests))
 }
 
 fn attempt<'a>(

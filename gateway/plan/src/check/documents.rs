@@ -34,7 +34,8 @@ impl Checker<'_> {
             return self.gap(label, "its document does not parse");
         };
         let operation = document.definitions.first().and_then(|found| found.as_operation_definition());
-        let (Some(operation), Some(subgraph)) = (operation, self.supergraph.subgraph_id(&fetch.subgraph)) else {
+        let (Some(operation), Some(subgraph)) = (operation, self.supergraph.subgraph_id(&fetch.subgraph))
+        else {
             return self.gap(label, "has no operation or no known subgraph");
         };
         match &fetch.kind {
@@ -67,7 +68,9 @@ impl Checker<'_> {
 
     pub(super) fn walk(&mut self, selections: &[ast::Selection], at: &At, take: &FetchSelection) {
         for selection in selections {
-            let Some(conditions) = at.conditions.and(&own_conditions(directives(selection))) else { continue };
+            let Some(conditions) = at.conditions.and(&own_conditions(directives(selection))) else {
+                continue;
+            };
             match selection {
                 ast::Selection::Field(field) => self.walk_field(field, at, take, &conditions),
                 ast::Selection::InlineFragment(fragment) => {

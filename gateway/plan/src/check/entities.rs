@@ -32,7 +32,11 @@ impl Checker<'_> {
         let before = self.before(fetch);
         let own = self.plan.fetches[fetch].conditions.and(&group.conditions).unwrap_or_default();
         for target in &group.targets {
-            let label = format!("fetch {fetch} ({}) at {}", self.plan.fetches[fetch].subgraph, self.plan.path_text(target));
+            let label = format!(
+                "fetch {fetch} ({}) at {}",
+                self.plan.fetches[fetch].subgraph,
+                self.plan.path_text(target)
+            );
             let found = self.places(target, &before, &label);
             if found.is_empty() {
                 self.gap(label.clone(), "has no objects at its path");
@@ -63,7 +67,9 @@ impl Checker<'_> {
                     PathStep::Field(key) => {
                         let slots = types.iter().filter_map(|ty| self.tree.place(place).slot(ty, *key));
                         let children: Vec<PlaceId> = slots.filter_map(|slot| slot.child).collect();
-                        next.extend(children.into_iter().map(|child| (child, self.tree.place(child).types.clone())));
+                        next.extend(
+                            children.into_iter().map(|child| (child, self.tree.place(child).types.clone())),
+                        );
                     }
                 }
             }
@@ -87,8 +93,11 @@ impl Checker<'_> {
         needs: &Needs<'_>,
     ) {
         for variant in &group.variants {
-            let entered = if variant.on.is_empty() { types.clone() } else { types.and(&self.type_set(&variant.on)) };
-            let Some(typename) = self.supergraph.type_id(self.plan.types.name(variant.typename)) else { continue };
+            let entered =
+                if variant.on.is_empty() { types.clone() } else { types.and(&self.type_set(&variant.on)) };
+            let Some(typename) = self.supergraph.type_id(self.plan.types.name(variant.typename)) else {
+                continue;
+            };
             if !variant.on.is_empty() {
                 for ty in entered.iter() {
                     if !self.tree.place(place).type_known_before(ty, needs.before) {
@@ -127,7 +136,8 @@ impl Checker<'_> {
         needs: &Needs<'_>,
     ) {
         let keys = self.supergraph.type_in(subgraph, typename).map_or(&[][..], |view| &view.keys);
-        let complete = keys.iter().any(|key| key.resolvable && contains(&variant.fields, &key.fields, types.first()));
+        let complete =
+            keys.iter().any(|key| key.resolvable && contains(&variant.fields, &key.fields, types.first()));
         if !complete && !types.is_empty() {
             let name = &self.supergraph.ty(typename).name;
             self.gap(&needs.label, format!("sends no key of {name}"));

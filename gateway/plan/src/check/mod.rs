@@ -91,7 +91,10 @@ impl Checker<'_> {
             if is_root && operation.kind == OperationKind::Mutation {
                 let waits = last_root.is_none_or(|last| self.before(index).contains(&last));
                 if !waits {
-                    self.gap(format!("fetch {index} ({subgraph})"), "does not wait for the mutation before it");
+                    self.gap(
+                        format!("fetch {index} ({subgraph})"),
+                        "does not wait for the mutation before it",
+                    );
                 }
                 last_root = Some(index);
             }
@@ -165,8 +168,11 @@ impl Checker<'_> {
     /// Whether the shape below a field depends on runtime types.
     fn needs_type(&self, field: &FieldNode) -> bool {
         let base = self.supergraph.ty(field.base);
-        let visible =
-            base.possible.iter().filter(|&ty| self.supergraph.ty(ty).accessible).collect::<kopitiam_supergraph::TypeSet>();
+        let visible = base
+            .possible
+            .iter()
+            .filter(|&ty| self.supergraph.ty(ty).accessible)
+            .collect::<kopitiam_supergraph::TypeSet>();
         base.kind != TypeKind::Object
             && (visible != base.possible || field.selection.fields.iter().any(|child| child.on != visible))
     }

@@ -55,7 +55,13 @@ impl Tree {
     }
 
     /// Notes that a fetch brings a field; false when the key holds another field already.
-    pub(super) fn fill(&mut self, at: PlaceId, (ty, key): (TypeId, Key), field: &ast::Field, fill: Fill) -> bool {
+    pub(super) fn fill(
+        &mut self,
+        at: PlaceId,
+        (ty, key): (TypeId, Key),
+        field: &ast::Field,
+        fill: Fill,
+    ) -> bool {
         let arguments = arguments(&field.arguments);
         let slot = self.places[at.0].slots.entry((ty, key)).or_insert_with(|| Slot {
             name: field.name.to_string(),
@@ -67,16 +73,18 @@ impl Tree {
         slot.name == field.name.as_str() && slot.arguments == arguments
     }
 
-    /// The place below a slot, with these runtime types more.
+    /// The place below a slot, where a subgraph says these runtime types may be.
     pub(super) fn below(&mut self, at: PlaceId, ty: TypeId, key: Key, types: &TypeSet) -> PlaceId {
         let next = PlaceId(self.places.len());
         let slot = self.places[at.0].slots.get_mut(&(ty, key)).expect("only filled slots have a place below");
         let child = *slot.child.get_or_insert(next);
         if child == next {
-            self.places.push(Place::default());
+            self.places.push(Place { types: types.clone(), ..Place::default() });
+        } else {
+            // Two subgraphs speak of the same objects: only what both know can be there.
+            let place = &mut self.places[child.0];
+            place.types = place.types.and(types);
         }
-        let place = &mut self.places[child.0];
-        place.types = place.types.or(types);
         child
     }
 }
