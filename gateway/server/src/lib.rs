@@ -13,6 +13,22 @@
 //! - `telemetry/`: log lines
 //! - `commands/`: the command line
 //!
+//! ```no_run
+//! # async fn run(sdl: &str, products: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+//! use kopitiam_server::{Options, Server, Transport};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! // `products` is called in process; other subgraphs are reached by their URL in the supergraph.
+//! let transport = Transport::new().with_in_process("products", products);
+//! let mut options = Options::new(sdl, transport);
+//! options.listen = "127.0.0.1:0".parse()?;
+//! let server = Server::bind(options).await?;
+//! let address = server.local_addr();
+//! server.run(CancellationToken::new()).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Elsewhere: everything that is GraphQL (`kopitiam-engine`), composition (`kopitiam-composition`).
 
 mod auth;

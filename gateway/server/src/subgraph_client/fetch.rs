@@ -97,7 +97,7 @@ async fn fetch(
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     let transport = |reason| FetchError::Transport { url: url.to_owned(), reason };
     let answer = async {
-        let response = client.send(request).await?;
+        let response = client.send(request, true).await?;
         let status = response.status();
         Ok((status, read_bounded(response.into_body(), bytes_max).await?))
     };

@@ -41,11 +41,27 @@ impl HttpClient {
 
     /// Sends a request to an absolute `http://` URI.
     ///
+    /// A `repeatable` request whose connection breaks before an answer begins is sent once more: a subgraph that
+    /// restarts or closes an idle connection looks like that, and its next connection may well work. A mutation is
+    /// never repeatable: it may have been executed.
+    ///
     /// # Errors
     /// [`TransportError::Unreachable`] for every failure below HTTP; the reason goes to the log, never to a client.
-    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<Bytes>,
+        repeatable: bool,
+    ) -> Result<Response<Body>, TransportError> {
         let uri = request.uri().clone();
-        match self.client.request(request.map(Full::new)).await {
+        let copy = repeatable.then(|| request.clone());
+        let mut result = self.client.request(request.map(Full::new)).await;
+        if let (Err(error), Some(copy)) = (&result, copy)
+            && !error.is_connect()
+        {
+            tracing::debug!(%uri, error = %with_causes(error), "connection broke, sending again");
+            result = self.client.request(copy.map(Full::new)).await;
+        }
+        match result {
             Ok(response) => Ok(response.map(Body::new)),
             Err(error) => {
                 tracing::warn!(%uri, error = %with_causes(&error), "request failed");

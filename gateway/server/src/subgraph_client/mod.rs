@@ -183,7 +183,7 @@ impl Transport {
     async fn call(
         &self,
         route: &Route,
-        body: Bytes,
+        subgraph_request: SubgraphRequest<'_>,
         accept: HeaderValue,
         context: &RequestContext,
     ) -> Result<Response<Body>, TransportError> {
@@ -191,14 +191,14 @@ impl Transport {
             Target::Http(uri) => uri.clone(),
             Target::InProcess(_) => Uri::from_static("/graphql"),
         };
-        let mut request = Request::new(body);
+        let mut request = Request::new(subgraph_request.body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = context.headers().clone();
         request.headers_mut().insert(CONTENT_TYPE, CONTENT_TYPE_JSON);
         request.headers_mut().insert(ACCEPT, accept);
         match &route.target {
-            Target::Http(_) => self.client.send(request).await,
+            Target::Http(_) => self.client.send(request, !subgraph_request.is_mutation).await,
             Target::InProcess(router) => call_in_process(router.clone(), request).await,
         }
     }
@@ -232,7 +232,7 @@ impl SubgraphTransport for Transport {
     ) -> Result<Bytes, TransportError> {
         let route = self.route(request.subgraph)?;
         let answer = async {
-            let response = self.call(&route, request.body, ACCEPT_JSON, context).await?;
+            let response = self.call(&route, request, ACCEPT_JSON, context).await?;
             read_graphql(response, route.limits.response_bytes_max).await
         };
         within(&route, context, answer).await
@@ -246,7 +246,7 @@ impl SubgraphTransport for Transport {
         let route = self.route(request.subgraph)?;
         let bytes_max = route.limits.response_bytes_max;
         let opened = async {
-            let response = self.call(&route, request.body, ACCEPT_EVENTS, context).await?;
+            let response = self.call(&route, request, ACCEPT_EVENTS, context).await?;
             if is_event_stream(response.headers()) && response.status().is_success() {
                 return Ok(events(response.into_body(), bytes_max));
             }

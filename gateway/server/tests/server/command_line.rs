@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{subgraphs, supergraph};
+use crate::common::{PATIENCE, subgraphs, supergraph, tokens};
 
 fn gateway(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
@@ -154,29 +154,109 @@ async fn compose_asks_a_running_subgraph_for_its_sdl() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_section_of_the_configuration_has_its_effect() {
+    let products = subgraphs::listen(subgraphs::products().router).await;
+    let config = format!(
+        "supergraph: {{ file: s.graphql }}\nlisten: 127.0.0.1:0\nintrospection: true\n\
+         http: {{ body_bytes_max: 500 }}\nlimits: {{ document_bytes_max: 200 }}\n\
+         subgraphs:\n  all: {{ timeout: 200ms }}\n  by_name:\n    products: {{ url: '{products}' }}\n\
+         headers: {{ forward: [accept-language] }}\ncors: {{ origins: ['https://shop.example'] }}\n\
+         jwt:\n  issuers:\n    - issuer: kopitiam\n      audiences: [kopitiam]\n      algorithms: [EdDSA]\n      jwks: {{ file: keys.json }}\n"
+    );
+    let keys = tokens::key_set(&[7]);
+    let nowhere = "http://127.0.0.1:1/graphql";
+    let folder = folder(&[
+        ("gateway.yaml", &config),
+        ("s.graphql", &supergraph(nowhere, nowhere)),
+        ("keys.json", &keys),
+    ]);
+    let path = folder.path().join("gateway.yaml");
+    let gateway = Served::start(&["--config", path.to_str().unwrap()], Path::new("/")).await;
+
+    let header = r#"{ header(name: "accept-language") }"#;
+    let answer = gateway.post(header).header("accept-language", "ms").send().await.unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap()["data"]["header"], "ms");
+    let token = tokens::good_token(7);
+    let seen = gateway.post(r#"{ header(name: "authorization") }"#).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(seen.json::<Value>().await.unwrap()["data"]["header"], format!("Bearer {token}"));
+    let forged = gateway.post(header).bearer_auth(tokens::good_token(8)).send().await.unwrap();
+    assert_eq!(forged.status(), 401);
+    let slow = gateway.post("{ hang }").send().await.unwrap();
+    assert!(slow.text().await.unwrap().contains("in time"));
+    let schema = gateway.post("{ __schema { queryType { name } } }").send().await.unwrap();
+    assert!(schema.text().await.unwrap().contains("Query"));
+    let long = gateway.post(&format!("{{ __typename # {}\n }}", "x".repeat(200))).send().await.unwrap();
+    assert!(long.text().await.unwrap().contains("OPERATION_TOO_COMPLEX"));
+    let large = gateway.post(&format!("{{ __typename # {}\n }}", "x".repeat(500))).send().await.unwrap();
+    assert_eq!(large.status(), 413);
+    let shop = gateway.post(header).header("origin", "https://shop.example").send().await.unwrap();
+    assert_eq!(shop.headers()["access-control-allow-origin"], "https://shop.example");
+    gateway.stop();
+}
+
+/// The binary, serving.
+struct Served {
+    child: std::process::Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    address: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+impl Served {
+    async fn start(arguments: &[&str], folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"))
+            .arg("serve")
+            .args(arguments)
+            .current_dir(folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (lines, first) = tokio::task::spawn_blocking(move || {
+            let first = lines.next();
+            (lines, first)
+        })
+        .await
+        .unwrap();
+        let first = first.unwrap().unwrap();
+        let first: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
+        Self { child, lines, address: first["address"].as_str().unwrap().to_owned() }
+    }
+
+    fn post(&self, query: &str) -> reqwest::RequestBuilder {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        client.post(format!("http://{}/graphql", self.address)).json(&json!({ "query": query }))
+    }
+
+    /// Ends it with SIGTERM; gives its exit code and what it has logged since the start.
+    fn stop(mut self) -> (Option<i32>, Vec<String>) {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        let code = self.child.wait().unwrap().code();
+        (code, self.lines.by_ref().map(Result::unwrap).collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn serve_announces_its_address_and_stops_on_sigterm_with_0() {
     let products = subgraphs::listen(subgraphs::products().router).await;
     let folder = folder(&[("s.graphql", &supergraph(&products, &products))]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"))
-        .args(["serve", "--supergraph", "s.graphql", "--listen", "127.0.0.1:0"])
-        .current_dir(folder.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    let address = first["address"].as_str().unwrap().to_owned();
-    let answer = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = answer.post(format!("http://{address}/graphql")).bearer_auth("planted-secret");
-    let answer = answer.json(&serde_json::json!({
-        "query": "query Named($id: ID!) { product(id: $id) { name } }", "variables": { "id": "1", "password": "planted-secret" }
-    }));
-    let answer: Value = answer.send().await.unwrap().json().await.unwrap();
+    let gateway =
+        Served::start(&["--supergraph", "s.graphql", "--listen", "127.0.0.1:0"], folder.path()).await;
+    let body = json!({
+        "query": "query Named($id: ID!) { product(id: $id) { name } }",
+        "variables": { "id": "1", "password": "planted-secret" },
+    });
+    let request = gateway.post("").json(&body).bearer_auth("planted-secret");
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["data"]["product"]["name"], "kopi");
 
-    Command::new("kill").arg(child.id().to_string()).status().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    let log: Vec<String> = lines.map(Result::unwrap).collect();
+    let (code, log) = gateway.stop();
+    assert_eq!(code, Some(0));
     let access: Vec<&String> = log.iter().filter(|line| line.contains("\"access\"")).collect();
     assert_eq!(access.len(), 1, "{log:?}");
     assert!(

@@ -9,7 +9,7 @@ use http::StatusCode;
 use kopitiam_server::{Options, Transport};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
 use crate::common::{PATIENCE, body, in_process, refusal, start, subgraphs, supergraph};
@@ -149,6 +149,43 @@ async fn a_hanging_subgraph_is_given_up_in_time() {
     let answer = impatient.query("{ hang }").send().await.unwrap();
     let text = answer.text().await.unwrap();
     assert!(text.contains("TIMEOUT"), "{text}");
+}
+
+/// A subgraph that answers one request per connection and cuts the connection at the second.
+async fn cuts_second_request() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/graphql", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let body = r#"{"data":{"product":{"id":"1"},"rename":{"id":"1"}}}"#;
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 64 * 1024];
+                let _ = socket.read(&mut buffer).await;
+                let _ = socket.write_all(answer.as_bytes()).await;
+                let _ = socket.read(&mut buffer).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_query_whose_connection_breaks_is_sent_again_and_a_mutation_is_not() {
+    let url = cuts_second_request().await;
+    let gateway = start(Options::new(supergraph(&url, &url), Transport::new())).await;
+    let query = r#"{ product(id: "1") { id } }"#;
+    for _ in 0..4 {
+        assert_eq!(gateway.data(query).await, json!({ "product": { "id": "1" } }));
+    }
+    let mutation = r#"mutation { rename(id: "1", name: "x") { id } }"#;
+    let mut cut = 0;
+    for _ in 0..4 {
+        cut += usize::from(body(gateway.query(mutation)).await["data"]["rename"].is_null());
+    }
+    assert!(cut >= 1, "a mutation was sent again");
 }
 
 #[tokio::test]

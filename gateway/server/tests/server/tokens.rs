@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::tokens::{claims, encode, good_token, issuer, key_set, now, sign};
+use crate::common::tokens::{claims, encode, fresh_key, good_token, issuer, key_set, now, sign};
 use crate::common::{Gateway, body, in_process, refusal, start, subgraphs};
 use axum::Router;
 use axum::routing::get;
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use kopitiam_server::KeySource;
+use kopitiam_server::{JwtAlgorithm, KeySource};
 use serde_json::{Value, json};
 
 async fn gateway_with_key() -> Gateway {
@@ -111,6 +112,34 @@ async fn a_forged_or_stale_token_is_refused_with_401() {
     ] {
         let answer = refusal(gateway.query("{__typename}").bearer_auth(&token)).await;
         assert_eq!(answer, (401, "INVALID_TOKEN".to_owned()), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_used_only_with_the_algorithm_that_is_configured_for_it() {
+    for (algorithm, configured) in
+        [(Algorithm::ES256, JwtAlgorithm::ES256), (Algorithm::RS256, JwtAlgorithm::RS256)]
+    {
+        let key = fresh_key(algorithm);
+        let mut jwk = Jwk::from_encoding_key(&key, algorithm).unwrap();
+        jwk.common.key_id = Some("other".to_owned());
+        let mut keys: Value = serde_json::from_str(&key_set(&[7])).unwrap();
+        keys["keys"].as_array_mut().unwrap().push(serde_json::to_value(jwk).unwrap());
+        let mut header = jsonwebtoken::Header::new(algorithm);
+        header.kid = Some("other".to_owned());
+        let token = jsonwebtoken::encode(&header, &claims(), &key).unwrap();
+
+        for (algorithms, status) in
+            [(vec![configured, JwtAlgorithm::EdDSA], 200), (vec![JwtAlgorithm::EdDSA], 401)]
+        {
+            let mut issuer = issuer(KeySource::Static(keys.to_string()));
+            issuer.algorithms = algorithms;
+            let mut options = in_process();
+            options.jwt = vec![issuer];
+            let gateway = start(options).await;
+            let answer = gateway.query("{__typename}").bearer_auth(&token).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{algorithm:?}");
+        }
     }
 }
 

@@ -16,6 +16,31 @@ pub(crate) fn key(byte: u8) -> EncodingKey {
     EncodingKey::from_ed_der(&der)
 }
 
+/// A fresh key for an algorithm other than EdDSA.
+pub(crate) fn fresh_key(algorithm: Algorithm) -> EncodingKey {
+    match algorithm {
+        Algorithm::ES256 => {
+            let random = aws_lc_rs::rand::SystemRandom::new();
+            let kind = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+            let pair = aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(kind, &random).unwrap();
+            EncodingKey::from_ec_pem(pem(pair.as_ref()).as_bytes()).unwrap()
+        }
+        Algorithm::RS256 => {
+            let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+            let der = aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der>::as_der(&pair).unwrap();
+            EncodingKey::from_rsa_pem(pem(der.as_ref()).as_bytes()).unwrap()
+        }
+        other => unimplemented!("{other:?}"),
+    }
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+}
+
 /// The public key set of keys, each named by its byte.
 pub(crate) fn key_set(bytes: &[u8]) -> String {
     let keys = bytes.iter().map(|byte| {
