@@ -116,7 +116,7 @@ impl Walk<'_> {
     }
 
     fn visit_later(&mut self, ty: Name, places: Vec<Place>, step: Option<usize>) {
-        let reachable = self.moves.reachable(&ty, PlaceSet::new(places));
+        let reachable = self.moves.reachable(&ty, &PlaceSet::new(places));
         // Only interface objects: which implementation it is must be found out somewhere.
         if !reachable.iter().any(|place| place.ty == ty) {
             let position = Position { ty, places: reachable, step };

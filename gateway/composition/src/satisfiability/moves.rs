@@ -37,11 +37,14 @@ pub(super) struct Moves<'a> {
     /// Fields that `@override` took from a subgraph, with the label if it has one.
     overridden: HashMap<(usize, &'a Name, &'a Name), Option<&'a str>>,
     jumps: HashMap<Name, Rc<Vec<Jump<'a>>>>,
-    known: HashMap<(Name, PlaceSet), PlaceSet>,
-    /// Sets being computed, outermost first.
-    unfinished: Vec<(Name, PlaceSet, PlaceSet)>,
-    /// `@requires` being checked: subgraph, carrier, field, object.
-    requiring: Vec<(usize, Name, Name, PlaceSet)>,
+    /// What an object that is read from a place can also be read from.
+    known: HashMap<(Name, Place), PlaceSet>,
+    /// Sets being computed, outermost first, as far as they are.
+    unfinished: Vec<((Name, Place), PlaceSet)>,
+    /// Answers about `@requires`: object, place, field.
+    met: HashMap<(Name, Place, Name), bool>,
+    /// `@requires` being checked.
+    requiring: Vec<(Name, Place, Name)>,
     /// How often something unfinished was relied on.
     assumptions: usize,
 }
@@ -70,6 +73,7 @@ impl<'a> Moves<'a> {
             overridden,
             jumps: HashMap::new(),
             known: HashMap::new(),
+            met: HashMap::new(),
             unfinished: Vec::new(),
             requiring: Vec::new(),
             assumptions: 0,
@@ -86,38 +90,46 @@ impl<'a> Moves<'a> {
             .collect()
     }
 
-    /// All places an object of the type can be read from, given some.
-    pub(super) fn reachable(&mut self, object: &Name, start: PlaceSet) -> PlaceSet {
+    /// All places an object of the type can be read from, given some to choose from.
+    ///
+    /// Each place counts by itself: which of them a value comes from is decided before keys are followed.
+    pub(super) fn reachable(&mut self, object: &Name, start: &PlaceSet) -> PlaceSet {
+        let mut places: Vec<Place> = Vec::new();
         if object == "Query" {
-            let mut places = self.roots(object);
+            places = self.roots(object);
             places.extend(start.iter().cloned());
             return PlaceSet::new(places);
         }
+        for place in start.iter() {
+            places.extend(self.reachable_from(object, place).iter().cloned());
+        }
+        PlaceSet::new(places)
+    }
+
+    fn reachable_from(&mut self, object: &Name, start: &Place) -> PlaceSet {
         let jumps = self.jumps(object);
+        let mut reached = PlaceSet::new(vec![start.clone()]);
         if jumps.is_empty() {
-            return start;
+            return reached;
         }
         let key = (object.clone(), start.clone());
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
-        if let Some((_, _, so_far)) =
-            self.unfinished.iter().find(|(name, from, _)| name == object && *from == start)
-        {
+        if let Some((_, so_far)) = self.unfinished.iter().find(|(other, _)| *other == key) {
             self.assumptions += 1;
             return so_far.clone();
         }
         let assumptions = self.assumptions;
         let depth = self.unfinished.len();
-        self.unfinished.push((object.clone(), start.clone(), start.clone()));
-        let mut reached = start;
+        self.unfinished.push((key.clone(), reached.clone()));
         loop {
             let before = reached.clone();
             for jump in jumps.iter() {
                 if !reached.contains(jump.subgraph, jump.ty) && self.may_jump(object, &reached, jump) {
                     let place = Place { subgraph: jump.subgraph, ty: jump.ty.clone(), provided: None };
                     reached = reached.with(place);
-                    self.unfinished[depth].2 = reached.clone();
+                    self.unfinished[depth].1 = reached.clone();
                 }
             }
             if reached == before {
@@ -125,10 +137,15 @@ impl<'a> Moves<'a> {
             }
         }
         self.unfinished.truncate(depth);
-        if self.assumptions == assumptions || depth == 0 {
+        if self.assumptions == assumptions || self.idle() {
             self.known.insert(key, reached.clone());
         }
         reached
+    }
+
+    /// Nothing is under way that a result could have rested on.
+    fn idle(&self) -> bool {
+        self.unfinished.is_empty() && self.requiring.is_empty()
     }
 
     pub(super) fn may_jump(&mut self, object: &Name, from: &PlaceSet, jump: &Jump<'_>) -> bool {
@@ -216,7 +233,7 @@ impl<'a> Moves<'a> {
             if places.is_empty() {
                 return true;
             }
-            let reachable = self.reachable(&below, PlaceSet::new(places));
+            let reachable = self.reachable(&below, &PlaceSet::new(places));
             self.resolves(&below, &reachable, &field.selections)
         })
     }
@@ -231,7 +248,7 @@ impl<'a> Moves<'a> {
             if provided.is_none() && !self.resolved_by(place.subgraph, &place.ty, definition) {
                 continue;
             }
-            if provided.is_none() && !self.requirements_met(object, from, place, definition) {
+            if provided.is_none() && !self.requirements_met(object, place, definition) {
                 continue;
             }
             let mut below = provided.unwrap_or_default();
@@ -264,22 +281,25 @@ impl<'a> Moves<'a> {
         }
     }
 
-    pub(super) fn requirements_met(
-        &mut self,
-        object: &Name,
-        from: &PlaceSet,
-        place: &Place,
-        field: &FieldDef,
-    ) -> bool {
+    /// What the field requires can be fetched by somebody who is at the place of the field.
+    pub(super) fn requirements_met(&mut self, object: &Name, place: &Place, field: &FieldDef) -> bool {
         let Some(requires) = &field.requires else { return true };
-        let goal = (place.subgraph, place.ty.clone(), field.name.clone(), from.clone());
+        let goal = (object.clone(), place.clone(), field.name.clone());
+        if let Some(met) = self.met.get(&goal) {
+            return *met;
+        }
         if self.requiring.contains(&goal) {
             self.assumptions += 1;
             return false;
         }
-        self.requiring.push(goal);
-        let met = self.resolves(object, from, &requires.fields.selections);
+        let assumptions = self.assumptions;
+        self.requiring.push(goal.clone());
+        let from = self.reachable_from(object, place);
+        let met = self.resolves(object, &from, &requires.fields.selections);
         self.requiring.pop();
+        if self.assumptions == assumptions || self.idle() {
+            self.met.insert(goal, met);
+        }
         met
     }
 
