@@ -72,4 +72,4 @@ done
 
 echo "==> event suites against Apache Kafka $KAFKA_VERSION on 127.0.0.1:$port"
 KOPITIAM_TEST_KAFKA=127.0.0.1:$port ${CARGO:-cargo} test --workspace --locked --quiet \
-  --test events --test projections --test sagas
+  --test messaging --test events --test sagas

@@ -30,7 +30,8 @@ pub async fn create(tx: &Tx, hub: &Hub<Uuid>, listing: &Listing, actor: &str) ->
     let created = outbox::append(tx, NewMessage::new(listing.id, actor, &events::created(listing))).await?;
     if let Details::Auction { item_id, .. } = listing.details {
         let command = LockItem { item_id, listing_id: listing.id, owner_id: listing.seller_id };
-        outbox::append(tx, NewMessage::caused_by(&created, item_id, ACTOR, &command).correlation(listing.id)).await?;
+        outbox::append(tx, NewMessage::caused_by(&created, item_id, ACTOR, &command).correlation(listing.id))
+            .await?;
     }
     hub.changed_by(tx, listing.id);
     Ok(())

@@ -51,10 +51,38 @@ const FIXED_PRICES: [(u128, Option<u128>, &str, i64, i32); 7] = [
 
 /// Seller, title, description, price, deposit in percent, minutes.
 const SERVICES: [(u128, &str, &str, i64, i32, Option<i32>); 4] = [
-    (5, "Barista for your party", "One barista, a grinder and a two-group machine for up to forty guests. Beans and cups included.", 32_000, 25, Some(240)),
-    (6, "Batik workshop for two", "Draw, wax and dye your own cloth in our studio. You take it home the same day.", 9_500, 20, Some(180)),
-    (7, "Radio and amplifier repair", "Diagnosis, parts up to twenty dollars and a soak test of a day for valve and transistor sets.", 12_000, 30, None),
-    (8, "Letterpress cards, fifty pieces", "Two colours on cotton paper, set by hand from your text.", 14_500, 50, None),
+    (
+        5,
+        "Barista for your party",
+        "One barista, a grinder and a two-group machine for up to forty guests. Beans and cups included.",
+        32_000,
+        25,
+        Some(240),
+    ),
+    (
+        6,
+        "Batik workshop for two",
+        "Draw, wax and dye your own cloth in our studio. You take it home the same day.",
+        9_500,
+        20,
+        Some(180),
+    ),
+    (
+        7,
+        "Radio and amplifier repair",
+        "Diagnosis, parts up to twenty dollars and a soak test of a day for valve and transistor sets.",
+        12_000,
+        30,
+        None,
+    ),
+    (
+        8,
+        "Letterpress cards, fifty pieces",
+        "Two colours on cotton paper, set by hand from your text.",
+        14_500,
+        50,
+        None,
+    ),
 ];
 
 /// Writes what is missing of the seed; `now` is when auctions start to run.

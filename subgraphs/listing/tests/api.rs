@@ -100,13 +100,25 @@ async fn bad_input_is_told_by_field_and_writes_nothing() {
             (fixed("1.005", 3), "INVALID_AMOUNT", "price"),
             (fixed("1e9", 3), "INVALID_AMOUNT", "price"),
             (fixed("1.00", -1), "INVALID_INPUT", "quantity"),
-            (json!({ "title": " ", "price": "1.00", "currency": "USD", "quantity": 1 }), "INVALID_INPUT", "title"),
-            (json!({ "title": "x", "price": "1.00", "currency": "XXX", "quantity": 1 }), "UNKNOWN_CURRENCY", "currency"),
+            (
+                json!({ "title": " ", "price": "1.00", "currency": "USD", "quantity": 1 }),
+                "INVALID_INPUT",
+                "title",
+            ),
+            (
+                json!({ "title": "x", "price": "1.00", "currency": "XXX", "quantity": 1 }),
+                "UNKNOWN_CURRENCY",
+                "currency",
+            ),
         ] {
             let key = Uuid::new_v4();
             let answer = shop.ask(seller(), CREATE_FIXED, json!({ "in": input, "key": key })).await;
             let error = &answer["data"]["createFixedPriceListing"]["userErrors"][0];
-            assert_eq!((&error["code"], &error["field"][1]), (&json!(code), &json!(field)), "{input}: {answer}");
+            assert_eq!(
+                (&error["code"], &error["field"][1]),
+                (&json!(code), &json!(field)),
+                "{input}: {answer}"
+            );
         }
         assert_eq!((shop.rows("listing").await, shop.rows("kit_outbox").await), (0, 0));
     }
@@ -130,9 +142,14 @@ async fn an_item_is_under_one_open_auction_at_most() {
         let ends_at = Utc::now() + TimeDelta::days(1);
         let made = shop.ask(seller(), CREATE_AUCTION, json!({ "in": auction(7, ends_at), "key": "a" })).await;
         let listing = &made["data"]["createAuction"]["listing"];
-        assert_eq!((&listing["status"], &listing["minNextBid"]["amount"]), (&json!("PENDING"), &json!("10.00")), "{made}");
+        assert_eq!(
+            (&listing["status"], &listing["minNextBid"]["amount"]),
+            (&json!("PENDING"), &json!("10.00")),
+            "{made}"
+        );
         assert_eq!(shop.rows("kit_outbox").await, 2, "ListingCreated and LockItem");
-        let again = shop.ask(seller(), CREATE_AUCTION, json!({ "in": auction(7, ends_at), "key": "b" })).await;
+        let again =
+            shop.ask(seller(), CREATE_AUCTION, json!({ "in": auction(7, ends_at), "key": "b" })).await;
         assert_eq!(again["data"]["createAuction"]["userErrors"][0]["code"], "ITEM_ALREADY_LISTED", "{again}");
         assert_eq!((shop.rows("listing").await, shop.rows("kit_outbox").await), (1, 2));
     }
@@ -148,10 +165,13 @@ async fn pages_of_every_order_show_each_listing_once() {
         for sort in ["ENDING_SOON", "NEWEST", "PRICE_ASC", "PRICE_DESC"] {
             let (mut seen, mut after) = (Vec::new(), Value::Null);
             loop {
-                let answer = shop.ask(Viewer::anonymous(), query, json!({ "sort": sort, "after": after })).await;
+                let answer =
+                    shop.ask(Viewer::anonymous(), query, json!({ "sort": sort, "after": after })).await;
                 let page = &answer["data"]["listings"];
                 assert_eq!(page["totalCount"], 15, "{answer}");
-                seen.extend(page["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["id"].to_string()));
+                seen.extend(
+                    page["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["id"].to_string()),
+                );
                 if page["pageInfo"]["hasNextPage"] == json!(false) {
                     break;
                 }
@@ -185,7 +205,10 @@ async fn entities_are_answered_in_order_with_null_for_a_missing_row() {
         let entities = answer["data"]["_entities"].as_array().unwrap_or_else(|| panic!("{answer}"));
         assert_eq!((&entities[0], &entities[4], &entities[5]), (&Value::Null, &Value::Null, &Value::Null));
         assert_eq!(entities[1]["price"]["amount"], "7.50");
-        assert_eq!((&entities[2]["__typename"], &entities[2]["title"]), (&json!("FixedPriceListing"), &json!("Cup")));
+        assert_eq!(
+            (&entities[2]["__typename"], &entities[2]["title"]),
+            (&json!("FixedPriceListing"), &json!("Cup"))
+        );
         let product = json!({ "__typename": "Product", "lowestListingPrice": { "amount": "7.50" },
             "resaleDiscountPercent": 25, "listings": { "totalCount": 1 } });
         assert_eq!(entities[3], product);

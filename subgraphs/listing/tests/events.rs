@@ -41,7 +41,9 @@ async fn an_auction_opens_when_its_item_is_locked_and_is_called_off_when_it_is_n
     // Another service's outbox: what the product and user services would publish.
     let (here, others) = (sqlite::<Migrator>().await, sqlite::<Migrator>().await);
     let shutdown = CancellationToken::new();
-    let service = app::start(service_config("listing", &here, broker.kafka(), &tokens), shutdown.clone()).await.unwrap();
+    let service = app::start(service_config("listing", &here, broker.kafka(), &tokens), shutdown.clone())
+        .await
+        .unwrap();
     let relay = tokio::spawn(relay::run(others.db().clone(), broker.kafka(), shutdown.clone()));
 
     let (opened, refused) = (auction(&here, 1).await, auction(&here, 2).await);
@@ -52,7 +54,11 @@ async fn an_auction_opens_when_its_item_is_locked_and_is_called_off_when_it_is_n
             outbox::append(&tx, NewMessage::new(Uuid::from_u128(1), "service:product", &locked)).await?;
             let rejected = ItemLockRejected { listing_id: refused, code: "NOT_OWNER".to_owned() };
             outbox::append(&tx, NewMessage::new(Uuid::from_u128(2), "service:product", &rejected)).await?;
-            let seller = SellerOpened { handle: "sari".to_owned(), display_name: "Sari's stall".to_owned(), bio: None };
+            let seller = SellerOpened {
+                handle: "sari".to_owned(),
+                display_name: "Sari's stall".to_owned(),
+                bio: None,
+            };
             outbox::append(&tx, NewMessage::new(owner_id, "service:user", &seller)).await?;
             Ok::<(), Failure>(())
         })

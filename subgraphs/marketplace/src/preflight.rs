@@ -13,7 +13,9 @@ use anyhow::{Context, Result, bail};
 pub(crate) fn port_is_free(port: u16, what: &str, variable: &str) -> Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
-        Err(error) => bail!("port {port} for the {what} is not free ({error}): stop what listens there, or set {variable}"),
+        Err(error) => bail!(
+            "port {port} for the {what} is not free ({error}): stop what listens there, or set {variable}"
+        ),
     }
 }
 
@@ -22,7 +24,8 @@ pub(crate) fn port_is_free(port: u16, what: &str, variable: &str) -> Result<()> 
 /// # Errors
 /// When another marketplace uses the folder, or it cannot be written.
 pub(crate) fn take_data_folder(folder: &Path) -> Result<File> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
     let path = folder.join("marketplace.lock");
     let file = OpenOptions::new()
         .create(true)
@@ -33,8 +36,13 @@ pub(crate) fn take_data_folder(folder: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("the data folder {} is in use by another marketplace: stop it, or set DATA_DIR", folder.display())
+            bail!(
+                "the data folder {} is in use by another marketplace: stop it, or set DATA_DIR",
+                folder.display()
+            )
         }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }

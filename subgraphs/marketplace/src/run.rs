@@ -41,6 +41,7 @@ pub(crate) async fn run(options: Run) -> Result<()> {
     let shutdown = CancellationToken::new();
     let services = Services::start(&options.data.data, &kafka, &shutdown).await?;
     services::seed(&options.data.data).await?;
+    services::settle(&options.data.data).await?;
     let gateway = services.gateway(options.gateway_port).await?;
     let gateway_stop = CancellationToken::new();
     let mut gateway = tokio::spawn(gateway.run(gateway_stop.clone()));
@@ -90,6 +91,7 @@ pub(crate) async fn seed(options: Data) -> Result<()> {
     let shutdown = CancellationToken::new();
     let services = Services::start(&options.data, &kafka, &shutdown).await?;
     services::seed(&options.data).await?;
+    services::settle(&options.data).await?;
     shutdown.cancel();
     services.join().await;
     if let Some(broker) = broker {

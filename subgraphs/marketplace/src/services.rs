@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -11,13 +12,17 @@ use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, ServiceConfig};
 use kopitiam_kit::{Db, Service};
 use kopitiam_server::{JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
+use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use uuid::Uuid;
 
 /// The composed schema of the four services, as the tests keep it.
 const SUPERGRAPH: &str = include_str!("../../../schema/supergraph.graphql");
 /// Expected `iss` and `aud` of access tokens.
 const ISSUER: &str = "kopitiam";
+/// The first start waits this long for the services to hear of one another.
+const SETTLE_WITHIN: Duration = Duration::from_secs(20);
 /// A key set is small.
 const KEY_SET_BYTES_MAX: usize = 64 * 1024;
 
@@ -36,7 +41,11 @@ impl Services {
     ///
     /// # Errors
     /// When a database cannot be opened or migrated.
-    pub(crate) async fn start(data: &Path, kafka: &KafkaConfig, shutdown: &CancellationToken) -> Result<Self> {
+    pub(crate) async fn start(
+        data: &Path,
+        kafka: &KafkaConfig,
+        shutdown: &CancellationToken,
+    ) -> Result<Self> {
         let config = |name: &str, jwks: &JwksSource| config(name, data, kafka, jwks);
         let user = kopitiam_user::app::start(config("user", &no_keys()), shutdown.clone());
         let user = user.await.context("the user service does not start")?;
@@ -110,7 +119,11 @@ fn database_url(data: &Path, name: &str) -> String {
 async fn key_set(user: Router) -> Result<String> {
     let request = Request::get("/.well-known/jwks.json").body(Body::empty())?;
     let answer = user.oneshot(request).await?;
-    anyhow::ensure!(answer.status() == StatusCode::OK, "the user service has no key set: {}", answer.status());
+    anyhow::ensure!(
+        answer.status() == StatusCode::OK,
+        "the user service has no key set: {}",
+        answer.status()
+    );
     let body = to_bytes(answer.into_body(), KEY_SET_BYTES_MAX).await?;
     Ok(String::from_utf8(body.to_vec())?)
 }
@@ -126,5 +139,38 @@ pub(crate) async fn seed(data: &Path) -> Result<()> {
     kopitiam_product::seed::seed(&open("product").await?, now).await.context("seeding products")?;
     kopitiam_order::seed::seed(&open("order").await?, now).await.context("seeding orders")?;
     kopitiam_listing::seed::seed(&open("listing").await?, now).await.context("seeding listings")?;
+    Ok(())
+}
+
+/// Waits until the services have heard of one another's seed data: what the shop shows can be bought, and auctions are
+/// open. Gives up quietly after a while: events still arrive later, only a first visitor would see an unfinished shop.
+///
+/// # Errors
+/// When a database refuses.
+pub(crate) async fn settle(data: &Path) -> Result<()> {
+    let open = |name: &'static str| async move { Db::connect(&database_url(data, name)).await };
+    let (product, order, listing) = (open("product").await?, open("order").await?, open("listing").await?);
+    let ids = Statement::from_string(product.backend(), "SELECT id FROM product");
+    let ids: Vec<Uuid> = product
+        .read()
+        .query_all_raw(ids)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id"))
+        .collect::<Result<_, _>>()?;
+    let unfinished = "SELECT COUNT(*) AS n FROM listing WHERE status = 'PENDING' OR seller_id NOT IN (SELECT id FROM seller)";
+    let started = Instant::now();
+    while started.elapsed() < SETTLE_WITHIN {
+        let known = kopitiam_order::store::replicas::products(order.read(), &ids).await?;
+        let row = listing.read().query_one_raw(Statement::from_string(listing.backend(), unfinished)).await?;
+        let unfinished: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
+        if unfinished == 0
+            && ids.iter().all(|id| known.get(id).is_some_and(|product| product.available.is_some()))
+        {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tracing::warn!("the services are still exchanging their seed data");
     Ok(())
 }

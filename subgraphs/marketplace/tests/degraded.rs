@@ -59,12 +59,16 @@ async fn with_the_order_service_stopped_the_product_page_still_answers() {
     let address = gateway_without_orders(data.path(), &shutdown).await;
     let variables = json!({ "slug": "copper-long-spout-kettle" });
     let body = json!({ "query": operation("01-ProductPage.graphql"), "variables": variables });
-    let answer = reqwest::Client::new().post(format!("http://{address}/graphql")).json(&body).send().await.unwrap();
+    let answer =
+        reqwest::Client::new().post(format!("http://{address}/graphql")).json(&body).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);
     let answer: Value = answer.json().await.unwrap();
 
     let product = &answer["data"]["product"];
-    assert_eq!((&product["price"]["amount"], &product["seller"]["handle"]), (&json!("68.00"), &json!("kopi-house")));
+    assert_eq!(
+        (&product["price"]["amount"], &product["seller"]["handle"]),
+        (&json!("68.00"), &json!("kopi-house"))
+    );
     let missing = ["rating", "reviews"];
     for field in missing {
         assert_eq!(product[field], Value::Null, "{field}");

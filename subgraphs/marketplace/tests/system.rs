@@ -21,7 +21,10 @@ async fn one_request_joins_data_of_several_services() {
     assert_eq!(product["price"]["amount"], "68.00", "product service: {page:#}");
     assert!(product["seller"]["displayName"].is_string(), "user service: {page:#}");
     assert_eq!(product["lowestListingPrice"]["amount"], "52.00", "listing service: {page:#}");
-    assert_eq!(product["resaleDiscountPercent"], 23, "listing service, from the product service's price: {page:#}");
+    assert_eq!(
+        product["resaleDiscountPercent"], 23,
+        "listing service, from the product service's price: {page:#}"
+    );
     assert!(product["reviews"]["edges"].is_array(), "order service: {page:#}");
 
     let buyer = marketplace.log_in("buyer@kopitiam.example").await;
@@ -50,7 +53,8 @@ async fn a_confirmed_order_moves_stock_and_money_and_is_told_as_it_happens() {
     let data = data_folder();
     let marketplace = Marketplace::start(data.path());
     let buyer = marketplace.log_in("buyer@kopitiam.example").await;
-    let (stock, (available, held)) = (marketplace.available("house-blend-beans").await, marketplace.wallet(&buyer).await);
+    let (stock, (available, held)) =
+        (marketplace.available("house-blend-beans").await, marketplace.wallet(&buyer).await);
     let (id, number) = marketplace.check_out(&buyer, "house-blend-beans", 2).await;
 
     let query = "subscription($id: ID!) { orderChanged(id: $id) { number status } }";
@@ -88,7 +92,8 @@ async fn killed_between_checkout_and_confirmation_it_finishes_the_order_after_th
     let data = data_folder();
     let marketplace = Marketplace::start(data.path());
     let buyer = marketplace.log_in("buyer@kopitiam.example").await;
-    let (stock, (available, held)) = (marketplace.available("hawker-cookbook").await, marketplace.wallet(&buyer).await);
+    let (stock, (available, held)) =
+        (marketplace.available("hawker-cookbook").await, marketplace.wallet(&buyer).await);
     let (_, number) = marketplace.check_out(&buyer, "hawker-cookbook", 1).await;
     let folder = marketplace.kill();
 
@@ -143,7 +148,8 @@ async fn bad_input_gets_a_code_and_changes_nothing() {
     let unknown = marketplace.ask(None, "{ product(slug: \"x\") { nonsense } }", json!({})).await;
     assert_eq!(code(&unknown).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"), "{unknown}");
     let set = "mutation($l: [CartLineInput!]!) { cartLinesSet(lines: $l) { cart { lines { id } } userErrors { code } } }";
-    let wrong = marketplace.ask(Some(&buyer), set, json!({ "l": [{ "productId": "x", "quantity": "many" }] })).await;
+    let wrong =
+        marketplace.ask(Some(&buyer), set, json!({ "l": [{ "productId": "x", "quantity": "many" }] })).await;
     assert_eq!(code(&wrong).as_deref(), Some("BAD_USER_INPUT"), "{wrong}");
 
     let product = marketplace.data(None, "{ product(slug: \"house-blend-beans\") { id } }", json!({})).await;
@@ -183,9 +189,17 @@ async fn a_second_start_keeps_what_the_first_one_wrote() {
 async fn a_taken_port_and_a_data_folder_in_use_are_told_in_one_line() {
     let data = data_folder();
     let marketplace = Marketplace::start(data.path());
-    let taken = marketplace.url().split(':').nth(2).and_then(|rest| rest.split('/').next()).expect("a port").to_owned();
+    let taken = marketplace
+        .url()
+        .split(':')
+        .nth(2)
+        .and_then(|rest| rest.split('/').next())
+        .expect("a port")
+        .to_owned();
     let free = free_port().to_string();
-    for (port, expected) in [(taken.as_str(), "GATEWAY_PORT"), (free.as_str(), "in use by another marketplace")] {
+    for (port, expected) in
+        [(taken.as_str(), "GATEWAY_PORT"), (free.as_str(), "in use by another marketplace")]
+    {
         let second = Command::new(env!("CARGO_BIN_EXE_marketplace"))
             .args(["run", "--gateway-port", port])
             .env("DATA_DIR", data.path())

@@ -66,7 +66,9 @@ pub fn bidder_label(listing_id: Uuid, bidder_id: Uuid) -> String {
         .as_bytes()
         .iter()
         .chain(bidder_id.as_bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     format!("Bidder {:04}", hash % 10_000)
 }
 

@@ -206,7 +206,8 @@ pub fn new_auction(
     if let Some(buy_now) = &new.buy_now_price
         && (buy_now.minor() <= new.start_price.minor() || buy_now.minor() < floor)
     {
-        errors.push(invalid("buyNowPrice", "The buy-now price must be above the start price and the reserve."));
+        errors
+            .push(invalid("buyNowPrice", "The buy-now price must be above the start price and the reserve."));
     }
     let length = new.ends_at.signed_duration_since(now);
     if length < AUCTION_LENGTH_MIN || length > AUCTION_LENGTH_MAX {
@@ -350,7 +351,8 @@ pub fn discount_percent(price: Money, lowest: Money) -> Option<i32> {
 
 fn check_title(title: &str) -> Option<UserError> {
     let chars = title.trim().chars().count();
-    (chars == 0 || chars > TITLE_CHARS_MAX).then(|| invalid("title", "A title has between 1 and 120 characters."))
+    (chars == 0 || chars > TITLE_CHARS_MAX)
+        .then(|| invalid("title", "A title has between 1 and 120 characters."))
 }
 
 fn check_price(field: &str, price: &Money) -> Option<UserError> {
@@ -371,7 +373,12 @@ mod tests {
         Money::new(minor, Currency::USD)
     }
 
-    fn auction(start: i64, reserve: Option<i64>, buy_now: Option<i64>, ends_in: TimeDelta) -> Result<Listing, Vec<UserError>> {
+    fn auction(
+        start: i64,
+        reserve: Option<i64>,
+        buy_now: Option<i64>,
+        ends_in: TimeDelta,
+    ) -> Result<Listing, Vec<UserError>> {
         let now = DateTime::UNIX_EPOCH;
         let new = NewAuction {
             item_id: Uuid::from_u128(1),
@@ -391,7 +398,10 @@ mod tests {
     #[test]
     fn a_new_auction_waits_for_its_item_and_asks_the_start_price() {
         let listing = auction(1_000, Some(2_000), Some(5_000), TimeDelta::days(2)).unwrap();
-        assert_eq!((listing.status, listing.ask_price, listing.title.as_str()), (ListingStatus::Pending, usd(1_000), "A sign"));
+        assert_eq!(
+            (listing.status, listing.ask_price, listing.title.as_str()),
+            (ListingStatus::Pending, usd(1_000), "A sign")
+        );
         assert_eq!(listing.min_next_bid(), Some(usd(1_000)));
         assert!(!listing.reserve_met());
     }
@@ -432,7 +442,8 @@ mod tests {
     #[test]
     fn a_quantity_below_one_is_refused() {
         let new = NewFixedPrice { product_id: None, title: "Cup".to_owned(), price: usd(1), quantity: -1 };
-        let errors = new_fixed_price(Uuid::from_u128(1), Uuid::from_u128(2), new, DateTime::UNIX_EPOCH).unwrap_err();
+        let errors =
+            new_fixed_price(Uuid::from_u128(1), Uuid::from_u128(2), new, DateTime::UNIX_EPOCH).unwrap_err();
         assert_eq!(fields(errors), ["quantity"]);
     }
 }

@@ -81,7 +81,11 @@ impl Entities {
     }
 
     #[graphql(entity)]
-    async fn find_product_by_id(&self, #[graphql(key)] id: ID, price: Option<RequiredMoney>) -> Option<Product> {
+    async fn find_product_by_id(
+        &self,
+        #[graphql(key)] id: ID,
+        price: Option<RequiredMoney>,
+    ) -> Option<Product> {
         let price = price.and_then(|price| Money::parse(&price.amount.0, &price.currency).ok());
         parse_id(&id).map(|id| Product { id, price })
     }

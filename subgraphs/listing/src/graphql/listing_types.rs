@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Interface, Object};
-use kopitiam_kit::errors::SystemError;
 use chrono::{DateTime, Utc};
+use kopitiam_kit::errors::SystemError;
 use kopitiam_kit::graphql::ID;
 use kopitiam_kit::page::PageArgs;
 use kopitiam_kit::{Money, time};
@@ -173,8 +173,9 @@ impl AuctionListing {
         let bid = load(ctx.data_unchecked::<Loaders>().bids.load_one(id).await)?;
         let Some(bid) = bid.filter(|bid| bid.status == BidStatus::Won) else { return Ok(None) };
         let viewer = viewer_id(ctx);
-        let may_see =
-            viewer == Some(bid.bidder_id) || viewer == Some(self.0.seller_id) || viewer_may(ctx, "users:read");
+        let may_see = viewer == Some(bid.bidder_id)
+            || viewer == Some(self.0.seller_id)
+            || viewer_may(ctx, "users:read");
         Ok(may_see.then_some(User(bid.bidder_id)))
     }
 

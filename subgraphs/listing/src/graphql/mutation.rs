@@ -11,8 +11,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::listing_types::Listing;
-use super::types::{AuctionInput, FixedPriceInput, ListingPayload, ServiceInput};
 use super::parse_id;
+use super::types::{AuctionInput, FixedPriceInput, ListingPayload, ServiceInput};
 use crate::commands;
 use crate::domain::listing::{self, NewAuction, NewFixedPrice, NewService};
 use crate::store;

@@ -43,4 +43,3 @@ async fn read(db: &Db, id: Uuid) -> async_graphql::Result<Listing> {
 fn unknown() -> async_graphql::Error {
     Failure::refused("NOT_FOUND", "there is no such listing").into()
 }
-

@@ -1,8 +1,8 @@
 //! Bids, enums, inputs, payloads, and the parts of other services' entities that this service contributes to.
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
-use kopitiam_kit::errors::{SystemError, UserError};
 use chrono::{DateTime, Utc};
+use kopitiam_kit::errors::{SystemError, UserError};
 use kopitiam_kit::graphql::{Decimal, ID};
 use kopitiam_kit::page::{Page, PageArgs};
 use kopitiam_kit::{Db, Money, connection};
@@ -174,7 +174,8 @@ impl Bid {
 
     async fn listing(&self, ctx: &Context<'_>) -> async_graphql::Result<AuctionListing> {
         let listing = load(ctx.data_unchecked::<Loaders>().listings.load_one(self.0.listing_id).await)?;
-        let listing = listing.ok_or_else(|| SystemError::Invariant(format!("bid {} has no listing", self.0.id)))?;
+        let listing =
+            listing.ok_or_else(|| SystemError::Invariant(format!("bid {} has no listing", self.0.id)))?;
         Ok(AuctionListing(listing))
     }
 
@@ -251,7 +252,8 @@ pub(super) async fn listing_page(
 ) -> async_graphql::Result<ListingConnection> {
     let db = ctx.data_unchecked::<Db>();
     let (rows, total) = store::listings::page(db.read(), filter, sort, args.after()?, args.limit()).await?;
-    let page = Page::new(rows, args, |listing| store::listings::Position::of(listing, sort)).map(Listing::from);
+    let page =
+        Page::new(rows, args, |listing| store::listings::Position::of(listing, sort)).map(Listing::from);
     Ok(ListingConnection::from_page(page, total))
 }
 
@@ -279,7 +281,9 @@ impl Seller {
         after: Option<String>,
     ) -> async_graphql::Result<Option<ListingConnection>> {
         let filter = store::listings::Filter { seller_id: Some(self.0), ..Default::default() };
-        listing_page(ctx, &filter, store::listings::Sort::Newest, &PageArgs::new(first, after)?).await.map(Some)
+        listing_page(ctx, &filter, store::listings::Sort::Newest, &PageArgs::new(first, after)?)
+            .await
+            .map(Some)
     }
 }
 

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use kopitiam_kit::{Money, SystemError};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -77,7 +77,10 @@ impl Position {
 ///
 /// # Errors
 /// [`SystemError`] when the database refuses or a row is not understood.
-pub async fn by_ids(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<Uuid, Listing>, SystemError> {
+pub async fn by_ids(
+    connection: &impl ConnectionTrait,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Listing>, SystemError> {
     let rows = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).all(connection).await?;
     rows.into_iter().map(|row| Ok((row.id, read(row)?))).collect()
 }
@@ -95,7 +98,10 @@ pub async fn open_by_item(
         .filter(Column::Status.is_in(["PENDING", "ACTIVE", "SETTLING"]))
         .all(connection)
         .await?;
-    rows.into_iter().filter_map(|row| Some((row.item_id?, row))).map(|(item, row)| Ok((item, read(row)?))).collect()
+    rows.into_iter()
+        .filter_map(|row| Some((row.item_id?, row)))
+        .map(|(item, row)| Ok((item, read(row)?)))
+        .collect()
 }
 
 /// The lowest price asked now for each of some products.
@@ -137,7 +143,9 @@ pub async fn page(
     let all = Entity::find().filter(condition(filter));
     let total = all.clone().count(connection).await?;
     let (key, order) = match sort {
-        Sort::EndingSoon => (Func::coalesce([Expr::col(Column::EndsAt), Expr::val(NEVER)]).into(), Order::Asc),
+        Sort::EndingSoon => {
+            (Func::coalesce([Expr::col(Column::EndsAt), Expr::val(NEVER)]).into(), Order::Asc)
+        }
         Sort::Newest => (Expr::col(Column::CreatedAt), Order::Desc),
         Sort::PriceAscending => (Expr::col(Column::AskMinor), Order::Asc),
         Sort::PriceDescending => (Expr::col(Column::AskMinor), Order::Desc),
@@ -146,7 +154,8 @@ pub async fn page(
     if let Some(position) = after {
         query = query.filter(later(&key, &order, &position));
     }
-    let rows = query.order_by(key, order.clone()).order_by(Column::Id, order).limit(limit).all(connection).await?;
+    let rows =
+        query.order_by(key, order.clone()).order_by(Column::Id, order).limit(limit).all(connection).await?;
     Ok((rows.into_iter().map(read).collect::<Result<_, _>>()?, total))
 }
 
@@ -176,8 +185,10 @@ fn condition(filter: &Filter) -> Condition {
         condition = condition.add(Column::Status.is_in(filter.statuses.iter().map(|status| status.name())));
     }
     for word in filter.query.iter().flat_map(|query| query.split_whitespace()).take(8) {
-        let pattern: String = word.to_lowercase().chars().filter(|character| !matches!(character, '%' | '_' | '\\')).collect();
-        condition = condition.add(Expr::from(Func::lower(Expr::col(Column::Title))).like(format!("%{pattern}%")));
+        let pattern: String =
+            word.to_lowercase().chars().filter(|character| !matches!(character, '%' | '_' | '\\')).collect();
+        condition =
+            condition.add(Expr::from(Func::lower(Expr::col(Column::Title))).like(format!("%{pattern}%")));
     }
     condition
 }
@@ -225,7 +236,15 @@ fn row(listing: &Listing) -> ActiveModel {
         ..Default::default()
     };
     match &listing.details {
-        Details::Auction { item_id, start_price, reserve_price, buy_now_price, ends_at, bid_count, highest_bid_id } => {
+        Details::Auction {
+            item_id,
+            start_price,
+            reserve_price,
+            buy_now_price,
+            ends_at,
+            bid_count,
+            highest_bid_id,
+        } => {
             row.kind = Set("AUCTION".to_owned());
             row.item_id = Set(Some(*item_id));
             row.start_minor = Set(Some(start_price.minor()));

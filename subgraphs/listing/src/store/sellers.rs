@@ -13,7 +13,11 @@ use super::entity::seller;
 ///
 /// # Errors
 /// [`SystemError::Database`].
-pub async fn save(connection: &impl ConnectionTrait, id: Uuid, display_name: &str) -> Result<(), SystemError> {
+pub async fn save(
+    connection: &impl ConnectionTrait,
+    id: Uuid,
+    display_name: &str,
+) -> Result<(), SystemError> {
     let row = seller::ActiveModel { id: Set(id), display_name: Set(display_name.to_owned()) };
     let update = OnConflict::column(seller::Column::Id).update_column(seller::Column::DisplayName).to_owned();
     seller::Entity::insert(row).on_conflict(update).exec_without_returning(connection).await?;
@@ -24,7 +28,11 @@ pub async fn save(connection: &impl ConnectionTrait, id: Uuid, display_name: &st
 ///
 /// # Errors
 /// [`SystemError::Database`].
-pub async fn names(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, SystemError> {
-    let rows = seller::Entity::find().filter(seller::Column::Id.is_in(ids.iter().copied())).all(connection).await?;
+pub async fn names(
+    connection: &impl ConnectionTrait,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, String>, SystemError> {
+    let rows =
+        seller::Entity::find().filter(seller::Column::Id.is_in(ids.iter().copied())).all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.display_name)).collect())
 }

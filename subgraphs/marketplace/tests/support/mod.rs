@@ -81,8 +81,14 @@ impl Marketplace {
     }
 
     /// One GraphQL request with the answer's HTTP status.
-    pub(crate) async fn ask_status(&self, token: Option<&str>, query: &str, variables: Value) -> (u16, Value) {
-        let mut request = self.client.post(self.url()).json(&json!({ "query": query, "variables": variables }));
+    pub(crate) async fn ask_status(
+        &self,
+        token: Option<&str>,
+        query: &str,
+        variables: Value,
+    ) -> (u16, Value) {
+        let mut request =
+            self.client.post(self.url()).json(&json!({ "query": query, "variables": variables }));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -106,14 +112,16 @@ impl Marketplace {
 
     /// Puts products into the account's cart and checks out; gives the order's id and number.
     pub(crate) async fn check_out(&self, token: &str, slug: &str, quantity: i64) -> (String, String) {
-        let product = self.data(None, "query($s: String!) { product(slug: $s) { id } }", json!({ "s": slug })).await;
+        let product =
+            self.data(None, "query($s: String!) { product(slug: $s) { id } }", json!({ "s": slug })).await;
         let set = "mutation($l: [CartLineInput!]!) { cartLinesSet(lines: $l) {
             cart { id subtotal { amount currency } lines { quantity } } userErrors { code message } } }";
         let lines = json!([{ "productId": product["product"]["id"], "quantity": quantity }]);
         let cart = self.data(Some(token), set, json!({ "l": lines })).await["cartLinesSet"]["cart"].take();
         let order = "mutation($in: CheckoutInput!, $key: ID!) { checkout(input: $in, idempotencyKey: $key) {
             order { id number status } userErrors { code message } } }";
-        let input = json!({ "cartId": cart["id"], "expectedTotal": cart["subtotal"]["amount"], "currency": "USD" });
+        let input =
+            json!({ "cartId": cart["id"], "expectedTotal": cart["subtotal"]["amount"], "currency": "USD" });
         let key = uuid_like();
         let data = self.data(Some(token), order, json!({ "in": input, "key": key })).await;
         let order = &data["checkout"]["order"];
@@ -130,7 +138,9 @@ impl Marketplace {
             let order = &answer["data"]["order"];
             match order["status"].as_str() {
                 Some("PENDING") | None => {}
-                Some(status) => return (status.to_owned(), order["statusReason"].as_str().map(str::to_owned)),
+                Some(status) => {
+                    return (status.to_owned(), order["statusReason"].as_str().map(str::to_owned));
+                }
             }
             assert!(started.elapsed() < WAIT_MAX, "order {number} is still open: {answer}");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -189,6 +199,7 @@ fn signal(child: &Child, signal: &str) {
 fn uuid_like() -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let nanoseconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+    let nanoseconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
     format!("{nanoseconds}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
