@@ -20,6 +20,15 @@ if (process.env.EXIT_WITH_PARENT === '1') {
   process.stdin.resume();
 }
 
+// The framework closes its listener and waits for open answers; live streams never end by themselves.
+const stopWithinMs = 3000;
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, () => {
+    for (const stream of globalThis.kopitiamStreams ?? []) stream.abort();
+    setTimeout(() => process.exit(0), stopWithinMs).unref();
+  });
+}
+
 if (!existsSync(standalone)) {
   console.error('web: not built yet: run `npm run build` first');
   process.exit(1);

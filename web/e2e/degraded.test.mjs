@@ -105,7 +105,12 @@ test('the storefront ends when the process that started it is gone', async () =>
 
 async function forward(request, response) {
   const body = await text(request);
-  const { host: _host, 'content-length': _length, ...headers } = request.headers;
+  const { authorization } = request.headers;
+  const headers = {
+    'content-type': 'application/json',
+    accept: request.headers.accept ?? '*/*',
+    ...(authorization ? { authorization } : {}),
+  };
   const upstream = await fetch(gatewayUrl, { method: 'POST', headers, body });
   const answer = await upstream.json();
   if (away && answer.data?.product) blank(answer, partsOf[away]);

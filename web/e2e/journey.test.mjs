@@ -100,6 +100,41 @@ test('a product can be read without scripts', async () => {
   await context.close();
 });
 
+test('the chosen colours stay, and the server already sends them', async () => {
+  const { context, page } = await visit(browser, { colorScheme: 'light' });
+  await page.goto('/');
+  const toggle = page.getByRole('button', { name: /colours/i });
+  await toggle.click();
+  await toggle.click();
+  assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
+  const sent = await (await page.request.get('/')).text();
+  assert.match(sent, /<html[^>]* data-theme="dark"/);
+  await context.close();
+});
+
+test('filters live in the address, and going back brings the former list', async () => {
+  const { context, page } = await visit(browser);
+  await page.goto('/search');
+  const count = page.locator('main h2').first();
+  const all = await count.innerText();
+  await page.getByLabel('Highest price').fill('10');
+  await page.getByLabel('Sort by').selectOption('PRICE_ASC');
+  await page.getByRole('button', { name: 'Show results' }).click();
+  await page.waitForURL((url) => url.searchParams.get('max') === '10');
+  await page.locator('main li h3').first().waitFor();
+  const prices = await page.locator('main li .tabular-nums').allInnerTexts();
+  assert.ok(prices.length > 0);
+  const amounts = prices.map((price) => Number(price.slice(1)));
+  assert.deepEqual(
+    amounts,
+    [...amounts].sort((a, b) => a - b),
+  );
+  assert.ok(amounts.every((amount) => amount <= 10));
+  await page.goBack();
+  await page.getByText(all, { exact: true }).waitFor();
+  await context.close();
+});
+
 test('a page that needs an account asks to sign in and comes back', async () => {
   const { context, page } = await visit(browser);
   await page.goto('/orders');

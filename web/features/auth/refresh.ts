@@ -11,8 +11,11 @@ import { sessionFrom, type Session } from '@/lib/session/session';
 export type Renewal =
   { kind: 'renewed'; session: Session } | { kind: 'ended' } | { kind: 'unknown' };
 
-/** A page and its prefetches carry the same old cookie for a moment; they get the same renewal. */
-const sharedForMs = 30_000;
+/**
+ * A refresh token is good once. Several requests may carry the same old cookie (a page and its prefetches, two
+ * tabs, or a page that was left before its answer came): they all get the renewal that the first one made.
+ */
+const sharedForMs = 120_000;
 
 const holder = globalThis as { kopitiamRenewals?: Map<string, Promise<Renewal>> };
 const renewals = (holder.kopitiamRenewals ??= new Map());

@@ -1,7 +1,7 @@
 import Link from 'next/link';
 import type { SearchQuery } from '@/graphql/generated';
 import { Icon } from '@/ui/icon';
-import { isNarrowed, sorts, type ListState } from './search-params';
+import { isNarrowed, readPriceRange, sorts, toQueryString, type ListState } from './search-params';
 
 type Facets = SearchQuery['search']['facets'];
 
@@ -32,7 +32,11 @@ export function Filters({ state, facets, action, withCategories }: FiltersProps)
         {categoryFacet && categoryFacet.values.length > 0 ? (
           <CategoryChoice facet={categoryFacet} chosen={state.categories} />
         ) : null}
-        <PriceRange priceMin={state.priceMin} priceMax={state.priceMax} />
+        <PriceRange
+          state={state}
+          action={action}
+          facet={facets.find(({ key }) => key.toLowerCase() === 'price')}
+        />
         <label className="flex items-center gap-3">
           <input
             type="checkbox"
@@ -103,7 +107,9 @@ function CategoryChoice({ facet, chosen }: { facet: Facets[number]; chosen: stri
   );
 }
 
-function PriceRange({ priceMin, priceMax }: { priceMin: string; priceMax: string }) {
+type PriceRangeProps = { state: ListState; action: string; facet: Facets[number] | undefined };
+
+function PriceRange({ state, action, facet }: PriceRangeProps) {
   return (
     <fieldset>
       <legend className="mb-2 text-sm font-semibold">Price in USD</legend>
@@ -113,7 +119,7 @@ function PriceRange({ priceMin, priceMax }: { priceMin: string; priceMax: string
           aria-label="Lowest price"
           placeholder="from"
           inputMode="decimal"
-          defaultValue={priceMin}
+          defaultValue={state.priceMin}
           className="field"
         />
         <input
@@ -121,10 +127,28 @@ function PriceRange({ priceMin, priceMax }: { priceMin: string; priceMax: string
           aria-label="Highest price"
           placeholder="to"
           inputMode="decimal"
-          defaultValue={priceMax}
+          defaultValue={state.priceMax}
           className="field"
         />
       </div>
+      <ul className="mt-3 flex flex-wrap gap-2">
+        {facet?.values.map(({ value, label, count }) => {
+          const range = readPriceRange(value);
+          if (!range) return null;
+          const chosen = range.priceMin === state.priceMin && range.priceMax === state.priceMax;
+          return (
+            <li key={value}>
+              <Link
+                href={action + toQueryString({ ...state, ...range, after: null })}
+                aria-current={chosen ? 'true' : undefined}
+                className={`chip min-h-6 border ${chosen ? 'border-roast bg-roast-soft' : 'border-line hover:bg-raised'}`}
+              >
+                {label} <span className="font-normal text-muted">{count}</span>
+              </Link>
+            </li>
+          );
+        })}
+      </ul>
     </fieldset>
   );
 }

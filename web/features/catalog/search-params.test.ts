@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { isNarrowed, readListState, toFilter, toQueryString } from './search-params';
+import {
+  isNarrowed,
+  readListState,
+  readPriceRange,
+  toFilter,
+  toQueryString,
+} from './search-params';
 
 describe('product list address', () => {
   it('goes to a state and back unchanged', () => {
@@ -43,6 +49,13 @@ describe('product list address', () => {
       inStock: true,
     });
     expect(toFilter(readListState({}))).toEqual({});
+  });
+
+  it('takes the price ranges the service offers, and nothing else', () => {
+    expect(readPriceRange('10.00..24.99')).toEqual({ priceMin: '10.00', priceMax: '24.99' });
+    expect(readPriceRange('100.00..')).toEqual({ priceMin: '100.00', priceMax: '' });
+    for (const value of ['', '..', '10', 'a..b', '1..2..3'])
+      expect(readPriceRange(value)).toBeNull();
   });
 
   it('of a category page always stays within the category', () => {

@@ -74,6 +74,17 @@ export function isNarrowed(state: ListState): boolean {
   );
 }
 
+/** Reads a price facet such as `10.00..24.99` or `100.00..`; null when it is none. */
+export function readPriceRange(value: string): { priceMin: string; priceMax: string } | null {
+  const [low, high, ...rest] = value.split('..');
+  if (low === undefined || high === undefined || rest.length > 0) return null;
+  const range = { priceMin: readPrice(low), priceMax: readPrice(high) };
+  const readable = (text: string, price: string) => text === '' || price !== '';
+  return readable(low, range.priceMin) && readable(high, range.priceMax) && value !== '..'
+    ? range
+    : null;
+}
+
 function readPrice(text: string): string {
   const match = /^(\d{1,9})(?:[.,](\d{1,2}))?$/.exec(text.trim());
   if (!match) return '';

@@ -96,7 +96,7 @@ function Products({ products }: { products: Seller['products'] }) {
             ) : null}
             <Link
               href={`/products/${node.slug}`}
-              className="min-w-0 flex-1 truncate font-semibold hover:underline"
+              className="min-w-0 flex-1 font-semibold leading-snug hover:underline"
             >
               {node.name}
             </Link>
@@ -109,7 +109,7 @@ function Products({ products }: { products: Seller['products'] }) {
             >
               {node.availability.available} left
             </span>
-            <Price money={node.price} className="w-20 text-right font-semibold" />
+            <Price money={node.price} className="w-16 sm:w-20 text-right font-semibold" />
           </li>
         ))}
       </ul>
@@ -129,12 +129,14 @@ function Sales({ sales }: { sales: Seller['sales'] }) {
           <li key={node.number} className={row}>
             <div className="min-w-0 flex-1">
               <p className="font-semibold">{node.number}</p>
-              <p className="text-sm text-muted">
+              <p className="truncate text-sm text-muted">
                 {node.buyer?.username ?? 'A buyer'} · <LocalTime at={node.placedAt} style="date" />
               </p>
             </div>
-            <StatusChip status={node.status} />
-            <Price money={node.total} className="w-20 text-right font-semibold" />
+            <div className="grid justify-items-end gap-1 sm:flex sm:items-center sm:gap-4">
+              <StatusChip status={node.status} />
+              <Price money={node.total} className="text-right font-semibold sm:w-20" />
+            </div>
           </li>
         ))}
       </ul>
