@@ -85,6 +85,8 @@ pub struct RepresentationField {
     /// A key field: when it is missing or null, no representation is sent and the entity's fields stay null.
     /// A `@requires` field may be null; when it is missing from the tree (its fetch failed) no representation is sent.
     pub is_key: bool,
+    /// When they do not hold, nothing that is asked needs the field: it is left out.
+    pub conditions: Conditions,
     /// Sub-fields when the field is an object (or a list of objects); empty for a leaf, which is sent as it came.
     pub selection: Vec<RepresentationField>,
 }

@@ -118,6 +118,8 @@ pub(crate) struct RepField {
     /// Whether `on` says less than the position does, so that it must be checked.
     pub(crate) conditional: bool,
     pub(crate) is_key: bool,
+    /// When something asked needs it.
+    pub(crate) conditions: Conditions,
     pub(crate) selection: Vec<RepField>,
 }
 

@@ -110,7 +110,7 @@ impl Emitter<'_, '_> {
         let types = &build.position(entities.position).types;
         Part {
             targets: vec![self.path(entities.position)],
-            variants: entities.variants.iter().map(|variant| self.variant(variant, types)).collect(),
+            variants: entities.variants.iter().map(|variant| self.variant(variant, types, &outer)).collect(),
             selection: writer.selection(found.node),
             conditions: relative(&absolute, &outer),
             text,
@@ -143,22 +143,28 @@ impl Emitter<'_, '_> {
         types.iter().map(|ty| self.types.intern(&self.supergraph.ty(ty).name)).collect()
     }
 
-    fn variant(&mut self, variant: &VariantDraft, types: &TypeSet) -> EntityVariant {
+    fn variant(
+        &mut self,
+        variant: &VariantDraft,
+        types: &TypeSet,
+        outer: &Conditions,
+    ) -> EntityVariant {
         let on =
             if types.is_subset(&variant.on) { Vec::new() } else { self.type_ids(&variant.on.and(types)) };
         let typename = self.types.intern(&self.supergraph.ty(variant.typename).name);
-        let fields = variant.fields.iter().map(|field| self.representation(field)).collect();
+        let fields = variant.fields.iter().map(|field| self.representation(field, outer)).collect();
         EntityVariant { on, typename, fields }
     }
 
-    fn representation(&mut self, field: &RepField) -> RepresentationField {
+    fn representation(&mut self, field: &RepField, outer: &Conditions) -> RepresentationField {
         let on = if field.conditional { self.type_ids(&field.on) } else { Vec::new() };
         RepresentationField {
             name: field.name.as_str().into(),
             source: field.source,
             on,
             is_key: field.is_key,
-            selection: field.selection.iter().map(|inner| self.representation(inner)).collect(),
+            conditions: relative(&field.conditions, outer),
+            selection: field.selection.iter().map(|inner| self.representation(inner, outer)).collect(),
         }
     }
 

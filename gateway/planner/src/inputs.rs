@@ -226,7 +226,11 @@ impl<'a> Attempt<'a, '_> {
                 let Some((on, selection)) = found else { continue };
                 let conditional = on != *types;
                 let name = field.name.clone();
-                push_field(&mut fields, RepField { name, source: key, on, conditional, is_key, selection });
+                let when = if is_key { Conditions::ALWAYS } else { conditions.clone() };
+                push_field(
+                    &mut fields,
+                    RepField { name, source: key, on, conditional, is_key, conditions: when, selection },
+                );
             }
         }
         for field in &mut fields {
@@ -357,6 +361,7 @@ fn merge_fields(fields: &mut Vec<RepField>, more: Vec<RepField>) -> Option<()> {
                     && found.selection.is_empty() == field.selection.is_empty() =>
             {
                 found.is_key |= field.is_key;
+                found.conditions = found.conditions.or(&field.conditions);
                 found.on = found.on.or(&field.on);
                 found.conditional &= field.conditional;
                 merge_fields(&mut found.selection, field.selection)?;
@@ -377,6 +382,7 @@ fn push_field(fields: &mut Vec<RepField>, field: RepField) {
         Some(found) => {
             found.on = found.on.or(&field.on);
             found.conditional &= field.conditional;
+            found.conditions = found.conditions.or(&field.conditions);
             let merged = merge_fields(&mut found.selection, field.selection);
             debug_assert!(merged.is_some(), "one place of the tree holds one value");
         }

@@ -65,7 +65,9 @@ impl<'a> Attempt<'a, '_> {
                 return Ok(());
             }
             self.build.covered.insert(draft, wider);
-            for input in self.build.inputs.get(&draft).cloned().unwrap_or_default() {
+            let inputs = self.build.inputs.get(&draft).cloned().unwrap_or_default();
+            // What a `@requires` needs is needed only when its own field is.
+            for input in inputs.into_iter().filter(|input| input.is_key) {
                 let mut ignored = std::collections::BTreeSet::new();
                 self.obtain(at, &input.on, input.set, conditions, input.is_key, &mut ignored)?;
             }

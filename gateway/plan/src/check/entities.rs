@@ -13,12 +13,16 @@ use super::{
 };
 use crate::{EntityGroup, EntityVariant, Path, PathStep, RepresentationField};
 
+/// Objects of a place, their runtime types, and when they are there.
+type Found = (PlaceId, TypeSet, Conditions);
+
 /// The fetch whose inputs are looked at.
 struct Needs<'a> {
     fetch: usize,
     label: String,
     before: &'a BTreeSet<usize>,
-    conditions: &'a Conditions,
+    /// The fetch's own, and those under which there are objects.
+    conditions: Conditions,
 }
 
 impl Checker<'_> {
@@ -41,19 +45,21 @@ impl Checker<'_> {
             if found.is_empty() {
                 self.gap(label.clone(), "has no objects at its path");
             }
-            for (place, types) in found {
-                let needs = Needs { fetch, label: label.clone(), before: &before, conditions: &own };
+            for (place, types, there) in found {
+                let conditions = own.and(&there).unwrap_or_default();
+                let needs = Needs { fetch, label: label.clone(), before: &before, conditions };
                 self.entities(place, &types, subgraph, group, selections, &needs);
             }
         }
     }
 
     /// The places that a path leads to, and the runtime types that it picks there.
-    fn places(&mut self, path: &Path, before: &BTreeSet<usize>, label: &str) -> Vec<(PlaceId, TypeSet)> {
-        let mut here = vec![(Tree::ROOT, self.tree.place(Tree::ROOT).types.clone())];
+    fn places(&mut self, path: &Path, before: &BTreeSet<usize>, label: &str) -> Vec<Found> {
+        let mut here: Vec<Found> =
+            vec![(Tree::ROOT, self.tree.place(Tree::ROOT).types.clone(), Conditions::ALWAYS)];
         for step in &path.0 {
-            let mut next: Vec<(PlaceId, TypeSet)> = Vec::new();
-            for (place, types) in here {
+            let mut next: Vec<Found> = Vec::new();
+            for (place, types, there) in here {
                 match step {
                     PathStep::On(wanted) => {
                         let wanted = self.type_set(wanted);
@@ -62,20 +68,22 @@ impl Checker<'_> {
                                 self.gap(label, "its path needs a runtime type that is not there yet");
                             }
                         }
-                        next.push((place, types.and(&wanted)));
+                        next.push((place, types.and(&wanted), there));
                     }
                     PathStep::Field(key) => {
                         let slots = types.iter().filter_map(|ty| self.tree.place(place).slot(ty, *key));
-                        let children: Vec<PlaceId> = slots.filter_map(|slot| slot.child).collect();
-                        next.extend(
-                            children.into_iter().map(|child| (child, self.tree.place(child).types.clone())),
-                        );
+                        next.extend(slots.filter_map(|slot| {
+                            let child = slot.child?;
+                            let filled = slot.fills.iter().map(|fill| fill.conditions.clone());
+                            let there = filled.reduce(|a, b| a.or(&b)).unwrap_or_default();
+                            Some((child, self.tree.place(child).types.clone(), there))
+                        }));
                     }
                 }
             }
             here = next;
         }
-        here.retain(|(_, types)| !types.is_empty());
+        here.retain(|(_, types, _)| !types.is_empty());
         here
     }
 
@@ -172,8 +180,9 @@ impl Checker<'_> {
             if !same {
                 self.gap(&needs.label, format!("sends another field as {}", field.name));
             }
-            if awaited.is_empty() {
-                self.gap(&needs.label, format!("sends {} without waiting for it", field.name));
+            let wanted = needs.conditions.and(&field.conditions);
+            if wanted.is_some_and(|wanted| !super::tree::implies(&wanted, awaited.iter())) {
+                self.gap(&needs.label, format!("sends {}, which is not always there by then", field.name));
             }
             if let Some(child) = child {
                 for ty in self.tree.place(child).types.clone().iter() {
