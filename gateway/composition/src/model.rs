@@ -301,6 +301,12 @@ impl SubgraphSchema {
         Location { subgraph: self.name.clone(), line: place.line, column: place.column }
     }
 
+    /// The supergraph's name for one of the subgraph's contexts: they are never shared between subgraphs.
+    pub(crate) fn context_name(&self, context: &str) -> String {
+        let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
+        format!("{}__{context}", self.name.chars().map(letter).collect::<String>())
+    }
+
     pub(crate) fn kind_of(&self, name: &str) -> Option<Kind> {
         self.types.get(name).map(|ty| ty.kind)
     }

@@ -249,7 +249,7 @@ impl Merger<'_> {
             Fed::Context => {
                 for (index, applied) in applications {
                     if let Some(context) = applied.text("name") {
-                        let unique = format!("{}__{context}", self.schemas[*index].name);
+                        let unique = self.schemas[*index].context_name(context);
                         push(vec![(name!("name"), Value::String(unique))]);
                     }
                 }

@@ -136,10 +136,7 @@ fn resolve_argument(
         }
     }
     Some(ContextArgument {
-        context: format!(
-            "{}__{context}",
-            schema.name.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_', "_")
-        ),
+        context: schema.context_name(context),
         name: argument.name.clone(),
         ty: argument.ty.clone(),
         selection: selection.to_owned(),

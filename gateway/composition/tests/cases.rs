@@ -1,0 +1,119 @@
+//! One folder per case under `tests/cases`: `subgraphs/*.graphql` in, `supergraph.graphql` or `diagnostics.txt` out.
+//!
+//! A supergraph is read back through the engine's own reader. `hints.txt` is there when composition has remarks.
+//! `UPDATE_CASES=1 cargo test -p kopitiam-composition --test cases` writes the outcomes anew: read the difference.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kopitiam_composition::{Diagnostic, Subgraph, compose};
+use kopitiam_supergraph::Supergraph;
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders
+}
+
+fn subgraphs(folder: &Path) -> Vec<Subgraph> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder.join("subgraphs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+        .iter()
+        .map(|file| {
+            let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            Subgraph { url: format!("http://{name}"), name, sdl: fs::read_to_string(file).unwrap() }
+        })
+        .collect()
+}
+
+fn text(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
+        writeln!(text, "{diagnostic}").unwrap();
+        text
+    })
+}
+
+/// Compares a file with what it should hold, or writes it; an empty outcome has no file.
+fn settle(file: &Path, outcome: &str, wrong: &mut Vec<String>) {
+    if std::env::var_os("UPDATE_CASES").is_some() {
+        if outcome.is_empty() {
+            let _ = fs::remove_file(file);
+        } else {
+            fs::write(file, outcome).unwrap();
+        }
+    }
+    let written = fs::read_to_string(file).unwrap_or_default();
+    if written != outcome {
+        wrong.push(format!("{}\n--- expected\n{written}\n--- got\n{outcome}", file.display()));
+    }
+}
+
+#[test]
+fn every_case_composes_or_is_refused_as_written() {
+    let folders = folders();
+    assert!(folders.len() > 150, "cases are missing: only {} found", folders.len());
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let (supergraph, diagnostics, hints) = match compose(&subgraphs(&folder)) {
+            Ok(composed) => (composed.supergraph_sdl, String::new(), text(&composed.hints)),
+            Err(errors) => (String::new(), text(&errors), String::new()),
+        };
+        settle(&folder.join("supergraph.graphql"), &supergraph, &mut wrong);
+        settle(&folder.join("diagnostics.txt"), &diagnostics, &mut wrong);
+        settle(&folder.join("hints.txt"), &hints, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{} outcomes differ:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn every_composed_supergraph_is_read_by_the_engine() {
+    let mut read = 0;
+    for folder in folders() {
+        let subgraphs = subgraphs(&folder);
+        let Ok(composed) = compose(&subgraphs) else { continue };
+        let supergraph = Supergraph::parse(&composed.supergraph_sdl)
+            .unwrap_or_else(|error| panic!("{}: {error:?}", folder.display()));
+        let mut names: Vec<&str> = supergraph.subgraphs().iter().map(|subgraph| &*subgraph.name).collect();
+        names.sort_unstable();
+        let mut given: Vec<&str> = subgraphs.iter().map(|subgraph| subgraph.name.as_str()).collect();
+        given.sort_unstable();
+        assert_eq!(names, given, "{}", folder.display());
+        read += 1;
+    }
+    assert!(read > 40, "only {read} cases compose");
+}
+
+#[test]
+fn the_order_of_subgraphs_does_not_matter() {
+    for folder in folders() {
+        let mut subgraphs = subgraphs(&folder);
+        let Ok(composed) = compose(&subgraphs) else { continue };
+        subgraphs.reverse();
+        let reversed = compose(&subgraphs).expect("it composed in the other order");
+        assert_eq!(composed.supergraph_sdl, reversed.supergraph_sdl, "{}", folder.display());
+    }
+}
+
+#[test]
+fn every_error_in_a_document_has_a_place_in_it() {
+    // These concern no single place: a name, an absence, or the composition as a whole.
+    let whole =
+        ["INVALID_SUBGRAPH_NAME", "NO_QUERIES", "LINK_IMPORT_NAME_MISMATCH", "DIRECTIVE_COMPOSITION_ERROR"];
+    for folder in folders() {
+        let subgraphs = subgraphs(&folder);
+        for error in compose(&subgraphs).err().into_iter().flatten() {
+            let name = folder.display();
+            assert!(whole.contains(&error.code) || !error.locations.is_empty(), "{name}: {error}");
+            for at in &error.locations {
+                let sdl = &subgraphs.iter().find(|subgraph| subgraph.name == at.subgraph).unwrap().sdl;
+                let line =
+                    sdl.lines().nth(at.line - 1).unwrap_or_else(|| panic!("{name}: no line {}", at.line));
+                assert!(at.column >= 1 && at.column <= line.chars().count() + 1, "{name}: {error}");
+            }
+        }
+    }
+}
