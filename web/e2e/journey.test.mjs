@@ -119,7 +119,7 @@ test('filters live in the address, and going back brings the former list', async
   const all = await count.innerText();
   await page.getByLabel('Highest price').fill('10');
   await page.getByLabel('Sort by').selectOption('PRICE_ASC');
-  await page.getByRole('button', { name: 'Show results' }).click();
+  await page.getByRole('button', { name: 'Apply' }).click();
   await page.waitForURL((url) => url.searchParams.get('max') === '10');
   await page.locator('main li h3').first().waitFor();
   const prices = await page.locator('main li .tabular-nums').allInnerTexts();

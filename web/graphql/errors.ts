@@ -75,6 +75,6 @@ export function failureText(failure: Failure): string {
     case 'unauthenticated':
       return 'Your session has ended. Please sign in again.';
     case 'refused':
-      return 'That did not work. Nothing was changed; please try again.';
+      return 'That did not work. Please try again.';
   }
 }

@@ -49,7 +49,7 @@ export function Filters({ state, facets, action, withCategories }: FiltersProps)
         </label>
         <div className="flex flex-wrap gap-3">
           <button type="submit" className="button button-primary flex-1">
-            Show results
+            Apply
           </button>
           {isNarrowed(state) ? (
             <Link

@@ -1,6 +1,8 @@
 import type { Metadata } from 'next';
 import Link from 'next/link';
 import { notFound } from 'next/navigation';
+import { randomUUID } from 'node:crypto';
+import { CancelForm } from '@/features/orders/cancel-form';
 import { LiveStatus } from '@/features/orders/live-status';
 import { OrderLines } from '@/features/orders/order-lines';
 import { isMoving } from '@/features/orders/status';
@@ -56,6 +58,7 @@ export default async function OrderRoute({ params }: Props) {
           }}
         />
         <OrderLines order={order} />
+        {order.canCancel ? <CancelForm orderId={order.id} idempotencyKey={randomUUID()} /> : null}
       </div>
     </div>
   );
