@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Failure::diagnostics(diagnostics(&refused.body, &arguments.query.display().to_string()))
     })?;
     let text = match arguments.format {
-        Format::Text => prepared.plan().to_string(),
+        Format::Text => prepared.plan().to_string() + "\n",
         Format::Json => {
             serde_json::to_string_pretty(&prepared.plan().to_json()).expect("a plan is JSON") + "\n"
         }

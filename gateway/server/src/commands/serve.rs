@@ -60,18 +60,25 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Cancelled by SIGTERM or SIGINT.
+/// Cancelled by SIGTERM or SIGINT; a second one ends the process at once.
 fn termination() -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();
     let cancel = token.clone();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(|error| Failure::input(format!("SIGTERM: {error}")))?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+        for request in ["first", "second"] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            tracing::info!(request, "asked to stop");
+            if cancel.is_cancelled() {
+                // Whoever asks twice does not want to wait for the drain.
+                std::process::exit(130);
+            }
+            cancel.cancel();
         }
-        cancel.cancel();
     });
     Ok(token)
 }

@@ -64,3 +64,27 @@ fn kind_name(kind: OperationKind) -> &'static str {
         OperationKind::Subscription => "subscription",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::middleware;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_internal_error_that_tells_nothing() {
+        async fn panics() {
+            panic!("a secret");
+        }
+        let router = Router::new().route("/", get(panics)).layer(middleware::from_fn(log));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().contains_key(REQUEST_ID));
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+        let expected =
+            r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#;
+        assert_eq!(body, expected);
+    }
+}

@@ -71,7 +71,9 @@ struct Route {
 
 /// A subgraph's URL that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("subgraph `{subgraph}`: `{url}` is not an http:// URL with a host")]
+#[error(
+    "subgraph `{subgraph}`: `{url}` is not an http:// URL with a host (https:// is not supported: put a proxy between)"
+)]
 pub struct InvalidSubgraphUrl {
     /// The subgraph's name in the supergraph.
     pub subgraph: String,

@@ -259,6 +259,7 @@ async fn serve_announces_its_address_and_stops_on_sigterm_with_0() {
     assert_eq!(code, Some(0));
     let access: Vec<&String> = log.iter().filter(|line| line.contains("\"access\"")).collect();
     assert_eq!(access.len(), 1, "{log:?}");
+    assert!(log.last().is_some_and(|line| line.contains("stopped")), "{log:?}");
     assert!(
         access[0].contains("\"operation\":\"Named\"") && access[0].contains("\"status\":200"),
         "{access:?}"

@@ -90,6 +90,16 @@ async fn a_query_is_answered_as_one_event_when_only_events_are_taken() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_same_origin_may_subscribe_by_get() {
+    let gateway = start(in_process()).await;
+    let request = || gateway.get(&[("query", COUNTDOWN)]).header("accept", "text/event-stream");
+    let own = request().header("sec-fetch-site", "same-origin").send().await.unwrap();
+    assert_eq!(events(&own.text().await.unwrap()).len(), 3);
+    let foreign = request().header("sec-fetch-site", "cross-site");
+    assert_eq!(refusal(foreign).await, (400, "CSRF_PREVENTED".to_owned()));
+}
+
+#[tokio::test]
 async fn a_subscription_without_a_stream_is_refused() {
     let gateway = start(in_process()).await;
     let answer = refusal(gateway.query(COUNTDOWN).header("accept", "application/json")).await;
