@@ -94,6 +94,7 @@ pub(crate) struct RepresentationProgram {
     pub(crate) source: Key,
     pub(crate) on: Vec<TypeId>,
     pub(crate) is_key: bool,
+    pub(crate) condition: ConditionId,
     pub(crate) fields: Vec<RepresentationProgram>,
 }
 
@@ -276,7 +277,7 @@ fn compile_fetch(
                 |((group, id), shareable): ((&EntityGroup, SelectionId), &Vec<bool>)| GroupProgram {
                     variable_start: member_start(&group.variable),
                     targets: compile_targets(group, shareable),
-                    variants: compile_variants(group, types),
+                    variants: compile_variants(group, types, conditions),
                     selection: id,
                     condition: conditions.intern(&group.conditions),
                 };
@@ -300,26 +301,34 @@ fn compile_targets(group: &EntityGroup, shareable: &[bool]) -> Vec<TargetProgram
     targets.map(|(path, &is_shareable)| TargetProgram { path: path.clone(), is_shareable }).collect()
 }
 
-fn compile_variants(group: &EntityGroup, types: &TypeTable) -> Vec<VariantProgram> {
+fn compile_variants(
+    group: &EntityGroup,
+    types: &TypeTable,
+    conditions: &mut ConditionTable,
+) -> Vec<VariantProgram> {
     let compile = |variant: &kopitiam_plan::EntityVariant| {
         let mut start = br#"{"__typename":"#.to_vec();
         write_string(&mut start, types.name(variant.typename));
         VariantProgram {
             on: variant.on.clone(),
             start: start.into(),
-            fields: compile_representation(&variant.fields),
+            fields: compile_representation(&variant.fields, conditions),
         }
     };
     group.variants.iter().map(compile).collect()
 }
 
-fn compile_representation(fields: &[RepresentationField]) -> Vec<RepresentationProgram> {
+fn compile_representation(
+    fields: &[RepresentationField],
+    conditions: &mut ConditionTable,
+) -> Vec<RepresentationProgram> {
     let compile = |field: &RepresentationField| RepresentationProgram {
         start: member_start(&field.name),
         source: field.source,
         on: field.on.clone(),
         is_key: field.is_key,
-        fields: compile_representation(&field.selection),
+        condition: conditions.intern(&field.conditions),
+        fields: compile_representation(&field.selection, conditions),
     };
     fields.iter().map(compile).collect()
 }
@@ -376,8 +385,8 @@ fn compile_leaf(kind: &LeafKind) -> LeafCoercion {
         LeafKind::Id => LeafCoercion::Id,
         LeafKind::Custom => LeafCoercion::Custom,
         LeafKind::Enum(values) => {
-            let quoted = |value: &Box<str>| format!("\"{value}\"").into_bytes().into_boxed_slice();
-            LeafCoercion::Enum(values.iter().map(quoted).collect())
+            let quoted = values.iter().map(|value| format!("\"{value}\"").into_bytes().into_boxed_slice());
+            LeafCoercion::Enum(quoted.collect())
         }
     }
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use hashbrown::HashTable;
 use kopitiam_plan::PathStep;
 
-use crate::program::{GroupProgram, RepresentationProgram, TargetProgram, VariantProgram};
+use crate::program::{GroupProgram, Holding, RepresentationProgram, TargetProgram, VariantProgram};
 use crate::tree::{CauseId, NodeId, Place, Tree, Value, index_of};
 
 /// An object of the tree and the representation that stands for it.
@@ -57,11 +57,13 @@ struct Known {
 pub(crate) fn collect(
     tree: &mut Tree,
     group: &GroupProgram,
+    holding: &Holding,
     hasher: &ahash::RandomState,
     body: &mut Vec<u8>,
 ) -> GroupPositions {
     let mut collector = Collector {
         tree,
+        holding,
         hasher,
         body,
         known: HashTable::new(),
@@ -78,6 +80,7 @@ pub(crate) fn collect(
 
 struct Collector<'a> {
     tree: &'a mut Tree,
+    holding: &'a Holding,
     hasher: &'a ahash::RandomState,
     body: &'a mut Vec<u8>,
     known: HashTable<Known>,
@@ -110,7 +113,8 @@ impl Collector<'_> {
             self.body.push(b',');
         }
         let start = self.body.len();
-        match write_representation(self.tree, variants, node, self.body) {
+        let read = Reader { tree: self.tree, holding: self.holding };
+        match read.representation(variants, node, self.body) {
             Written::Complete => {}
             Written::Nothing => {
                 self.body.truncate(separator);
@@ -184,83 +188,87 @@ fn walk(
     }
 }
 
-fn write_representation(
-    tree: &Tree,
-    variants: &[VariantProgram],
-    node: NodeId,
-    out: &mut Vec<u8>,
-) -> Written {
-    let Some(variant) = variants.iter().find(|variant| tree.is_one_of(node, &variant.on)) else {
-        return Written::Nothing;
-    };
-    out.extend_from_slice(&variant.start);
-    let written = write_fields(tree, &variant.fields, node, true, out);
-    out.push(b'}');
-    written
+/// Reads representations from the tree.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    tree: &'a Tree,
+    holding: &'a Holding,
 }
 
-/// Writes an object's members without its braces.
-fn write_fields(
-    tree: &Tree,
-    fields: &[RepresentationProgram],
-    node: NodeId,
-    mut needs_comma: bool,
-    out: &mut Vec<u8>,
-) -> Written {
-    for field in fields {
-        if !tree.is_one_of(node, &field.on) {
-            continue;
-        }
-        let Some(value) = tree.get(node, field.source) else {
+impl Reader<'_> {
+    fn representation(self, variants: &[VariantProgram], node: NodeId, out: &mut Vec<u8>) -> Written {
+        let Some(variant) = variants.iter().find(|variant| self.tree.is_one_of(node, &variant.on)) else {
             return Written::Nothing;
         };
-        if needs_comma {
-            out.push(b',');
-        }
-        needs_comma = true;
-        out.extend_from_slice(&field.start);
-        let written = write_value(tree, field, value, out);
-        if written != Written::Complete {
-            return written;
-        }
+        out.extend_from_slice(&variant.start);
+        let written = self.fields(&variant.fields, node, true, out);
+        out.push(b'}');
+        written
     }
-    Written::Complete
-}
 
-fn write_value(tree: &Tree, field: &RepresentationProgram, value: Value, out: &mut Vec<u8>) -> Written {
-    match value {
-        Value::Null if field.is_key => return Written::Nothing,
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Failed(cause) => return Written::Failed(cause),
-        Value::Leaf(leaf) => out.extend_from_slice(tree.bytes(leaf)),
-        Value::Object(node) => {
-            out.push(b'{');
-            let written = write_fields(tree, &field.fields, node, false, out);
+    /// Writes an object's members without its braces.
+    fn fields(
+        self,
+        fields: &[RepresentationProgram],
+        node: NodeId,
+        mut needs_comma: bool,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        for field in fields {
+            if !self.holding.holds(field.condition) || !self.tree.is_one_of(node, &field.on) {
+                continue;
+            }
+            let Some(value) = self.tree.get(node, field.source) else {
+                return Written::Nothing;
+            };
+            if needs_comma {
+                out.push(b',');
+            }
+            needs_comma = true;
+            out.extend_from_slice(&field.start);
+            let written = self.value(field, value, out);
             if written != Written::Complete {
                 return written;
             }
-            out.push(b'}');
         }
-        Value::List(list) => {
-            out.push(b'[');
-            for (index, item) in tree.items(list).iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                // An item may be null without the key being null.
-                let written = match item {
-                    Value::Null => {
-                        out.extend_from_slice(b"null");
-                        Written::Complete
-                    }
-                    item => write_value(tree, field, *item, out),
-                };
+        Written::Complete
+    }
+
+    fn value(self, field: &RepresentationProgram, value: Value, out: &mut Vec<u8>) -> Written {
+        match value {
+            Value::Null if field.is_key => return Written::Nothing,
+            Value::Null => out.extend_from_slice(b"null"),
+            Value::Failed(cause) => return Written::Failed(cause),
+            Value::Leaf(leaf) => out.extend_from_slice(self.tree.bytes(leaf)),
+            Value::Object(node) => {
+                out.push(b'{');
+                let written = self.fields(&field.fields, node, false, out);
                 if written != Written::Complete {
                     return written;
                 }
+                out.push(b'}');
             }
-            out.push(b']');
+            Value::List(list) => {
+                out.push(b'[');
+                for (index, item) in self.tree.items(list).iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    // An item may be null without the key being null.
+                    let written = match item {
+                        Value::Null => {
+                            out.extend_from_slice(b"null");
+                            Written::Complete
+                        }
+                        item => self.value(field, *item, out),
+                    };
+                    if written != Written::Complete {
+                        return written;
+                    }
+                }
+                out.push(b']');
+            }
         }
+        Written::Complete
     }
-    Written::Complete
 }

@@ -159,7 +159,7 @@ impl<'a> State<'a> {
             body.extend_from_slice(b"[]");
             return GroupPositions::default();
         }
-        let mut positions = collect(&mut self.tree, group, &self.hasher, body);
+        let mut positions = collect(&mut self.tree, group, &self.holding, &self.hasher, body);
         for (node, cause) in std::mem::take(&mut positions.failed) {
             self.fail(node, group.selection, cause);
         }
@@ -208,13 +208,10 @@ impl<'a> State<'a> {
                 continue;
             }
             let value = self.tree.get(data, Key(key));
-            let entities = match merge::read_entities(&self.tree, value, positions.count) {
-                Some(entities) => entities,
-                None => {
-                    let cause = self.causes.add(Cause::of_answer(AnswerError::Malformed, &fetch.subgraph));
-                    vec![Entity::Failed(cause); positions.count as usize]
-                }
-            };
+            let entities = merge::read_entities(&self.tree, value, positions.count).unwrap_or_else(|| {
+                let cause = self.causes.add(Cause::of_answer(AnswerError::Malformed, &fetch.subgraph));
+                vec![Entity::Failed(cause); positions.count as usize]
+            });
             let shareable = |target: u32| group.targets[target as usize].is_shareable;
             let causes = &mut self.causes;
             let too_many = || causes.add(Cause::of_answer(AnswerError::TooLarge, &fetch.subgraph));

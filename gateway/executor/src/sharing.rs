@@ -154,7 +154,7 @@ mod tests {
     /// `1@7.2`: through key 1 of objects of type 7 to key 2.
     fn path(text: &str) -> Path {
         let step = |part: char| {
-            part.to_digit(10).map(|key| PathStep::Field(Key(key))).unwrap_or(PathStep::On(vec![TypeId(9)]))
+            part.to_digit(10).map_or(PathStep::On(vec![TypeId(9)]), |key| PathStep::Field(Key(key)))
         };
         Path(text.chars().map(step).collect())
     }

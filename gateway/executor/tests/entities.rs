@@ -242,3 +242,15 @@ async fn variables_pass_through_byte_for_byte_and_absent_ones_are_left_out() {
         [r#"a {"query":"{a\"0}","variables":{"n":1.000000000000000000001,"s":"\u00e9"}}"#]
     );
 }
+
+#[tokio::test]
+async fn a_required_field_whose_condition_fails_is_left_out_and_does_no_harm() {
+    let plan = PlanBuilder::query("p:P{quote:Int?a volume:Int?b}")
+        .root("a", "p{__typename id weight size{w}}")
+        .entities("b", &["p"], "P(id !weight?a !size?b{!w})", "quote volume", &[0]);
+    let answer = r#"{"data":{"p":{"__typename":"P","id":"1","weight":3}}}"#;
+    let script = Script::new(&[("a", answer), ("b", r#"{"data":{"_entities":[{"quote":9}]}}"#)]);
+    let response = respond(&plan, &script, &[("a", "true"), ("b", "false")]).await;
+    assert_eq!(response, r#"{"data":{"p":{"quote":9}}}"#);
+    assert!(script.requests()[1].ends_with(r#"[{"__typename":"P","id":"1","weight":3}]}}"#));
+}

@@ -7,7 +7,7 @@ use kopitiam_executor::AnswerLimits;
 use serde_json::{Value as Json, json};
 
 fn errors(response: &str) -> Vec<Json> {
-    let response: Json = serde_json::from_str(response).unwrap();
+    let response: Json = serde_json::from_str(response).expect("a response is JSON");
     response["errors"].as_array().cloned().unwrap_or_default()
 }
 

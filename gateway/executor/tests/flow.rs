@@ -46,6 +46,7 @@ fn order_changed() -> PlanBuilder {
         .entities("user", &["orderChanged.buyer"], "User(id)", "name", &[0])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an event as the transport gives it")]
 fn event(id: u32) -> Result<String, TransportError> {
     Ok(format!(
         r#"{{"data":{{"orderChanged":{{"id":"{id}","buyer":{{"__typename":"User","id":"u{id}"}}}}}}}}"#

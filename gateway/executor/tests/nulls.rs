@@ -60,7 +60,7 @@ async fn null_in_a_list_of_objects_takes_back_only_what_it_must() {
 async fn lists_of_lists_propagate_level_by_level() {
     let answer = r#"{"data":{"m":[[1,null],[3],null]}}"#;
     let cases =
-        [("[[Int]]", r#"[[1,null],[3],null]"#), ("[[Int!]]", r"[null,[3],null]"), ("[[Int!]!]", "null")];
+        [("[[Int]]", r"[[1,null],[3],null]"), ("[[Int!]]", r"[null,[3],null]"), ("[[Int!]!]", "null")];
     for (list, data) in cases {
         let response = projected(&format!("m:{list}"), "m", answer).await;
         assert!(response.starts_with(&format!(r#"{{"data":{{"m":{data}}}"#)), "{list}: {response}");

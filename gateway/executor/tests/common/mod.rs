@@ -4,7 +4,12 @@
 //! Shapes: `name:String! reviews:[Review!]{body:String}`; `alias=key:Type` reads `key`; `@A|B` admits only those runtime
 //! types, `?v` needs the variable `$v` to be true; `Color(RED|GREEN)` is an enum; other unknown names are custom scalars.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part, and only in tests"
+)]
 
 use std::sync::{Arc, Mutex};
 
@@ -47,7 +52,8 @@ impl PlanBuilder {
     }
 
     /// An entity fetch of one group. `targets` are `products.reviews` or `items@Book.author`; `on` the types with
-    /// their key, `Product(id)` or `Product(id !weight)`, where `!` is a required field that may be null.
+    /// their key, `Product(id)` or `Product(id !weight?v)`, where `!` is a required field that may be null, and `?v`
+    /// one that is sent only when `$v` is true.
     pub fn entities(
         mut self,
         subgraph: &str,
@@ -192,9 +198,17 @@ impl<'a> Reader<'a> {
             let is_key = !self.eat('!');
             let name = self.word();
             let source = plan.keys.intern(name);
+            let conditions = if self.eat('?') { is_true(self.word()) } else { Conditions::ALWAYS };
             let selection = if self.eat('{') { self.representation(plan) } else { Vec::new() };
             assert!(selection.is_empty() || self.eat('}'));
-            fields.push(RepresentationField { name: name.into(), source, on: Vec::new(), is_key, selection });
+            fields.push(RepresentationField {
+                name: name.into(),
+                source,
+                on: Vec::new(),
+                is_key,
+                conditions,
+                selection,
+            });
         }
         fields
     }
@@ -275,10 +289,11 @@ fn leaf(base: &str, values: Vec<Box<str>>) -> LeafKind {
 }
 
 type Answer = Result<String, TransportError>;
+type Answering = Box<dyn Fn(&str, &Json) -> Answer + Send + Sync>;
 
 /// Answers by a script and remembers what it was asked.
 pub struct Script {
-    answer: Box<dyn Fn(&str, &Json) -> Answer + Send + Sync>,
+    answer: Answering,
     events: Vec<Answer>,
     pub requests: Mutex<Vec<String>>,
 }
