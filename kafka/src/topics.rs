@@ -11,8 +11,30 @@ use crate::KafkaError;
 
 /// Commands older than this are answered or given up by their saga.
 const COMMAND_RETENTION: Duration = Duration::from_hours(7 * 24);
-/// One key stays on one partition; three let three consumers of a group share the keys.
-const PARTITIONS: i32 = 3;
+
+/// How topics are laid out on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Copies of each topic.
+    pub replication: i32,
+    /// Parts of each topic: as many consumers of a group can share its keys. One key stays on one of them.
+    pub partitions: i32,
+    /// Goes before every topic's and group's name, so that several installations (or tests) share a cluster.
+    pub prefix: String,
+}
+
+impl Layout {
+    /// For one broker and one process per service, such as the embedded one: it reads every partition of a waiting
+    /// consumer again and again, so each costs processor time while nothing happens.
+    pub const fn single() -> Self {
+        Self { replication: 1, partitions: 1, prefix: String::new() }
+    }
+
+    /// The topic's name on this cluster.
+    pub fn name(&self, topic: Topic) -> String {
+        format!("{}{}", self.prefix, topic.name())
+    }
+}
 
 /// A topic of the marketplace. Events are kept for ever, commands for seven days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,11 +123,9 @@ pub fn dead_letter(name: &str) -> String {
 
 /// Makes every topic and its dead letter where missing; topics that exist are left as they are.
 ///
-/// `prefix` goes before each name, so that several installations (or tests) can share a cluster.
-///
 /// # Errors
 /// [`KafkaError::Client`] when no broker answers; [`KafkaError::TopicRefused`] when it refuses one.
-pub async fn ensure(brokers: &str, replication: i32, prefix: &str) -> Result<(), KafkaError> {
+pub async fn ensure(brokers: &str, layout: &Layout) -> Result<(), KafkaError> {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("reconnect.backoff.max.ms", "500")
@@ -115,12 +135,12 @@ pub async fn ensure(brokers: &str, replication: i32, prefix: &str) -> Result<(),
         .flat_map(|topic| {
             [(topic.name().to_owned(), topic.retention_ms()), (topic.dead_letter(), "-1".to_owned())]
         })
-        .map(|(name, retention)| (format!("{prefix}{name}"), retention))
+        .map(|(name, retention)| (format!("{}{name}", layout.prefix), retention))
         .collect();
     let topics: Vec<NewTopic<'_>> = wanted
         .iter()
         .map(|(name, retention)| {
-            NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(replication))
+            NewTopic::new(name, layout.partitions, TopicReplication::Fixed(layout.replication))
                 .set("retention.ms", retention)
         })
         .collect();

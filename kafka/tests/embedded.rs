@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use kopitiam_kafka::embedded::EmbeddedBroker;
+use kopitiam_kafka::topics::Layout;
 use kopitiam_kafka::{KafkaError, Topic, client, topics};
 use rdkafka::Message;
 use rdkafka::producer::FutureRecord;
@@ -22,14 +23,15 @@ async fn send(brokers: &str, payload: &str) {
 async fn what_was_acknowledged_survives_a_kill() {
     let data = tempfile::tempdir().unwrap();
     let broker = EmbeddedBroker::start(data.path()).await.unwrap();
-    topics::ensure(&broker.brokers(), 1, "").await.unwrap();
+    topics::ensure(&broker.brokers(), &Layout::single()).await.unwrap();
     send(&broker.brokers(), "before the kill").await;
     broker.kill().await.unwrap();
 
     let broker = EmbeddedBroker::start(data.path()).await.unwrap();
-    topics::ensure(&broker.brokers(), 1, "").await.unwrap();
+    topics::ensure(&broker.brokers(), &Layout::single()).await.unwrap();
     send(&broker.brokers(), "after it").await;
-    let consumer = client::consumer(&broker.brokers(), "test", &[Topic::UserEvents], "").unwrap();
+    let consumer =
+        client::consumer(&broker.brokers(), &Layout::single(), "test", &[Topic::UserEvents]).unwrap();
     for expected in ["before the kill", "after it"] {
         let message = tokio::time::timeout(PATIENCE, consumer.recv()).await.unwrap().unwrap();
         assert_eq!(message.payload(), Some(expected.as_bytes()));

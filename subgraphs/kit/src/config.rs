@@ -7,6 +7,7 @@
 //! | `DATABASE_URL` | `sqlite://$DATA_DIR/<service>.db` | `sqlite://path` or `postgres://…` |
 //! | `KAFKA_BROKERS` | none: must be set | `host:port[,…]` |
 //! | `KAFKA_REPLICATION` | `1` | copies of each topic made at start |
+//! | `KAFKA_PARTITIONS` | `3` | parts of each topic made at start |
 //! | `KAFKA_TOPIC_PREFIX` | none | goes before topics' and groups' names on a shared cluster |
 //! | `JWKS_URL`, `JWKS_FILE` or `JWKS` | none: one must be set | keys that sign access tokens |
 //! | `JWT_ISSUER`, `JWT_AUDIENCE` | `kopitiam` | expected in tokens |
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use jsonwebtoken::jwk::JwkSet;
+use kopitiam_kafka::topics::Layout;
 
 /// A setting that is missing or not understood.
 #[derive(Debug, thiserror::Error)]
@@ -62,27 +64,28 @@ pub struct ServiceConfig {
 pub struct KafkaConfig {
     /// `host:port[,host:port…]`.
     pub brokers: String,
-    /// Copies of each topic made at start.
-    pub replication: i32,
-    /// Goes before every topic's and group's name, so that installations can share a cluster; usually empty.
-    pub topic_prefix: String,
+    /// How topics made at start are laid out.
+    pub layout: Layout,
 }
 
 impl KafkaConfig {
-    /// A single broker of our own: one copy, no prefix.
+    /// A single broker of our own.
     pub fn new(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), replication: 1, topic_prefix: String::new() }
+        Self { brokers: brokers.into(), layout: Layout::single() }
     }
 
-    /// Reads `KAFKA_BROKERS`, `KAFKA_REPLICATION` and `KAFKA_TOPIC_PREFIX`.
+    /// Reads `KAFKA_BROKERS`, `KAFKA_REPLICATION`, `KAFKA_PARTITIONS` and `KAFKA_TOPIC_PREFIX`.
     ///
     /// # Errors
-    /// [`ConfigError`] when no broker is named, or the number of copies is no number.
+    /// [`ConfigError`] when no broker is named, or a number is none.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             brokers: required("KAFKA_BROKERS", "host:port of a Kafka broker")?,
-            replication: parsed("KAFKA_REPLICATION")?.unwrap_or(1),
-            topic_prefix: variable("KAFKA_TOPIC_PREFIX").unwrap_or_default(),
+            layout: Layout {
+                replication: parsed("KAFKA_REPLICATION")?.unwrap_or(1),
+                partitions: parsed("KAFKA_PARTITIONS")?.unwrap_or(3),
+                prefix: variable("KAFKA_TOPIC_PREFIX").unwrap_or_default(),
+            },
         })
     }
 }

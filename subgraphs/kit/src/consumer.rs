@@ -4,6 +4,7 @@
 //! the offset is committed replays the message, and the inbox drops the copy. A message that cannot be applied is tried
 //! five times and then goes to `<topic>.dlq`; while database or broker are away it is tried for ever.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use kopitiam_kafka::{Envelope, KafkaError, Topic, client, topics};
@@ -14,6 +15,8 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::KafkaConfig;
 use crate::db::{Db, Tx};
@@ -24,6 +27,7 @@ const TRIES: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const BROKER_BACKOFF: Duration = Duration::from_millis(500);
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why a message was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -89,14 +93,20 @@ pub async fn run<H: Handler>(
     handler: H,
     shutdown: CancellationToken,
 ) {
-    let worker = Worker { db, kafka, config, handler };
+    let worker = Worker { db, kafka, config, handler, closing: TaskTracker::new() };
     loop {
         let ended = tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => Ok(()),
             ended = worker.consume(&shutdown) => ended,
         };
         match ended {
-            Ok(()) => return,
+            Ok(()) => {
+                worker.closing.close();
+                // The group hears that we leave, so the next start gets its partitions at once. Not for ever: the
+                // broker may be gone already.
+                let _ = tokio::time::timeout(CLOSE_WITHIN, worker.closing.wait()).await;
+                return;
+            }
             Err(error) => {
                 tracing::warn!(group = worker.config.group, %error, "consumer stopped, trying again");
                 tokio::time::sleep(BROKER_BACKOFF).await;
@@ -110,18 +120,45 @@ struct Worker<H> {
     kafka: KafkaConfig,
     config: ConsumerConfig,
     handler: H,
+    closing: TaskTracker,
+}
+
+/// Closes its consumer on a thread of its own: librdkafka waits in close until the broker has heard of it, for ever
+/// when the broker is gone, and no thread of the runtime may wait like that.
+struct Closing {
+    consumer: Option<StreamConsumer>,
+    until_closed: TaskTrackerToken,
+}
+
+impl Deref for Closing {
+    type Target = StreamConsumer;
+
+    fn deref(&self) -> &StreamConsumer {
+        self.consumer.as_ref().expect("taken by drop only")
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let (consumer, until_closed) = (self.consumer.take(), self.until_closed.clone());
+        std::thread::spawn(move || {
+            drop(consumer);
+            drop(until_closed);
+        });
+    }
 }
 
 impl<H: Handler> Worker<H> {
     async fn consume(&self, shutdown: &CancellationToken) -> Result<(), SystemError> {
         // A subscription to a topic that is not there yet would only be noticed at the next metadata refresh.
-        topics::ensure(&self.kafka.brokers, self.kafka.replication, &self.kafka.topic_prefix).await?;
+        topics::ensure(&self.kafka.brokers, &self.kafka.layout).await?;
         let consumer = client::consumer(
             &self.kafka.brokers,
+            &self.kafka.layout,
             &self.config.group,
             &self.config.topics,
-            &self.kafka.topic_prefix,
         )?;
+        let consumer = Closing { consumer: Some(consumer), until_closed: self.closing.token() };
         let dead_letters = client::producer(&self.kafka.brokers)?;
         while !shutdown.is_cancelled() {
             let message = match consumer.recv().await {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kopitiam_kafka::messages::user::{UserBanned, UserUnbanned};
-use kopitiam_kafka::{Envelope, Topic, client};
+use kopitiam_kafka::{Envelope, Topic, client, topics};
 use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
 use kopitiam_kit::inbox;
 use kopitiam_kit::migrations::kit_migrations;
@@ -173,6 +173,33 @@ async fn a_message_sent_again_has_one_effect() {
     running.stop().await;
 }
 
+/// Two relays on one outbox, as in two replicas, and a third that starts while they work.
+#[tokio::test]
+async fn several_relays_keep_the_order_of_each_aggregate() {
+    let broker = TestBroker::start().await;
+    for db in each_database::<Migrator>().await {
+        let running = Running::start(&db, &broker, NoteTaker { gated: true, ..NoteTaker::new() });
+        let users = [Uuid::now_v7(), Uuid::now_v7()];
+        for round in 0..30 {
+            if round % 10 == 0 {
+                tokio::spawn(relay::run(db.db().clone(), broker.kafka(), running.shutdown.clone()));
+            }
+            for user in users {
+                ban(&db, user).await;
+            }
+        }
+        let db = &db;
+        eventually("all events applied", || async { (notes(db).await.len() >= 60).then_some(()) }).await;
+        let applied = notes(db).await;
+        for user in users {
+            let versions: Vec<i64> =
+                applied.iter().filter(|(id, _)| *id == user).map(|(_, version)| *version).collect();
+            assert_eq!(versions, (1..=30).collect::<Vec<i64>>());
+        }
+        running.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_rolled_back_change_tells_nobody() {
     let db = sqlite::<Migrator>().await;
@@ -216,9 +243,9 @@ async fn poison_goes_to_the_dead_letters_and_the_rest_goes_on() {
     let db = &db;
     eventually("the good event", || async { (notes(db).await == [(good, 1)]).then_some(()) }).await;
     let kafka = broker.kafka();
-    let config = client::consumer_config(&kafka.brokers, &format!("{}undertaker", kafka.topic_prefix));
+    let config = client::consumer_config(&kafka.brokers, &format!("{}undertaker", kafka.layout.prefix));
     let reader: rdkafka::consumer::StreamConsumer = config.create().unwrap();
-    let dead_letters = format!("{}{}", kafka.topic_prefix, Topic::UserEvents.dead_letter());
+    let dead_letters = topics::dead_letter(&kafka.layout.name(Topic::UserEvents));
     rdkafka::consumer::Consumer::subscribe(&reader, &[&dead_letters]).unwrap();
     let letter =
         tokio::time::timeout(std::time::Duration::from_secs(30), reader.recv()).await.unwrap().unwrap();
@@ -237,7 +264,7 @@ async fn an_unreadable_record_does_not_stop_the_consumer() {
     eventually("topics exist", || async { (notes(db).await.len() == 1).then_some(()) }).await;
     let kafka = broker.kafka();
     let producer = client::producer(&kafka.brokers).unwrap();
-    let (topic, key) = (format!("{}{}", kafka.topic_prefix, Topic::UserEvents.name()), user.to_string());
+    let (topic, key) = (kafka.layout.name(Topic::UserEvents), user.to_string());
     let garbage = FutureRecord::to(&topic).key(&key).payload("not json");
     producer.send(garbage, Timeout::Never).await.unwrap();
     ban(db, user).await;

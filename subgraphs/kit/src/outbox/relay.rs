@@ -1,7 +1,10 @@
 //! Publishes the outbox: in order per aggregate, at least once, woken by each commit.
 //!
-//! Always: one relay per database publishes at a time. Two replicas share a lease row; the one that stops renewing loses
-//! it after ten seconds. (Skipping locked rows would let two replicas send one aggregate's messages out of order.)
+//! Always: the first copies of an aggregate's messages are on the topic in the order of their versions. A relay sends all
+//! that is not marked, in order, and marks what the broker has acknowledged; so does every other relay of the same
+//! database, and two such sequences mixed still bring each version first after the one before it. The lease only saves
+//! the copies: one relay works, the others stand by. A starting relay takes it at once, because the holder may have
+//! crashed; a holder that stops renewing loses it after ten seconds.
 //! A crash between sending and marking sends the same message again, with the same id.
 
 use std::time::Duration;
@@ -29,6 +32,10 @@ pub async fn run(db: Db, kafka: KafkaConfig, shutdown: CancellationToken) {
     let holder = Uuid::now_v7();
     let work = async {
         ensure_topics(&kafka).await;
+        while let Err(error) = take_lease(&db, holder, Taking::EvenIfHeld).await {
+            tracing::warn!(%error, "waiting for the database");
+            tokio::time::sleep(BACKOFF).await;
+        }
         loop {
             if let Err(error) = publish_with_one_producer(&db, &kafka, holder).await {
                 tracing::warn!(%error, "outbox relay stopped, trying again");
@@ -47,7 +54,7 @@ pub async fn run(db: Db, kafka: KafkaConfig, shutdown: CancellationToken) {
 
 /// Makes the topics, however long the broker takes to appear.
 async fn ensure_topics(kafka: &KafkaConfig) {
-    while let Err(error) = topics::ensure(&kafka.brokers, kafka.replication, &kafka.topic_prefix).await {
+    while let Err(error) = topics::ensure(&kafka.brokers, &kafka.layout).await {
         tracing::warn!(%error, brokers = kafka.brokers, "waiting for the broker");
         tokio::time::sleep(BACKOFF).await;
     }
@@ -58,7 +65,7 @@ async fn publish_with_one_producer(db: &Db, kafka: &KafkaConfig, holder: Uuid) -
     let producer = client::producer(&kafka.brokers)?;
     loop {
         let published = if hold_lease(db, holder).await? {
-            publish_batch(db, &producer, &kafka.topic_prefix).await?
+            publish_batch(db, &producer, &kafka.layout.prefix).await?
         } else {
             0
         };
@@ -162,13 +169,29 @@ async fn hold_lease(db: &Db, holder: Uuid) -> Result<bool, SystemError> {
             return Ok(true);
         }
     }
+    take_lease(db, holder, Taking::IfFree).await
+}
+
+#[derive(Clone, Copy)]
+enum Taking {
+    IfFree,
+    EvenIfHeld,
+}
+
+async fn take_lease(db: &Db, holder: Uuid, taking: Taking) -> Result<bool, SystemError> {
+    let now_ms = time::now().timestamp_millis();
+    // A lease that ran out before this moment is free.
+    let free_before_ms = match taking {
+        Taking::IfFree => now_ms,
+        Taking::EvenIfHeld => i64::MAX,
+    };
     db.transaction(|tx| {
         let take = Statement::from_sql_and_values(
             tx.get_database_backend(),
             "INSERT INTO kit_outbox_lease (name, holder, until_ms) VALUES ('relay', $1, $2) \
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms \
              WHERE kit_outbox_lease.holder = excluded.holder OR kit_outbox_lease.until_ms <= $3",
-            [holder.into(), (now_ms + lease_ms()).into(), now_ms.into()],
+            [holder.into(), (now_ms + lease_ms()).into(), free_before_ms.into()],
         );
         async move { Ok(tx.execute_raw(take).await?.rows_affected() == 1) }
     })

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::{ObjectType, Request, Response, Schema, SubscriptionType};
 use kopitiam_kafka::embedded::EmbeddedBroker;
+use kopitiam_kafka::topics::Layout;
 use tempfile::TempDir;
 
 pub use database::{TestDb, each_database, sqlite};
@@ -60,8 +61,9 @@ impl TestBroker {
     /// When the broker's binary has not been built; the message says how.
     pub async fn start() -> Self {
         if let Some(brokers) = crate::config::variable(KAFKA_VARIABLE) {
-            let topic_prefix = format!("test-{}.", uuid::Uuid::now_v7().simple());
-            return Self(Broker::External(KafkaConfig { topic_prefix, ..KafkaConfig::new(brokers) }));
+            let prefix = format!("test-{}.", uuid::Uuid::now_v7().simple());
+            let layout = Layout { prefix, partitions: 3, ..Layout::single() };
+            return Self(Broker::External(KafkaConfig { brokers, layout }));
         }
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let broker = EmbeddedBroker::start(data.path()).await.unwrap_or_else(|error| panic!("{error}"));
