@@ -66,11 +66,19 @@ const RESTOCK: Command<RefundOrder> = Command {
         };
         Message::of(saga.subject_id, &restock)
     },
-    replies: &[ReplyRule { event: "StockRestocked", outcome: Outcome::Done(learn_nothing) }],
+    replies: &[
+        ReplyRule { event: "StockRestocked", outcome: Outcome::Done(learn_nothing) },
+        ReplyRule { event: "StockRejected", outcome: Outcome::Refused(restock_refusal) },
+    ],
     undo: None,
 };
 
 fn refusal(payload: &serde_json::Value) -> Failure {
     let reply = serde_json::from_value::<FundsRejected>(payload.clone());
     Failure::new(reply.map_or_else(|_| "REFUND_REFUSED".to_owned(), |reply| reply.code))
+}
+
+/// The stock takes back what it sold; an answer like this one is a fault that a person should see.
+fn restock_refusal(payload: &serde_json::Value) -> Failure {
+    Failure::new(payload["code"].as_str().unwrap_or("RESTOCK_REFUSED"))
 }
