@@ -8,12 +8,14 @@
 //! - [`ingest`]: SDL → [`model`], with `@link` resolved ([`federation`] is the table of directives, [`field_set`] their syntax);
 //! - [`validate`]: rules of one subgraph, facts about its fields;
 //! - [`merge`]: types, fields, values and directives of all subgraphs into one schema, with hints;
+//! - [`contract`]: the part of it for one audience, by tags;
 //! - [`post`]: what clients may see, and what [`auth`] asks of them;
 //! - [`satisfiability`]: every query the supergraph allows can be answered;
 //! - [`emit`]: the supergraph document;
 //! - [`diagnostic`]: codes, messages and places.
 
 mod auth;
+mod contract;
 mod diagnostic;
 mod emit;
 mod federation;
@@ -25,6 +27,7 @@ mod post;
 mod satisfiability;
 mod validate;
 
+pub use contract::Contract;
 pub use diagnostic::{Diagnostic, Location};
 
 /// One subgraph as its team publishes it.
@@ -53,6 +56,31 @@ pub struct Composed {
 /// Every problem found, with Apollo's published codes and the places in the subgraphs they come from. Later steps are
 /// skipped when an earlier one fails: a subgraph that cannot be read is not merged.
 pub fn compose(subgraphs: &[Subgraph]) -> Result<Composed, Vec<Diagnostic>> {
+    compose_with(subgraphs, None)
+}
+
+/// Composes subgraphs into the supergraph of one contract: the same, with the rest marked `@inaccessible`.
+///
+/// # Errors
+/// As [`compose`], and where what remains visible is not a valid schema.
+pub fn compose_contract(subgraphs: &[Subgraph], contract: &Contract) -> Result<Composed, Vec<Diagnostic>> {
+    compose_with(subgraphs, Some(contract))
+}
+
+fn compose_with(subgraphs: &[Subgraph], contract: Option<&Contract>) -> Result<Composed, Vec<Diagnostic>> {
+    let schemas = read(subgraphs)?;
+    let (mut merged, errors, mut hints) = merge::merge(&schemas);
+    none(errors)?;
+    if let Some(contract) = contract {
+        contract::apply(contract, &mut merged);
+    }
+    none(post::check(&mut merged, &schemas, &mut hints))?;
+    none(satisfiability::check(&merged, &schemas))?;
+    Ok(Composed { supergraph_sdl: emit::supergraph(&merged, &schemas), hints })
+}
+
+/// Reads and checks each subgraph by itself, in order of name.
+fn read(subgraphs: &[Subgraph]) -> Result<Vec<model::SubgraphSchema>, Vec<Diagnostic>> {
     let mut ordered: Vec<&Subgraph> = subgraphs.iter().collect();
     ordered.sort_by(|left, right| left.name.cmp(&right.name));
     let mut errors: Vec<Diagnostic> = Vec::new();
@@ -70,24 +98,12 @@ pub fn compose(subgraphs: &[Subgraph]) -> Result<Composed, Vec<Diagnostic>> {
             Err(found) => errors.extend(found),
         }
     }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let errors = ingest::one::upgrade(&mut schemas);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let (mut merged, errors, mut hints) = merge::merge(&schemas);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let errors = post::check(&mut merged, &schemas, &mut hints);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let errors = satisfiability::check(&merged, &schemas);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    Ok(Composed { supergraph_sdl: emit::supergraph(&merged, &schemas), hints })
+    none(errors)?;
+    none(ingest::one::upgrade(&mut schemas))?;
+    Ok(schemas)
+}
+
+/// Stops at the end of a step that found errors.
+fn none(errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }

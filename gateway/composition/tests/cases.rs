@@ -3,6 +3,8 @@
 //! A supergraph is read back through the engine's own reader. `hints.txt` is there when composition has remarks.
 //! `UPDATE_CASES=1 cargo test -p kopitiam-composition --test cases` writes the outcomes anew: read the difference.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use apollo_compiler::Name;
 use apollo_compiler::ast::Value;
 
 use super::join::{field_join, quoted, type_join};
@@ -24,7 +25,7 @@ pub(super) fn type_block(ty: &MergedType, graphs: &[String]) -> String {
     block.push(' ');
     block.push_str(&ty.name);
     if !ty.interfaces.is_empty() {
-        let names: Vec<&str> = ty.interfaces.iter().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = ty.interfaces.iter().map(Name::as_str).collect();
         block.push_str(" implements ");
         block.push_str(&names.join(" & "));
     }
@@ -35,7 +36,7 @@ pub(super) fn type_block(ty: &MergedType, graphs: &[String]) -> String {
     match ty.kind {
         Kind::Scalar => {}
         Kind::Union => {
-            let members: Vec<&str> = ty.members.iter().map(|name| name.as_str()).collect();
+            let members: Vec<&str> = ty.members.iter().map(Name::as_str).collect();
             block.push_str("\n = ");
             block.push_str(&members.join(" | "));
         }

@@ -5,13 +5,14 @@
 //! definitions need not be written.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use apollo_compiler::Node;
 use apollo_compiler::Schema;
 use apollo_compiler::ast::{self, Definition, DirectiveDefinition, Document, Type};
 
 use super::links::Links;
-use super::{Problems, Reader};
+use super::{Problems, Reader, line_column};
 use crate::federation::{Fed, SUPPORT_SDL};
 
 /// Checks the author's definitions of federation directives, then the document as a whole.
@@ -36,7 +37,7 @@ pub(super) fn validate(document: &Document, links: &Links, reader: &Reader<'_>, 
     };
     for error in errors.iter() {
         let json = error.unstable_to_json_compat();
-        let place = reader.line_column(json.locations.first().copied());
+        let place = line_column(json.locations.first().copied());
         problems.add("INVALID_GRAPHQL", json.message, place);
     }
 }
@@ -71,13 +72,14 @@ fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Documen
     }
     let mut support = SUPPORT_SDL.to_owned();
     for (name, fed) in names {
-        support.push_str(&format!(" directive @{name} {}", fed.definition().sdl));
+        write!(support, " directive @{name} {}", fed.definition().sdl)
+            .expect("writing to a string does not fail");
     }
     for name in &links.type_names {
         let ours =
             ["link__Import", "link__Purpose"].contains(&name.as_str()) || name.starts_with("federation__");
         if !ours && name != "Query" {
-            support.push_str(&format!(" scalar {name}"));
+            write!(support, " scalar {name}").expect("writing to a string does not fail");
         }
     }
     if !has_query(document) {

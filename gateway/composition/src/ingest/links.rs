@@ -103,11 +103,7 @@ fn text_argument<'a>(application: &'a Node<Directive>, name: &str) -> Option<&'a
 fn read_spec(application: &Node<Directive>, reader: &Reader<'_>, problems: &mut Problems) -> Option<Spec> {
     let place = reader.place(application.location());
     let Some(url) = text_argument(application, "url") else {
-        problems.add(
-            "INVALID_LINK_DIRECTIVE_USAGE",
-            "@link needs a \"url\" that is a string".to_owned(),
-            place,
-        );
+        problems.add("INVALID_LINK_DIRECTIVE_USAGE", "@link needs a \"url\" that is a string", place);
         return None;
     };
     let (identity, version) = match split_url(url) {
@@ -147,8 +143,11 @@ fn read_spec(application: &Node<Directive>, reader: &Reader<'_>, problems: &mut 
     })
 }
 
+/// Major and minor.
+type SpecVersion = (u32, u32);
+
 /// Splits `https://host/name/v1.2` into identity and version; a foreign URL may lack the version.
-fn split_url(url: &str) -> Result<(&str, Option<(u32, u32)>), String> {
+fn split_url(url: &str) -> Result<(&str, Option<SpecVersion>), String> {
     let trimmed = url.trim_end_matches('/');
     let version = trimmed.rsplit_once('/').and_then(|(identity, last)| {
         let (major, minor) = last.strip_prefix('v')?.split_once('.')?;

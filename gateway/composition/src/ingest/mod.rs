@@ -23,12 +23,13 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     pub(crate) fn place(&self, span: Option<SourceSpan>) -> Place {
-        self.line_column(span.and_then(|span| span.line_column(self.sources)))
+        line_column(span.and_then(|span| span.line_column(self.sources)))
     }
+}
 
-    pub(crate) fn line_column(&self, at: Option<LineColumn>) -> Place {
-        at.map_or_else(Place::default, |at| Place { line: at.line, column: at.column })
-    }
+/// A place, or none where the parser has none.
+pub(crate) fn line_column(at: Option<LineColumn>) -> Place {
+    at.map_or_else(Place::default, |at| Place { line: at.line, column: at.column })
 }
 
 /// The errors of one subgraph.
@@ -81,14 +82,9 @@ pub(crate) fn read(subgraph: &Subgraph) -> Result<SubgraphSchema, Vec<Diagnostic
     let document = match Document::parse(subgraph.sdl.as_str(), subgraph.name.as_str()) {
         Ok(document) => document,
         Err(failed) => {
-            let reader = Reader { sources: &failed.partial.sources };
             for error in failed.errors.iter() {
                 let json = error.unstable_to_json_compat();
-                problems.add(
-                    "INVALID_GRAPHQL",
-                    json.message,
-                    reader.line_column(json.locations.first().copied()),
-                );
+                problems.add("INVALID_GRAPHQL", json.message, line_column(json.locations.first().copied()));
             }
             return Err(problems.into_found());
         }

@@ -106,11 +106,14 @@ fn import_text(original: &str, local: &str) -> String {
     }
 }
 
+/// Newest version, its URL, and what is imported.
+type SpecLink<'a> = ((u32, u32), &'a str, Vec<String>);
+
 /// One link per specification, with the newest version any subgraph uses.
 fn composed_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
     refuse_hidden_arguments(merger);
     require_newest_definitions(merger);
-    let mut links: IndexMap<&str, ((u32, u32), &str, Vec<String>)> = IndexMap::new();
+    let mut links: IndexMap<&str, SpecLink<'_>> = IndexMap::new();
     for (local, composed) in &merger.names.composed {
         let entry = links
             .entry(composed.identity.as_str())

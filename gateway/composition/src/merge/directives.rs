@@ -162,6 +162,11 @@ fn compose_one(
         original,
         subgraph: index,
     };
+    record(names, local, given, this)
+}
+
+/// Two subgraphs that compose a directive must mean the same one, of one major version.
+fn record(names: &mut Names, local: &str, given: &str, this: ComposedDirective) -> Result<(), String> {
     let clash = names.composed.iter().find(|(name, other)| {
         other.identity == this.identity && other.original == this.original && *name != local
     });
@@ -178,13 +183,13 @@ fn compose_one(
         Some(other) if other.identity != this.identity || other.original != this.original => {
             return Err(format!("composed directive \"{given}\" is linked by different core features"));
         }
-        Some(other) if other.version.0 != version.0 => {
+        Some(other) if other.version.0 != this.version.0 => {
             return Err(format!(
                 "core feature \"{}\" requested to be merged has major version mismatch across subgraphs",
                 this.identity
             ));
         }
-        Some(other) if other.version < version => *other = this,
+        Some(other) if other.version < this.version => *other = this,
         Some(_) => {}
     }
     Ok(())

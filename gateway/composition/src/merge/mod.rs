@@ -60,6 +60,9 @@ pub(crate) fn merge(schemas: &[SubgraphSchema]) -> (Merged, Vec<Diagnostic>, Vec
     (merged, merger.errors, merger.hints)
 }
 
+/// A description, how often it is given, and where.
+type Described<'a> = (&'a String, usize, Vec<(usize, Place)>);
+
 impl Merger<'_> {
     pub(crate) fn error(
         &mut self,
@@ -122,7 +125,7 @@ impl Merger<'_> {
         coordinate: &str,
         sources: impl IntoIterator<Item = (usize, Option<&'d String>, Place)>,
     ) -> Option<String> {
-        let mut counts: Vec<(&String, usize, Vec<(usize, Place)>)> = Vec::new();
+        let mut counts: Vec<Described<'_>> = Vec::new();
         for (index, description, place) in sources {
             let Some(text) = description.filter(|text| !text.trim().is_empty()) else { continue };
             match counts.iter_mut().find(|(known, _, _)| *known == text) {

@@ -1,5 +1,7 @@
 //! The merged schema: what `emit` writes, and what the checks after the merge read.
 
+use std::collections::HashMap;
+
 use apollo_compiler::Name;
 use apollo_compiler::ast::{Type, Value};
 use indexmap::{IndexMap, IndexSet};
@@ -10,6 +12,8 @@ use crate::model::{ContextArgument, Kind};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Merged {
     pub(crate) types: IndexMap<Name, MergedType>,
+    /// Implementing object types per interface.
+    pub(crate) implementations: HashMap<Name, Vec<Name>>,
     pub(crate) schema_description: Option<String>,
     pub(crate) schema_directives: Vec<MergedDirective>,
     /// Text of each `@link` application after the standard two, in order.
@@ -119,12 +123,7 @@ impl Merged {
         match ty.kind {
             Kind::Object => vec![ty.name.clone()],
             Kind::Union => ty.members.iter().cloned().collect(),
-            Kind::Interface => self
-                .types
-                .values()
-                .filter(|object| object.kind == Kind::Object && object.interfaces.contains(name))
-                .map(|object| object.name.clone())
-                .collect(),
+            Kind::Interface => self.implementations.get(name).cloned().unwrap_or_default(),
             Kind::Scalar | Kind::Enum | Kind::Input => Vec::new(),
         }
     }

@@ -65,34 +65,8 @@ fn add(
     let coordinate = format!("{}.{}", ty.name, field.name);
     let here = [(target, over.place)];
     let name = schemas[target].name.as_str();
-    if over.from == name {
-        let message = format!(
-            "source and destination subgraphs \"{name}\" are the same for overridden field \"{coordinate}\""
-        );
-        merger.error("OVERRIDE_FROM_SELF_ERROR", message, here);
+    if refuses(merger, target, ty, field, over) {
         return;
-    }
-    if let Some(label) = over.label.as_deref().filter(|label| !valid_label(label)) {
-        let message = format!(
-            "invalid @override label \"{label}\" on field \"{coordinate}\" on subgraph \"{name}\": labels start with a \
-             letter and hold alphanumerics, underscores, minuses, colons, periods and slashes, or are of the form \
-             \"percent(x)\" with x between 0 and 100"
-        );
-        merger.error("OVERRIDE_LABEL_INVALID", message, here);
-    }
-    if ty.interface_object {
-        let message = format!(
-            "@override is not supported on fields of @interfaceObject types: it cannot be used on field \"{coordinate}\" on subgraph \"{name}\""
-        );
-        merger.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", message, here);
-        return;
-    }
-    if let Some(directive) = colliding(field) {
-        let message = format!(
-            "@override cannot be used on field \"{coordinate}\" on subgraph \"{name}\" since it is marked with directive \"@{}\"",
-            directive.name()
-        );
-        merger.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", message, here);
     }
     let Some(source) = schemas.iter().position(|schema| schema.name == over.from) else {
         let message = format!(
@@ -132,6 +106,43 @@ fn add(
     }
     let fate = fate(merger, &schemas[source], source, ty, moved, over, &coordinate);
     overrides.fates.insert((source, ty.name.clone(), field.name.clone()), (fate, over.label.clone()));
+}
+
+/// Complaints about the overriding field itself; true when it cannot be considered further.
+fn refuses(merger: &mut Merger<'_>, target: usize, ty: &TypeDef, field: &FieldDef, over: &Override) -> bool {
+    let coordinate = format!("{}.{}", ty.name, field.name);
+    let here = [(target, over.place)];
+    let name = merger.schemas[target].name.as_str();
+    if over.from == name {
+        let message = format!(
+            "source and destination subgraphs \"{name}\" are the same for overridden field \"{coordinate}\""
+        );
+        merger.error("OVERRIDE_FROM_SELF_ERROR", message, here);
+        return true;
+    }
+    if let Some(label) = over.label.as_deref().filter(|label| !valid_label(label)) {
+        let message = format!(
+            "invalid @override label \"{label}\" on field \"{coordinate}\" on subgraph \"{name}\": labels start with a \
+             letter and hold alphanumerics, underscores, minuses, colons, periods and slashes, or are of the form \
+             \"percent(x)\" with x between 0 and 100"
+        );
+        merger.error("OVERRIDE_LABEL_INVALID", message, here);
+    }
+    if ty.interface_object {
+        let message = format!(
+            "@override is not supported on fields of @interfaceObject types: it cannot be used on field \"{coordinate}\" on subgraph \"{name}\""
+        );
+        merger.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", message, here);
+        return true;
+    }
+    if let Some(directive) = colliding(field) {
+        let message = format!(
+            "@override cannot be used on field \"{coordinate}\" on subgraph \"{name}\" since it is marked with directive \"@{}\"",
+            directive.name()
+        );
+        merger.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", message, here);
+    }
+    false
 }
 
 fn fate(

@@ -36,6 +36,11 @@ pub(super) fn merge_types(merger: &mut Merger<'_>) -> Merged {
     for name in names {
         let sources = sources(schemas, name);
         if let Some(ty) = merge_type(merger, name, &sources) {
+            if ty.kind == Kind::Object {
+                for interface in &ty.interfaces {
+                    merged.implementations.entry(interface.clone()).or_default().push(name.clone());
+                }
+            }
             merged.types.insert(name.clone(), ty);
         }
     }

@@ -148,10 +148,10 @@ impl Check<'_> {
 
     /// A visible interface field needs visible implementations.
     fn implementations(&mut self, interface: &MergedType, field: &MergedField) {
-        for ty in self.merged.types.values() {
-            if !ty.interfaces.contains(&interface.name) || is_inaccessible(&ty.directives) {
+        for ty in self.merged.runtime_types(&interface.name) {
+            let Some(ty) = self.merged.types.get(&ty).filter(|ty| !is_inaccessible(&ty.directives)) else {
                 continue;
-            }
+            };
             if ty.fields.get(&field.name).is_some_and(|own| is_inaccessible(&own.directives)) {
                 let message = format!(
                     "field \"{0}.{1}\" is @inaccessible but implements the interface field \"{2}.{1}\", which is in the API schema",

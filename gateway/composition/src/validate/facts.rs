@@ -21,7 +21,7 @@ pub(super) fn mark_declared(schema: &mut SubgraphSchema) {
         let is_object = ty.kind == Kind::Object;
         for field in ty.fields.values_mut() {
             let part = usize::from(field.on_extension);
-            let marked_external = has(&field.directives, Fed::External) && !(one && !is_object);
+            let marked_external = has(&field.directives, Fed::External) && (is_object || !one);
             field.facts.marked_external = marked_external || external[part];
             // Federation 1 shares whatever is defined twice.
             field.facts.marked_shareable = has(&field.directives, Fed::Shareable)

@@ -342,7 +342,7 @@ impl Checker<'_> {
         let inner = definition.ty.inner_named_type();
         let kind = self.schema.kind_of(inner);
         let composite = kind.is_some_and(Kind::is_composite);
-        if composite != !field.selections.is_empty() {
+        if composite == field.selections.is_empty() {
             let message = if composite {
                 format!("field \"{parent}.{}\" needs a selection of subfields", field.name)
             } else {

@@ -49,11 +49,11 @@ fn check_type(ty: &TypeDef, problems: &mut Problems) {
 }
 
 fn refuse_repeated_shareable<'a>(
-    applications: impl Iterator<Item = &'a Applied>,
+    mut applications: impl Iterator<Item = &'a Applied>,
     coordinate: &str,
     problems: &mut Problems,
 ) {
-    if let Some(second) = applications.skip(1).next() {
+    if let Some(second) = applications.nth(1) {
         problems.add(
             "INVALID_SHAREABLE_USAGE",
             format!("invalid duplicate application of @shareable on the same declaration of {coordinate}"),
