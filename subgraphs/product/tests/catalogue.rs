@@ -20,7 +20,10 @@ async fn a_product_page_has_everything_and_an_unknown_slug_is_null() {
         assert_eq!(product["id"], seeded(3, 6).to_string(), "{page}");
         assert_eq!(product["price"], json!({ "amount": "6.40", "currency": "USD" }));
         assert_eq!(product["images"][0]["url"], "/images/products/kopi-sock-filter.svg");
-        assert_eq!(product["categories"][1], json!({ "slug": "brewing-gear", "name": "Brewing Gear", "parent": { "slug": "coffee" } }));
+        assert_eq!(
+            product["categories"][1],
+            json!({ "slug": "brewing-gear", "name": "Brewing Gear", "parent": { "slug": "coffee" } })
+        );
         assert_eq!(product["availability"], json!({ "inStock": true, "available": 120 }));
         assert_eq!(product["seller"]["id"], seeded(1, 5).to_string());
         let page = shop.ask(&Viewer::anonymous(), PAGE, json!({ "slug": "nothing" })).await;
@@ -35,7 +38,9 @@ async fn the_seed_has_the_four_products_of_the_story_and_is_not_repeated() {
             assert_eq!(shop.stock(seeded(3, number)).await.on_hand, units);
         }
         kopitiam_product::seed::seed(shop.db.db(), kopitiam_kit::time::now()).await.unwrap();
-        let all = shop.ask(&Viewer::anonymous(), "{ search(first: 1) { totalCount } categories { slug } }", json!({})).await;
+        let all = shop
+            .ask(&Viewer::anonymous(), "{ search(first: 1) { totalCount } categories { slug } }", json!({}))
+            .await;
         assert_eq!(all["data"]["search"]["totalCount"], 28);
         assert_eq!(all["data"]["categories"].as_array().unwrap().len(), 8);
     }
@@ -87,9 +92,11 @@ async fn pages_in_every_order_have_each_product_once() {
                 let page = search(&shop, json!({ "sort": sort, "first": 5, "after": after })).await;
                 seen.extend(slugs(&page));
                 let edges = page["edges"].as_array().unwrap();
-                prices.extend(edges.iter().map(|edge| {
-                    edge["node"]["price"]["amount"].as_str().unwrap().parse::<f64>().unwrap()
-                }));
+                prices.extend(
+                    edges.iter().map(|edge| {
+                        edge["node"]["price"]["amount"].as_str().unwrap().parse::<f64>().unwrap()
+                    }),
+                );
                 if page["pageInfo"]["hasNextPage"] == false {
                     break;
                 }
@@ -120,14 +127,18 @@ async fn a_facet_counts_what_its_choice_would_find() {
             let alone = search(&shop, json!({ "f": alone })).await;
             assert_eq!(count_of(&found, "category", shelf), alone["totalCount"], "{shelf}");
         }
-        let dear = json!({ "categorySlugs": ["coffee"], "priceMin": "50.00", "priceMax": "99.99", "inStock": true });
+        let dear =
+            json!({ "categorySlugs": ["coffee"], "priceMin": "50.00", "priceMax": "99.99", "inStock": true });
         let dear = search(&shop, json!({ "f": dear })).await;
         assert_eq!(count_of(&found, "price", "50.00..99.99"), dear["totalCount"]);
         assert_eq!(slugs(&dear), ["copper-long-spout-kettle"]);
         let sold_out = search(&shop, json!({ "f": { "inStock": false } })).await;
         assert_eq!(slugs(&sold_out), ["letterpress-tile-print"]);
         assert_eq!(count_of(&sold_out, "inStock", "true"), 27);
-        assert_eq!(search(&shop, json!({ "f": { "categorySlugs": ["no-such-shelf"] } })).await["totalCount"], 0);
+        assert_eq!(
+            search(&shop, json!({ "f": { "categorySlugs": ["no-such-shelf"] } })).await["totalCount"],
+            0
+        );
         let of_seller = search(&shop, json!({ "f": { "sellerId": seeded(1, 6) } })).await;
         assert_eq!(of_seller["totalCount"], 6);
     }
@@ -148,7 +159,11 @@ async fn a_cursor_of_another_order_and_a_malformed_argument_are_bad_input() {
             let answer = shop.ask(&Viewer::anonymous(), &query, json!({})).await;
             assert_eq!(error_codes(&answer), ["BAD_USER_INPUT"], "{query}");
         }
-        for query in ["{ search(first: \"two\") { totalCount } }", "{ products { id } }", "{ search(first: 2) { total } }"] {
+        for query in [
+            "{ search(first: \"two\") { totalCount } }",
+            "{ products { id } }",
+            "{ search(first: 2) { total } }",
+        ] {
             let answer = shop.ask(&Viewer::anonymous(), query, json!({})).await;
             assert_eq!(error_codes(&answer), ["GRAPHQL_VALIDATION_FAILED"], "{query}");
         }
@@ -178,14 +193,16 @@ async fn a_product_is_created_once_per_key_by_those_who_may() {
         assert_eq!(product["seller"]["id"], seeded(1, 5).to_string());
         let again = shop.ask(&siti, CREATE, json!({ "input": input(json!({})), "key": "k1" })).await;
         assert_eq!(again, first);
-        let other = shop.ask(&siti, CREATE, json!({ "input": input(json!({ "stock": 13 })), "key": "k1" })).await;
+        let other =
+            shop.ask(&siti, CREATE, json!({ "input": input(json!({ "stock": 13 })), "key": "k1" })).await;
         assert_eq!(codes(&other["data"]["createProduct"]), ["IDEMPOTENCY_MISMATCH"]);
         let name = input(json!({ "name": "KAYA jam" }));
         let taken = shop.ask(&siti, CREATE, json!({ "input": name, "key": "k2" })).await;
         assert_eq!(codes(&taken["data"]["createProduct"]), ["NAME_TAKEN"]);
         let forbidden = shop.ask(&buyer(), CREATE, json!({ "input": input(json!({})), "key": "k3" })).await;
         assert_eq!(error_codes(&forbidden), ["FORBIDDEN"]);
-        let nobody = shop.ask(&Viewer::anonymous(), CREATE, json!({ "input": input(json!({})), "key": "k4" })).await;
+        let nobody =
+            shop.ask(&Viewer::anonymous(), CREATE, json!({ "input": input(json!({})), "key": "k4" })).await;
         assert_eq!(error_codes(&nobody), ["UNAUTHENTICATED"]);
     }
 }
@@ -209,7 +226,10 @@ async fn a_senseless_product_is_refused_by_field_and_not_written() {
             assert_eq!(codes(&answer["data"]["createProduct"]), expected, "{key}");
         }
         let wrong_type = json!({ "input": input(json!({ "stock": "many" })), "key": "k" });
-        assert_eq!(error_codes(&shop.ask(&seller(5), CREATE, wrong_type).await), ["GRAPHQL_VALIDATION_FAILED"]);
+        assert_eq!(
+            error_codes(&shop.ask(&seller(5), CREATE, wrong_type).await),
+            ["GRAPHQL_VALIDATION_FAILED"]
+        );
         assert_eq!(search(&shop, json!({})).await["totalCount"], 28);
     }
 }
@@ -242,7 +262,8 @@ async fn a_product_changes_from_its_current_version_by_its_seller_or_a_manager()
 async fn shelves_are_the_managers_and_keep_their_tree() {
     const SAVE: &str = "mutation($id: ID, $name: String!, $parent: ID) { saveCategory(id: $id, name: $name, parentId: $parent) {
         category { id slug name parent { slug } } userErrors { code } } }";
-    const DELETE: &str = "mutation($id: ID!) { deleteCategory(id: $id) { category { slug } userErrors { code } } }";
+    const DELETE: &str =
+        "mutation($id: ID!) { deleteCategory(id: $id) { category { slug } userErrors { code } } }";
     for shop in shops().await {
         let by_seller = shop.ask(&seller(5), SAVE, json!({ "name": "Mine" })).await;
         assert_eq!(error_codes(&by_seller), ["FORBIDDEN"]);
@@ -299,7 +320,8 @@ async fn a_batch_of_entities_keeps_its_order_and_a_missing_row_is_null() {
 #[tokio::test]
 async fn items_are_made_once_per_key_and_deleted_by_their_owner_only() {
     const CREATE_ITEM: &str = "mutation($t: String!, $i: String, $k: ID!) { createItem(title: $t, imageUrl: $i, idempotencyKey: $k) { item { id title state owner { id } } userErrors { code } } }";
-    const DELETE_ITEM: &str = "mutation($id: ID!) { deleteItem(id: $id) { item { title } userErrors { code } } }";
+    const DELETE_ITEM: &str =
+        "mutation($id: ID!) { deleteItem(id: $id) { item { title } userErrors { code } } }";
     for shop in shops().await {
         let variables = json!({ "t": "Tin Robot", "i": "/images/items/tin-robot.svg", "k": "k1" });
         let made = shop.ask(&buyer(), CREATE_ITEM, variables.clone()).await;
@@ -307,7 +329,10 @@ async fn items_are_made_once_per_key_and_deleted_by_their_owner_only() {
         let item = &made["data"]["createItem"]["item"];
         assert_eq!(item["owner"]["id"], seeded(1, 3).to_string(), "{made}");
         let script = json!({ "t": "Tin Robot", "i": "javascript:alert(1)", "k": "k2" });
-        assert_eq!(codes(&shop.ask(&buyer(), CREATE_ITEM, script).await["data"]["createItem"]), ["IMAGE_INVALID"]);
+        assert_eq!(
+            codes(&shop.ask(&buyer(), CREATE_ITEM, script).await["data"]["createItem"]),
+            ["IMAGE_INVALID"]
+        );
         let foreign = shop.ask(&seller(5), DELETE_ITEM, json!({ "id": item["id"] })).await;
         assert_eq!(codes(&foreign["data"]["deleteItem"]), ["ITEM_NOT_FOUND"]);
         let gone = shop.ask(&buyer(), DELETE_ITEM, json!({ "id": item["id"] })).await;

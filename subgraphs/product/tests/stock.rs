@@ -69,7 +69,9 @@ fn code(answer: &Answer) -> &str {
 async fn fifty_buyers_of_ten_units_make_ten_reservations() {
     for shop in shops().await {
         let cup = seeded(3, 2);
-        let adjust = |tx: Tx| async move { Ok::<_, SystemError>(stock::change(&tx, cup, stock::Change::Adjust(-20)).await?) };
+        let adjust = |tx: Tx| async move {
+            Ok::<_, SystemError>(stock::change(&tx, cup, stock::Change::Adjust(-20)).await?)
+        };
         shop.db.transaction(adjust).await.unwrap().unwrap();
         let one = Lines::from([(cup, 1)]);
         let answers = join_all((0..50).map(|_| reserve_now(&shop, Uuid::now_v7(), &one))).await;
@@ -86,7 +88,11 @@ async fn orders_of_the_same_products_in_any_order_never_block_each_other_for_goo
         let lines: Lines = (1..=5).map(|number| (seeded(3, number + 4), 1)).collect();
         let ids: Vec<Uuid> = (0..20).map(|_| Uuid::now_v7()).collect();
         let answers = join_all(ids.iter().map(|id| reserve_now(&shop, *id, &lines))).await;
-        assert_eq!(answers.iter().filter(|answer| is_reserved(answer)).count(), 14, "as many as the scarcest has");
+        assert_eq!(
+            answers.iter().filter(|answer| is_reserved(answer)).count(),
+            14,
+            "as many as the scarcest has"
+        );
         assert_eq!(shop.stock(seeded(3, 5)).await.reserved, 14, "a refused order leaves nothing reserved");
     }
 }
@@ -100,7 +106,10 @@ async fn all_lines_or_none_and_the_short_ones_are_named() {
             panic!("reserved more than there is");
         };
         assert_eq!(code, "OUT_OF_STOCK");
-        assert_eq!(short.iter().map(|line| (line.product_id, line.requested, line.available)).collect::<Vec<_>>(), [(shawl, 2, 1)]);
+        assert_eq!(
+            short.iter().map(|line| (line.product_id, line.requested, line.available)).collect::<Vec<_>>(),
+            [(shawl, 2, 1)]
+        );
         assert_eq!(shop.stock(beans).await.reserved, 0);
         let unknown = Lines::from([(beans, 1), (Uuid::now_v7(), 1)]);
         assert_eq!(self::code(&reserve_now(&shop, Uuid::now_v7(), &unknown).await), "UNKNOWN_PRODUCT");
@@ -114,7 +123,9 @@ async fn each_repeated_command_is_one_effect() {
         let id = Uuid::now_v7();
         let lines = Lines::from([(beans, 7)]);
         for _ in 0..2 {
-            let Answer::Reserved { lines, .. } = reserve_now(&shop, id, &lines).await else { panic!("refused") };
+            let Answer::Reserved { lines, .. } = reserve_now(&shop, id, &lines).await else {
+                panic!("refused")
+            };
             assert_eq!((lines[0].0, lines[0].1.price_minor), (7, 1250));
         }
         assert_eq!(shop.stock(beans).await.reserved, 7);
@@ -158,7 +169,10 @@ async fn a_release_before_its_reservation_makes_the_reservation_impossible() {
     for shop in shops().await {
         let id = Uuid::now_v7();
         assert_eq!(release(&shop, id).await, Answer::Released);
-        assert_eq!(code(&reserve_now(&shop, id, &Lines::from([(seeded(3, 1), 1)])).await), "RESERVATION_RESOLVED");
+        assert_eq!(
+            code(&reserve_now(&shop, id, &Lines::from([(seeded(3, 1), 1)])).await),
+            "RESERVATION_RESOLVED"
+        );
         assert_eq!(code(&commit(&shop, id).await), "RESERVATION_RESOLVED");
         assert_eq!(shop.stock(seeded(3, 1)).await.reserved, 0);
     }
@@ -186,7 +200,11 @@ async fn a_forgotten_reservation_is_released_and_a_late_commit_sells_while_there
 #[tokio::test]
 async fn the_database_itself_refuses_to_oversell() {
     for shop in shops().await {
-        for sql in ["UPDATE stock SET reserved = on_hand + 1", "UPDATE stock SET reserved = -1", "UPDATE stock SET on_hand = -1"] {
+        for sql in [
+            "UPDATE stock SET reserved = on_hand + 1",
+            "UPDATE stock SET reserved = -1",
+            "UPDATE stock SET on_hand = -1",
+        ] {
             let tamper = |tx: Tx| async move {
                 tx.execute_unprepared(sql).await?;
                 Ok::<_, SystemError>(())
@@ -232,7 +250,9 @@ async fn stock_is_adjusted_once_per_key_and_never_below_what_is_reserved() {
 async fn a_watcher_sees_the_stock_now_and_after_each_change() {
     for shop in shops().await {
         let cup = seeded(3, 2);
-        let watch = format!("subscription {{ stockChanged(productId: \"{cup}\") {{ availability {{ available }} }} }}");
+        let watch = format!(
+            "subscription {{ stockChanged(productId: \"{cup}\") {{ availability {{ available }} }} }}"
+        );
         let request = kopitiam_product::graphql::attach(&shop.commands, async_graphql::Request::new(watch));
         let mut stream = Box::pin(shop.schema().execute_stream(request));
         let available = |response: Option<async_graphql::Response>| {
@@ -244,7 +264,8 @@ async fn a_watcher_sees_the_stock_now_and_after_each_change() {
         let lines = &Lines::from([(cup, 4)]);
         let reserve = |tx: Tx| async move {
             let id = Uuid::now_v7();
-            let outcome = reservations::reserve(&tx, id, lines, Utc::now() + Duration::hours(1), time::now()).await?;
+            let outcome =
+                reservations::reserve(&tx, id, lines, Utc::now() + Duration::hours(1), time::now()).await?;
             handler.answer(&tx, Cause::Service, id, outcome).await
         };
         shop.db.transaction(reserve).await.unwrap();
@@ -258,7 +279,9 @@ async fn of_two_listings_that_lock_an_item_one_gets_it_and_only_that_one_hands_i
         let (item, owner, winner) = (seeded(4, 1), seeded(1, 5), seeded(1, 3));
         let listings = [Uuid::now_v7(), Uuid::now_v7()];
         let lock = |listing: Uuid, owner: Uuid| {
-            let lock = move |tx: Tx| async move { Ok::<_, SystemError>(items::lock(&tx, item, listing, owner).await?) };
+            let lock = move |tx: Tx| async move {
+                Ok::<_, SystemError>(items::lock(&tx, item, listing, owner).await?)
+            };
             shop.db.transaction(lock)
         };
         let outcomes = join_all(listings.map(|listing| lock(listing, owner))).await;
