@@ -4,7 +4,7 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
 use kopitiam_operation::variables::{VariableError, coerce_variables};
 
-const SCHEMA: &str = r#"
+const SCHEMA: &str = r"
     directive @oneOf on INPUT_OBJECT
     scalar Json
     enum Color { RED GREEN }
@@ -14,30 +14,34 @@ const SCHEMA: &str = r#"
     type Query {
         f(int: Int, float: Float, string: String, boolean: Boolean, id: ID, color: Color, json: Json,
           ints: [Int!], matrix: [[Int]], order: Order, by: By): Int
-    }"#;
+    }";
 
 fn schema() -> Valid<Schema> {
-    Schema::parse_and_validate(SCHEMA, "schema.graphql").unwrap()
+    Schema::parse_and_validate(SCHEMA, "schema.graphql").expect("the schema is valid")
 }
 
 /// Coerces `json` for `($v: <definition>)`; gives the variables as `name=json` or the messages.
 fn coerce(definition: &str, json: &str) -> Result<String, Vec<String>> {
     let schema = schema();
     let document = format!("query($v: {definition}) {{ f }}");
-    let document = ExecutableDocument::parse(&schema, document, "query.graphql").unwrap();
-    let operation = document.operations.get(None).unwrap();
+    let document =
+        ExecutableDocument::parse(&schema, document, "query.graphql").expect("the document parses");
+    let operation = document.operations.get(None).expect("there is one operation");
     let messages =
         |errors: Vec<VariableError>| errors.into_iter().map(|error| error.message).collect::<Vec<_>>();
     let coerced = coerce_variables(&schema, &operation.variables, json).map_err(messages)?;
-    Ok(coerced.iter().map(|variable| format!("{}={}", variable.name, variable.json)).collect())
+    let shown: Vec<_> =
+        coerced.iter().map(|variable| format!("{}={}", variable.name, variable.json)).collect();
+    Ok(shown.join(","))
 }
 
 fn accepted(definition: &str, value: &str) -> String {
-    coerce(definition, &format!(r#"{{"v":{value}}}"#)).unwrap().strip_prefix("v=").unwrap().to_owned()
+    let coerced = coerce(definition, &format!(r#"{{"v":{value}}}"#)).expect("the value fits");
+    coerced.strip_prefix("v=").expect("the variable has a value").to_owned()
 }
 
 fn refused(definition: &str, value: &str) -> String {
-    coerce(definition, &format!(r#"{{"v":{value}}}"#)).unwrap_err().join("; ")
+    coerce(definition, &format!(r#"{{"v":{value}}}"#)).expect_err("the value does not fit").join("; ")
 }
 
 #[test]

@@ -143,12 +143,7 @@ impl Emitter<'_, '_> {
         types.iter().map(|ty| self.types.intern(&self.supergraph.ty(ty).name)).collect()
     }
 
-    fn variant(
-        &mut self,
-        variant: &VariantDraft,
-        types: &TypeSet,
-        outer: &Conditions,
-    ) -> EntityVariant {
+    fn variant(&mut self, variant: &VariantDraft, types: &TypeSet, outer: &Conditions) -> EntityVariant {
         let on =
             if types.is_subset(&variant.on) { Vec::new() } else { self.type_ids(&variant.on.and(types)) };
         let typename = self.types.intern(&self.supergraph.ty(variant.typename).name);

@@ -15,17 +15,21 @@ pub(super) struct Part<'a> {
 
 impl<'a> Run<'a> {
     pub(super) fn merge(&mut self, collected: Vec<Collected<'a>>) -> Result<Selection, NormaliseError> {
-        let mut by_key: IndexMap<Name, Vec<Collected<'a>>> = IndexMap::new();
-        for entry in collected {
-            by_key.entry(entry.field.response_key().clone()).or_default().push(entry);
+        let mut by_key: IndexMap<Name, Vec<(usize, Collected<'a>)>> = IndexMap::new();
+        for (index, entry) in collected.into_iter().enumerate() {
+            by_key.entry(entry.field.response_key().clone()).or_default().push((index, entry));
         }
         let mut fields = Vec::with_capacity(by_key.len());
         for (key, entries) in by_key {
+            let (places, entries): (Vec<usize>, Vec<Collected<'a>>) = entries.into_iter().unzip();
             for region in regions(&entries) {
-                fields.push(self.field(&key, &entries, region)?);
+                // Each runtime type sees its fields in the order in which it first meets them.
+                let place = region.entries.iter().map(|&index| places[index]).min().unwrap_or_default();
+                fields.push((place, self.field(&key, &entries, region)?));
             }
         }
-        Ok(Selection { fields })
+        fields.sort_by_key(|(place, _)| *place);
+        Ok(Selection { fields: fields.into_iter().map(|(_, field)| field).collect() })
     }
 
     fn field(

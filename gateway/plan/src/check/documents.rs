@@ -125,6 +125,7 @@ impl Checker<'_> {
         }
         let Some(taken) = taken else { return };
         self.check_static(field, at);
+        let mut below: Vec<At> = Vec::new();
         for ty in at.types.iter() {
             let Some(view) = self.supergraph.field_in(at.subgraph, opaque.unwrap_or(ty), &field.name) else {
                 let name = &self.supergraph.ty(opaque.unwrap_or(ty)).name;
@@ -135,25 +136,47 @@ impl Checker<'_> {
             if !self.tree.fill(at.place, (ty, taken.key), field, fill.clone()) {
                 self.gap(self.label(at), format!("puts {} where another field is", field.name));
             }
-            let (Some(inner), Some(base)) =
-                (&taken.selection, self.supergraph.type_in(at.subgraph, view.base))
-            else {
-                continue;
-            };
-            let mut provided = at.provided.below(&field.name, &TypeSet::one(ty));
-            provided.fields.extend(view.provides.iter().flat_map(|more| more.fields.iter().cloned()));
-            let below = At {
-                fetch: at.fetch,
-                subgraph: at.subgraph,
-                place: self.tree.below(at.place, ty, taken.key, &base.possible),
-                static_type: Some(view.base),
-                types: base.possible.clone(),
-                provided,
-                conditions: conditions.clone(),
-                inputs: None,
-            };
-            self.walk(&field.selection_set, &below, inner);
+            if taken.selection.is_some() {
+                self.enter(field, at, (ty, taken.key), view, &mut below);
+            }
         }
+        let Some(inner) = &taken.selection else { return };
+        for below in below {
+            self.walk(&field.selection_set, &At { conditions: conditions.clone(), ..below }, inner);
+        }
+    }
+
+    /// The place below a field of one runtime type. Types whose field leads to the same kind of objects share it, so
+    /// that the tree does not multiply by the number of types at every step.
+    fn enter(
+        &mut self,
+        field: &ast::Field,
+        at: &At,
+        (ty, key): (TypeId, Key),
+        view: &FieldView,
+        below: &mut Vec<At>,
+    ) {
+        let Some(base) = self.supergraph.type_in(at.subgraph, view.base) else { return };
+        let mut provided = at.provided.below(&field.name, &TypeSet::one(ty));
+        provided.fields.extend(view.provides.iter().flat_map(|more| more.fields.iter().cloned()));
+        let existing = self.tree.place(at.place).slot(ty, key).and_then(|slot| slot.child);
+        let shared = below.iter().find(|other| {
+            let same = other.static_type == Some(view.base) && other.provided == provided;
+            same && existing.is_none_or(|existing| existing == other.place)
+        });
+        if let Some(shared) = shared {
+            return self.tree.share(at.place, ty, key, shared.place);
+        }
+        below.push(At {
+            fetch: at.fetch,
+            subgraph: at.subgraph,
+            place: self.tree.below(at.place, ty, key, &base.possible),
+            static_type: Some(view.base),
+            types: base.possible.clone(),
+            provided,
+            conditions: Conditions::ALWAYS,
+            inputs: None,
+        });
     }
 
     /// The selection set's own type must have the field.

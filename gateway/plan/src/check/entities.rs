@@ -81,7 +81,7 @@ impl Checker<'_> {
                     }
                 }
             }
-            here = next;
+            here = merged(next);
         }
         here.retain(|(_, types, _)| !types.is_empty());
         here
@@ -191,6 +191,21 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// One entry for each place.
+fn merged(found: Vec<Found>) -> Vec<Found> {
+    let mut all: Vec<Found> = Vec::new();
+    for (place, types, there) in found {
+        match all.iter_mut().find(|(other, ..)| *other == place) {
+            Some((_, known, when)) => {
+                *known = known.or(&types);
+                *when = when.or(&there);
+            }
+            None => all.push((place, types, there)),
+        }
+    }
+    all
 }
 
 /// Whether a representation of `ty` has a field set's fields. Below it, those for some runtime types only may be missing.

@@ -14,7 +14,7 @@ mod documents;
 mod entities;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use kopitiam_operation::{Conditions, FieldNode, NormalisedOperation, OperationKind};
@@ -43,7 +43,13 @@ impl fmt::Display for Gap {
 /// # Errors
 /// Every gap found.
 pub fn check(supergraph: &Supergraph, operation: &NormalisedOperation, plan: &Plan) -> Result<(), Vec<Gap>> {
-    let mut checker = Checker { supergraph, plan, tree: Tree::new(operation.root), gaps: Vec::new() };
+    let mut checker = Checker {
+        supergraph,
+        plan,
+        tree: Tree::new(operation.root),
+        gaps: Vec::new(),
+        compared: HashSet::new(),
+    };
     for index in 0..plan.fetches.len() {
         checker.fetch(index, operation.root);
     }
@@ -57,6 +63,8 @@ struct Checker<'a> {
     plan: &'a Plan,
     tree: Tree,
     gaps: Vec<Gap>,
+    /// Places already compared: several runtime types may lead to one place.
+    compared: HashSet<(PlaceId, *const FieldNode, Conditions)>,
 }
 
 impl Checker<'_> {
@@ -108,6 +116,9 @@ impl Checker<'_> {
         outer: &Conditions,
         path: &str,
     ) {
+        if !self.compared.insert((place, fields.as_ptr(), outer.clone())) {
+            return;
+        }
         let is_object = self.supergraph.ty(declared).kind == TypeKind::Object;
         for field in fields {
             let Some(conditions) = outer.and(&field.conditions) else { continue };

@@ -8,10 +8,10 @@ use kopitiam_supergraph::{TypeId, TypeSet};
 
 use crate::Key;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PlaceId(usize);
 
-/// All objects at one path whose ancestors have the same runtime types.
+/// All objects at one path, for those runtime types of their ancestors that lead to the same kind of objects.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     pub(super) types: TypeSet,
@@ -86,6 +86,12 @@ impl Tree {
             place.types = place.types.and(types);
         }
         child
+    }
+
+    /// Gives a slot the place that another runtime type's slot already has.
+    pub(super) fn share(&mut self, at: PlaceId, ty: TypeId, key: Key, place: PlaceId) {
+        let slot = self.places[at.0].slots.get_mut(&(ty, key)).expect("only filled slots have a place below");
+        slot.child = Some(place);
     }
 }
 

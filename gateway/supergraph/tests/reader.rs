@@ -1,0 +1,116 @@
+//! Reading supergraph documents: what each subgraph knows, and what clients see.
+
+use kopitiam_supergraph::{Supergraph, SupergraphError, TypeSet};
+
+const HEAD: &str = r#"schema @link(url: "https://specs.apollo.dev/link/v1.0")
+    @link(url: "https://specs.apollo.dev/join/v0.3", for: EXECUTION)
+    @link(url: "https://specs.apollo.dev/inaccessible/v0.2", for: SECURITY) { query: Query }
+enum join__Graph { A @join__graph(name: "a", url: "http://a") B @join__graph(name: "b", url: "http://b") }
+scalar join__FieldSet
+scalar link__Import
+enum link__Purpose { SECURITY EXECUTION }
+directive @inaccessible on FIELD_DEFINITION | OBJECT | ENUM_VALUE
+directive @join__type(graph: join__Graph!, key: join__FieldSet, resolvable: Boolean! = true,
+    isInterfaceObject: Boolean! = false) repeatable on OBJECT | INTERFACE | UNION | ENUM
+directive @join__field(graph: join__Graph, requires: join__FieldSet, provides: join__FieldSet, type: String,
+    external: Boolean, override: String, usedOverridden: Boolean, overrideLabel: String) repeatable on FIELD_DEFINITION
+directive @join__implements(graph: join__Graph!, interface: String!) repeatable on OBJECT | INTERFACE
+directive @join__unionMember(graph: join__Graph!, member: String!) repeatable on UNION
+directive @join__enumValue(graph: join__Graph!) repeatable on ENUM_VALUE
+directive @join__graph(name: String!, url: String!) on ENUM_VALUE
+directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA
+"#;
+
+fn read(types: &str) -> Supergraph {
+    Supergraph::parse(&format!("{HEAD}{types}")).unwrap()
+}
+
+#[test]
+fn keys_and_field_sets_become_trees_with_their_runtime_types() {
+    let supergraph = read(
+        r#"type Query @join__type(graph: A) { item: Item @join__field(graph: A, provides: "owner { name }") }
+        type Item @join__type(graph: A, key: "id") @join__type(graph: B, key: "id owner { id }", resolvable: false) {
+            id: ID! owner: User
+            label: String @join__field(graph: B, requires: "owner { ... on User { name } }") }
+        type User @join__type(graph: A) @join__type(graph: B) {
+            id: ID! name: String @join__field(graph: A, external: true) @join__field(graph: B) }"#,
+    );
+    let (a, b) = (supergraph.subgraph_id("a").unwrap(), supergraph.subgraph_id("b").unwrap());
+    let item = supergraph.type_id("Item").unwrap();
+    let keys = &supergraph.type_in(b, item).unwrap().keys;
+    assert!(!keys[0].resolvable);
+    assert_eq!(keys[0].fields.fields[1].selection.fields[0].name, "id");
+    let requires = supergraph.field_in(b, item, "label").unwrap().requires.as_ref().unwrap();
+    assert_eq!(requires.fields[0].selection.fields[0].on, TypeSet::one(supergraph.type_id("User").unwrap()));
+    assert!(supergraph.field_in(a, item, "label").is_none());
+    assert!(supergraph.field_in(a, supergraph.type_id("User").unwrap(), "name").unwrap().external);
+    assert_eq!(&*supergraph.subgraph(b).url, "http://b");
+}
+
+#[test]
+fn an_overridden_field_is_only_usable_as_an_input() {
+    let supergraph = read(
+        r#"type Query @join__type(graph: A) @join__type(graph: B) {
+            moved: Int @join__field(graph: A, usedOverridden: true) @join__field(graph: B, override: "a")
+            partly: Int @join__field(graph: A, overrideLabel: "percent(20)")
+                @join__field(graph: B, override: "a", overrideLabel: "percent(20)") }"#,
+    );
+    let (a, b) = (supergraph.subgraph_id("a").unwrap(), supergraph.subgraph_id("b").unwrap());
+    let query = supergraph.type_id("Query").unwrap();
+    assert!(supergraph.field_in(a, query, "moved").unwrap().external);
+    assert!(!supergraph.field_in(b, query, "moved").unwrap().external);
+    assert!(supergraph.field_in(a, query, "partly").is_some(), "less than half moved: the old owner answers");
+    assert!(supergraph.field_in(b, query, "partly").is_none());
+}
+
+#[test]
+fn possible_types_differ_by_subgraph() {
+    let supergraph = read(
+        r#"type Query @join__type(graph: A) { any: Any one: Node }
+        union Any @join__type(graph: A) @join__type(graph: B) @join__unionMember(graph: A, member: "X")
+            @join__unionMember(graph: B, member: "X") @join__unionMember(graph: B, member: "Y") = X | Y
+        interface Node @join__type(graph: A) @join__type(graph: B, key: "id", isInterfaceObject: true) { id: ID! }
+        type X implements Node @join__implements(graph: A, interface: "Node") @join__type(graph: A)
+            @join__type(graph: B) { id: ID! }
+        type Y implements Node @join__implements(graph: A, interface: "Node") @join__type(graph: A)
+            @join__type(graph: B) { id: ID! }"#,
+    );
+    let (a, b) = (supergraph.subgraph_id("a").unwrap(), supergraph.subgraph_id("b").unwrap());
+    let (any, node) = (supergraph.type_id("Any").unwrap(), supergraph.type_id("Node").unwrap());
+    assert_eq!(supergraph.type_in(a, any).unwrap().possible.len(), 1);
+    assert_eq!(supergraph.type_in(b, any).unwrap().possible.len(), 2);
+    assert!(supergraph.type_in(b, node).unwrap().is_interface_object);
+    assert_eq!(supergraph.type_in(b, node).unwrap().possible, supergraph.ty(node).possible);
+}
+
+#[test]
+fn clients_see_neither_the_machinery_nor_what_is_inaccessible() {
+    let supergraph = read(
+        r#""The root." type Query @join__type(graph: A) {
+            "Shown." shown: Colour @deprecated(reason: "old") hidden: Secret @inaccessible }
+        type Secret @join__type(graph: A) @inaccessible { x: Int }
+        enum Colour @join__type(graph: A) { RED @join__enumValue(graph: A) GREY @inaccessible }"#,
+    );
+    insta::assert_snapshot!(supergraph.api_schema().to_string(), @r#"
+    """The root."""
+    type Query {
+      """Shown."""
+      shown: Colour @deprecated(reason: "old")
+    }
+
+    enum Colour {
+      RED
+    }
+    "#);
+}
+
+#[test]
+fn a_schema_that_is_no_supergraph_is_refused() {
+    let refused = |sdl: &str| Supergraph::parse(sdl).unwrap_err();
+    assert!(matches!(refused("type Query { a: Int }"), SupergraphError::NotASupergraph));
+    assert!(matches!(refused("type Query {"), SupergraphError::Syntax(_)));
+    let bad_key = format!(r#"{HEAD} type Query @join__type(graph: A, key: "nope") {{ a: Int }}"#);
+    assert_eq!(refused(&bad_key).to_string(), "Query: Query has no field nope");
+    let bad_graph = format!("{HEAD} type Query @join__type(graph: Z) {{ a: Int }}");
+    assert_eq!(refused(&bad_graph).to_string(), "Query: @join__type names no known graph");
+}
