@@ -150,7 +150,7 @@ pub(crate) async fn seed(data: &Path) -> Result<()> {
 pub(crate) async fn settle(data: &Path) -> Result<()> {
     let open = |name: &'static str| async move { Db::connect(&database_url(data, name)).await };
     let (product, order, listing) = (open("product").await?, open("order").await?, open("listing").await?);
-    let ids = Statement::from_string(product.backend(), "SELECT id FROM product");
+    let ids = Statement::from_string(product.backend(), "SELECT id FROM products");
     let ids: Vec<Uuid> = product
         .read()
         .query_all_raw(ids)
