@@ -2,6 +2,8 @@
 //!
 //! Elsewhere: resolving local names to these (`ingest/links.rs`), the rules about them (`validate`, `merge`).
 
+use crate::model::Version;
+
 /// A directive that federation, or a specification it includes, defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Fed {
@@ -82,6 +84,16 @@ pub(crate) const SCALARS: &[(&str, u32)] =
 /// Definitions that the validity check of a subgraph needs besides the author's.
 pub(crate) const SUPPORT_SDL: &str = "scalar federation__FieldSet scalar federation__Scope scalar federation__Policy \
     scalar federation__ContextFieldValue scalar link__Import enum link__Purpose { SECURITY EXECUTION }";
+
+impl Definition {
+    /// The definition as of a version: `@override` got its label with 2.7.
+    pub(crate) fn sdl_of(&self, version: Version) -> &'static str {
+        match (self.fed, version) {
+            (Fed::Override, Version::Two(minor)) if minor < 7 => "(from: String!) on FIELD_DEFINITION",
+            _ => self.sdl,
+        }
+    }
+}
 
 impl Fed {
     pub(crate) fn definition(self) -> &'static Definition {

@@ -22,7 +22,7 @@ pub(super) fn validate(document: &Document, links: &Links, reader: &Reader<'_>, 
         if let Definition::DirectiveDefinition(written) = definition
             && let Some((_, fed)) = names.iter().find(|(name, _)| *name == written.name.as_str())
         {
-            check_directive_definition(written, *fed, reader, problems);
+            check_directive_definition(written, *fed, links, reader, problems);
         }
         check_type_definition(definition, links, reader, problems);
     }
@@ -72,7 +72,7 @@ fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Documen
     }
     let mut support = SUPPORT_SDL.to_owned();
     for (name, fed) in names {
-        write!(support, " directive @{name} {}", fed.definition().sdl)
+        write!(support, " directive @{name} {}", fed.definition().sdl_of(links.version))
             .expect("writing to a string does not fail");
     }
     for name in &links.type_names {
@@ -155,6 +155,7 @@ fn to_definition(extension: &Definition) -> Definition {
 fn check_directive_definition(
     written: &Node<DirectiveDefinition>,
     fed: Fed,
+    links: &Links,
     reader: &Reader<'_>,
     problems: &mut Problems,
 ) {
@@ -167,7 +168,7 @@ fn check_directive_definition(
             place,
         );
     };
-    let text = format!("directive @{name} {}", fed.definition().sdl);
+    let text = format!("directive @{name} {}", fed.definition().sdl_of(links.version));
     let document = Document::parse(text, "federation").expect("the table holds valid syntax");
     let Some(Definition::DirectiveDefinition(expected)) = document.definitions.first() else { return };
     for argument in &written.arguments {

@@ -3,6 +3,7 @@
 use apollo_compiler::Name;
 use apollo_compiler::ast::Type;
 
+use super::moves::contexts_set;
 use super::place::PlaceSet;
 use super::{Position, Step, Walk};
 use crate::diagnostic::{Diagnostic, Location};
@@ -111,6 +112,9 @@ impl Walk<'_> {
                 }
                 Some(own) if !self.moves.resolved_by(place.subgraph, &place.ty, own) => {
                     format!("  - field \"{coordinate}\" is not resolvable because it is overridden.")
+                }
+                Some(own) if !contexts_set(own, &position.contexts) => {
+                    format!("  - could not find a match for required context for field \"{coordinate}\".")
                 }
                 Some(own) => {
                     let text =

@@ -17,7 +17,7 @@ use std::collections::{HashSet, VecDeque};
 
 use apollo_compiler::Name;
 
-use self::moves::Moves;
+use self::moves::{Contexts, Moves};
 use self::place::{Place, PlaceSet};
 use crate::diagnostic::Diagnostic;
 use crate::merge::Merged;
@@ -41,6 +41,7 @@ struct Step {
 struct Position {
     ty: Name,
     places: PlaceSet,
+    contexts: Contexts,
     step: Option<usize>,
 }
 
@@ -49,7 +50,7 @@ struct Walk<'a> {
     moves: Moves<'a>,
     steps: Vec<Step>,
     queue: VecDeque<Position>,
-    seen: HashSet<(Name, PlaceSet)>,
+    seen: HashSet<(Name, PlaceSet, Contexts)>,
     /// Fields already reported.
     failed: HashSet<(Name, Name)>,
     errors: Vec<Diagnostic>,
@@ -108,26 +109,27 @@ impl Walk<'_> {
         for root in ["Query", "Mutation", "Subscription"] {
             let Some(ty) = self.merged.types.get(root).filter(|ty| ty.kind == Kind::Object) else { continue };
             let places: Vec<Place> = self.moves.roots(&ty.name);
-            self.visit_later(ty.name.clone(), places, None);
+            self.visit_later(ty.name.clone(), places, None, &Contexts::default());
         }
         while let Some(position) = self.queue.pop_front() {
             self.visit(&position);
         }
     }
 
-    fn visit_later(&mut self, ty: Name, places: Vec<Place>, step: Option<usize>) {
+    fn visit_later(&mut self, ty: Name, places: Vec<Place>, step: Option<usize>, above: &Contexts) {
+        let contexts = self.moves.contexts_below(&ty, above);
         let reachable = self.moves.reachable(&ty, &PlaceSet::new(places));
         // Only interface objects: which implementation it is must be found out somewhere.
         if !reachable.iter().any(|place| place.ty == ty) {
-            let position = Position { ty, places: reachable, step };
+            let position = Position { ty, places: reachable, contexts, step };
             if self.failed.insert((position.ty.clone(), apollo_compiler::name!("__typename"))) {
                 let error = self.explain_unknown_type(&position);
                 self.errors.push(error);
             }
             return;
         }
-        if self.seen.insert((ty.clone(), reachable.clone())) {
-            self.queue.push_back(Position { ty, places: reachable, step });
+        if self.seen.insert((ty.clone(), reachable.clone(), contexts.clone())) {
+            self.queue.push_back(Position { ty, places: reachable, contexts, step });
         }
     }
 
@@ -135,7 +137,8 @@ impl Walk<'_> {
         let merged = self.merged;
         let Some(ty) = merged.types.get(&position.ty) else { return };
         for field in ty.fields.values().filter(|field| !is_inaccessible(&field.directives)) {
-            let targets = self.moves.targets(&position.ty, &position.places, &field.name);
+            let targets =
+                self.moves.targets(&position.ty, &position.places, &field.name, Some(&position.contexts));
             if targets.is_empty() {
                 if self.failed.insert((position.ty.clone(), field.name.clone())) {
                     let error = self.explain(position, field);
@@ -161,7 +164,7 @@ impl Walk<'_> {
                     previous: position.step,
                 });
                 let step = self.steps.len() - 1;
-                self.visit_later(object, places, Some(step));
+                self.visit_later(object, places, Some(step), &position.contexts);
             }
         }
     }

@@ -6,12 +6,13 @@
 //!
 //! Always: results that rested on such an unfinished set are not remembered.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use apollo_compiler::Name;
 
 use super::place::{Place, PlaceSet};
+use crate::federation::Fed;
 use crate::field_set::{FieldSelection, Selection};
 use crate::merge::Merged;
 use crate::model::{FieldDef, Kind, SubgraphSchema};
@@ -30,6 +31,42 @@ pub(super) struct Jump<'a> {
     pub(super) by_object: bool,
 }
 
+/// Contexts set above a position, by their supergraph names; only those that some argument takes.
+pub(super) type Contexts = BTreeSet<String>;
+
+/// Every context the field's arguments come from is set.
+pub(super) fn contexts_set(field: &FieldDef, set: &Contexts) -> bool {
+    field.context_arguments.iter().all(|argument| set.contains(&argument.context))
+}
+
+/// Object type → contexts it sets, as far as any argument takes them.
+fn context_setters(schemas: &[SubgraphSchema]) -> HashMap<Name, Vec<String>> {
+    let mut setters: HashMap<Name, Vec<String>> = HashMap::new();
+    for schema in schemas {
+        let taken: HashSet<&str> = schema
+            .types
+            .values()
+            .flat_map(|ty| ty.fields.values())
+            .flat_map(|field| &field.context_arguments)
+            .map(|argument| argument.context.as_str())
+            .collect();
+        if taken.is_empty() {
+            continue;
+        }
+        for ty in schema.types.values() {
+            for applied in ty.directives.iter().filter(|applied| applied.is(Fed::Context)) {
+                let name = schema.context_name(applied.text("name").unwrap_or_default());
+                if taken.contains(name.as_str()) {
+                    for object in schema.runtime_types(&ty.name) {
+                        setters.entry(object).or_default().push(name.clone());
+                    }
+                }
+            }
+        }
+    }
+    setters
+}
+
 pub(super) struct Moves<'a> {
     merged: &'a Merged,
     pub(super) schemas: &'a [SubgraphSchema],
@@ -37,6 +74,7 @@ pub(super) struct Moves<'a> {
     /// Fields that `@override` took from a subgraph, with the label if it has one.
     overridden: HashMap<(usize, &'a Name, &'a Name), Option<&'a str>>,
     jumps: HashMap<Name, Rc<Vec<Jump<'a>>>>,
+    setters: HashMap<Name, Vec<String>>,
     /// What an object that is read from a place can also be read from.
     known: HashMap<(Name, Place), PlaceSet>,
     /// Sets being computed, outermost first, as far as they are.
@@ -72,6 +110,7 @@ impl<'a> Moves<'a> {
             labels,
             overridden,
             jumps: HashMap::new(),
+            setters: context_setters(schemas),
             known: HashMap::new(),
             met: HashMap::new(),
             unfinished: Vec::new(),
@@ -88,6 +127,13 @@ impl<'a> Moves<'a> {
             .filter(|(_, schema)| schema.types.contains_key(name))
             .map(|(subgraph, _)| Place { subgraph, ty: name.clone(), provided: None })
             .collect()
+    }
+
+    /// The contexts set for an object and what is below it.
+    pub(super) fn contexts_below(&self, object: &Name, above: &Contexts) -> Contexts {
+        let mut contexts = above.clone();
+        contexts.extend(self.setters.get(object).into_iter().flatten().cloned());
+        contexts
     }
 
     /// All places an object of the type can be read from, given some to choose from.
@@ -217,7 +263,7 @@ impl<'a> Moves<'a> {
     }
 
     fn resolves_field(&mut self, object: &Name, from: &PlaceSet, field: &FieldSelection) -> bool {
-        let targets = self.targets(object, from, &field.name);
+        let targets = self.targets(object, from, &field.name, None);
         if targets.is_empty() {
             return false;
         }
@@ -239,11 +285,22 @@ impl<'a> Moves<'a> {
     }
 
     /// Where a field of an object leads: the places of its value, one for each subgraph that resolves it.
-    pub(super) fn targets(&mut self, object: &Name, from: &PlaceSet, field: &Name) -> Vec<Place> {
+    ///
+    /// Fields that take arguments from contexts need them among the given ones; `None` takes them for set.
+    pub(super) fn targets(
+        &mut self,
+        object: &Name,
+        from: &PlaceSet,
+        field: &Name,
+        contexts: Option<&Contexts>,
+    ) -> Vec<Place> {
         let schemas = self.schemas;
         let mut targets = Vec::new();
         for place in from.iter() {
             let Some(definition) = schemas[place.subgraph].field(&place.ty, field) else { continue };
+            if contexts.is_some_and(|set| !contexts_set(definition, set)) {
+                continue;
+            }
             let provided = self.provided_below(object, place, field);
             if provided.is_none() && !self.resolved_by(place.subgraph, &place.ty, definition) {
                 continue;

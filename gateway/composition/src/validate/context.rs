@@ -16,6 +16,7 @@ use crate::model::{Applied, ContextArgument, FieldDef, InputDef, Kind, SubgraphS
 type Contexts = IndexMap<String, Vec<Name>>;
 
 pub(super) fn resolve(schema: &mut SubgraphSchema, problems: &mut Problems) {
+    refuse_in_definitions(schema, problems);
     let contexts = contexts(schema, problems);
     let mut found: Vec<(Name, Name, Vec<ContextArgument>)> = Vec::new();
     for ty in schema.types.values() {
@@ -161,13 +162,18 @@ fn check_selection(
             print(&fields.selections)
         ));
     };
-    // A missing value is null, so the argument must take what the field gives.
-    let same =
-        ty.inner_named_type() == argument.ty.inner_named_type() && ty.is_list() == argument.ty.is_list();
-    if !same || (argument.ty.is_non_null() && !ty.is_non_null()) {
+    // Any part of a context may turn out null, so the argument must take null everywhere.
+    if all_nullable(&ty) != argument.ty {
         return Err(format!("the selection has type \"{ty}\" but the argument expects \"{}\"", argument.ty));
     }
     Ok(())
+}
+
+fn all_nullable(ty: &Type) -> Type {
+    match ty {
+        Type::Named(name) | Type::NonNullNamed(name) => Type::Named(name.clone()),
+        Type::List(inner) | Type::NonNullList(inner) => Type::List(Box::new(all_nullable(inner))),
+    }
 }
 
 fn value_type(
@@ -182,6 +188,10 @@ fn value_type(
                 if field.aliased || field.directives {
                     return Err("aliases and directives are not allowed in the selection".to_owned());
                 }
+                if field.name == "__typename" {
+                    result = Some(Type::Named(apollo_compiler::name!("String")));
+                    continue;
+                }
                 let Some(definition) = schema.field(parent, &field.name) else {
                     return Err(format!("cannot query field \"{}\" on type \"{parent}\"", field.name));
                 };
@@ -192,7 +202,7 @@ fn value_type(
                     Some(definition.ty.clone())
                 } else {
                     let inner = value_type(schema, definition.ty.inner_named_type(), &field.selections)?;
-                    inner.map(|ty| if definition.ty.is_non_null() { ty } else { ty.nullable() })
+                    inner.map(|ty| wrap_in_lists(&definition.ty, ty))
                 }
             }
             Selection::Fragment { condition, selections, directives } => {
@@ -218,4 +228,26 @@ fn value_type(
         }
     }
     Ok(result)
+}
+
+/// A value selected below lists comes in as many lists.
+fn wrap_in_lists(outer: &Type, inner: Type) -> Type {
+    match outer {
+        Type::Named(_) | Type::NonNullNamed(_) => inner,
+        Type::List(item) | Type::NonNullList(item) => Type::List(Box::new(wrap_in_lists(item, inner))),
+    }
+}
+
+/// Directive definitions have no object above them that could set a context.
+fn refuse_in_definitions(schema: &SubgraphSchema, problems: &mut Problems) {
+    let Some(local) = schema.local_names.get(&Fed::FromContext) else { return };
+    for (definition, place) in schema.definitions.values() {
+        for argument in definition.arguments.iter().filter(|argument| argument.directives.has(local)) {
+            let message = format!(
+                "@fromContext cannot be used on an argument of a directive definition: \"@{}({}:)\"",
+                definition.name, argument.name
+            );
+            problems.add("CONTEXT_NOT_SET", message, *place);
+        }
+    }
 }
