@@ -3,6 +3,8 @@
 //!
 //! Elsewhere: the saga's decisions alone (kit, order), the whole system through the gateway (`system.rs`).
 
+#![allow(clippy::unwrap_used, reason = "in a test it is a claim that fails the test")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -15,6 +17,7 @@ use kopitiam_kit::{Db, Service, Tasks, outbox, time};
 use sea_orm::{ConnectionTrait, Statement, TryGetable};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -50,11 +53,16 @@ struct Running {
     _tasks: Tasks,
 }
 
+/// Each world is a broker and three services: more of them at once than cores only makes all of them slow.
+static WORLDS: Semaphore = Semaphore::const_new(2);
+
+/// Fields in the order of their end: the services before the broker they talk to.
 struct World {
+    running: BTreeMap<Name, Running>,
     broker: TestBroker,
     files: TempDir,
     tokens: TestTokens,
-    running: BTreeMap<Name, Running>,
+    _turn: SemaphorePermit<'static>,
     databases: BTreeMap<Name, Db>,
     at_start: Books,
 }
@@ -69,12 +77,14 @@ struct Books {
 impl World {
     /// Seeded services that run, with the catalogue known to the order service.
     async fn new() -> Self {
+        let turn = WORLDS.acquire().await.unwrap();
         let files = tempfile::tempdir().unwrap();
         let mut world = Self {
+            running: BTreeMap::new(),
             broker: TestBroker::start().await,
             files,
             tokens: TestTokens::new(),
-            running: BTreeMap::new(),
+            _turn: turn,
             databases: BTreeMap::new(),
             at_start: Books { on_hand: BTreeMap::new(), available: BTreeMap::new() },
         };

@@ -1,5 +1,7 @@
 //! Queries, mutations and entities, on SQLite and PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is a claim that fails the test")]
+
 mod support;
 
 use futures::StreamExt;

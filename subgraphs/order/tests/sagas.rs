@@ -1,5 +1,7 @@
 //! Orders from PENDING to their end, with the other services played by the test, on SQLite and PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is a claim that fails the test")]
+
 mod support;
 
 use chrono::TimeDelta;

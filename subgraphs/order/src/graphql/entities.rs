@@ -92,9 +92,7 @@ impl SellerRef {
         let Some(seller_id) = parse_id(&self.id) else { return Ok(None) };
         let onlooker = require_own(context, seller_id)?;
         let filter = Filter { seller_id: Some(seller_id), ..filter.unwrap_or_default().into_filter() };
-        // A manager on a seller's page sees the seller's sales as the seller does: own lines only.
-        let seen_as = if onlooker.is(seller_id) { onlooker } else { Onlooker { sees_all: true, ..onlooker } };
-        order_page(context, &filter, &args, seen_as, None).await.map(Some)
+        order_page(context, &filter, &args, onlooker, None).await.map(Some)
     }
 
     /// Bookings of this seller's services, newest first; for the seller and managers.
@@ -139,9 +137,10 @@ impl UserRef {
         let is_plain = filter.is_none();
         let filter = Filter { buyer_id: Some(buyer_id), ..filter.unwrap_or_default().into_filter() };
         // The plain count is batched: a page of users asks for it once per user.
-        let total = match is_plain {
-            true => Some(loaders::load(context, loaders::OrderCountOf(buyer_id)).await?.unwrap_or(0)),
-            false => None,
+        let total = if is_plain {
+            Some(loaders::load(context, loaders::OrderCountOf(buyer_id)).await?.unwrap_or(0))
+        } else {
+            None
         };
         order_page(context, &filter, &args, onlooker, total).await.map(Some)
     }

@@ -1,6 +1,11 @@
 //! The service without a broker: its schema over a database, its outbox to read, replies to hand in.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary has the whole of it and uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary has the whole and uses its part"
+)]
 
 use std::sync::Arc;
 
