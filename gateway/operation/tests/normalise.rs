@@ -1,5 +1,7 @@
 //! Normalised operations: what is left of fragments, conditions and repeated fields.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::fmt::Write;
 
 use apollo_compiler::ExecutableDocument;

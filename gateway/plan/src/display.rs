@@ -88,7 +88,9 @@ impl Display for Plan {
             }
         }
         if sequence {
-            lines.iter_mut().for_each(|line| line.insert_str(0, "  "));
+            for line in &mut lines {
+                line.insert_str(0, "  ");
+            }
             lines.insert(0, "Sequence {".to_owned());
             lines.push("}".to_owned());
         }

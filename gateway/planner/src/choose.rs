@@ -40,7 +40,7 @@ impl<'a> Attempt<'a, '_> {
             entry.candidates.sort_by_key(|found| score(found, bound, &opened));
             if let Some(subgraph) = preferred[want] {
                 entry.candidates.sort_by_key(|(found, _)| found.owner.subgraph != subgraph);
-            } else if is_choice(entry, bound, &opened) {
+            } else if is_choice(entry) {
                 let options = entry.candidates.len().min(4);
                 let taken = self.decisions.get(self.choices.len()).copied().unwrap_or(0).min(options - 1);
                 self.choices.push(options);
@@ -107,7 +107,7 @@ impl<'a> Attempt<'a, '_> {
         for (want, types, candidate) in assigned {
             let found = merged
                 .iter()
-                .position(|(other, _, before)| *other == want && self.same_source(at, before, &candidate));
+                .position(|(other, _, before)| *other == want && same_source(before, &candidate));
             let interface = self.interface_owner(at, &candidate, wants[want].item.name());
             match (found, interface) {
                 (Some(index), Some(owner)) => {
@@ -118,16 +118,6 @@ impl<'a> Attempt<'a, '_> {
             }
         }
         merged
-    }
-
-    fn same_source(&self, at: PosId, a: &Candidate<'a>, b: &Candidate<'a>) -> bool {
-        let _ = at;
-        match (&a.way, &b.way) {
-            (Way::Source(left), Way::Source(right)) => {
-                left == right && a.owner.view.requires.is_none() && b.owner.view.requires.is_none()
-            }
-            _ => false,
-        }
     }
 
     fn interface_owner(&self, at: PosId, candidate: &Candidate<'a>, name: &str) -> Option<Owner<'a>> {
@@ -192,11 +182,20 @@ fn score(found: &(Candidate<'_>, Cost), bound: u32, opened: &HashSet<SubgraphId>
 }
 
 /// Whether another candidate than the best-looking one may lead to a better plan.
-fn is_choice(open: &Open<'_>, bound: u32, opened: &HashSet<SubgraphId>) -> bool {
+fn is_choice(open: &Open<'_>) -> bool {
     let (best, cost) = &open.candidates[0];
     let free = matches!(best.way, Way::Source(_)) && *cost == Cost::default();
-    let _ = (bound, opened);
     open.candidates.len() > 1 && !free
+}
+
+/// Whether both take the field from one source, with nothing to be fetched first.
+fn same_source(a: &Candidate<'_>, b: &Candidate<'_>) -> bool {
+    match (&a.way, &b.way) {
+        (Way::Source(left), Way::Source(right)) => {
+            left == right && a.owner.view.requires.is_none() && b.owner.view.requires.is_none()
+        }
+        _ => false,
+    }
 }
 
 /// Whether two runtime types get a field the same way.

@@ -43,8 +43,7 @@ impl<'b, 'a> Writer<'b, 'a> {
                 self.assign_aliases(child);
             }
             let mut number = 0;
-            while let Some(clash) = self.clash(node, index) {
-                let _ = clash;
+            while self.clashes(node, index) {
                 number += 1;
                 let name = &self.build.node(node).fields[index].name;
                 self.aliases.insert((node, index), format!("_a{number}_{name}"));
@@ -52,8 +51,9 @@ impl<'b, 'a> Writer<'b, 'a> {
         }
     }
 
-    fn clash(&self, node: NodeId, index: usize) -> Option<usize> {
-        (0..index).find(|&before| {
+    /// Whether an earlier field of the selection set has the same response key and may not share it.
+    fn clashes(&self, node: NodeId, index: usize) -> bool {
+        (0..index).any(|before| {
             self.response_key(node, before) == self.response_key(node, index)
                 && !self.compatible((node, before), (node, index), false)
         })
@@ -66,7 +66,7 @@ impl<'b, 'a> Writer<'b, 'a> {
         if !apart && (left.name != right.name || left.arguments != right.arguments) {
             return false;
         }
-        if !self.same_shape(left, right) {
+        if !same_shape(left, right) {
             return false;
         }
         let (Some(left), Some(right)) = (left.child, right.child) else { return true };
@@ -80,14 +80,6 @@ impl<'b, 'a> Writer<'b, 'a> {
             self.response_key(left, l) != self.response_key(right, r)
                 || self.compatible((left, l), (right, r), apart)
         })
-    }
-
-    fn same_shape(&self, left: &DocField, right: &DocField) -> bool {
-        match (&left.ty, &right.ty) {
-            (Some(a), Some(b)) => same_wrappers(a, b) && (left.composite && right.composite || a == b),
-            (None, None) => true,
-            _ => false,
-        }
     }
 
     /// What to take from the answer below a selection set.
@@ -185,9 +177,9 @@ impl<'b, 'a> Writer<'b, 'a> {
             for literal in conjunction {
                 self.variables.insert(literal.variable.to_string());
             }
-            wrapped.iter().for_each(|literal| {
+            for literal in &wrapped {
                 let _ = write!(out, "...{}{{", directive(literal));
-            });
+            }
             let own: String = own.iter().map(|literal| directive(literal)).collect();
             self.write_plain(node, index, &own, out);
             out.extend(wrapped.iter().map(|_| '}'));
@@ -261,6 +253,14 @@ fn add_fetch_field(selection: &mut FetchSelection, field: FetchField) {
                 more.fields.into_iter().for_each(|field| add_fetch_field(inner, field));
             }
         }
+    }
+}
+
+fn same_shape(left: &DocField, right: &DocField) -> bool {
+    match (&left.ty, &right.ty) {
+        (Some(a), Some(b)) => same_wrappers(a, b) && (left.composite && right.composite || a == b),
+        (None, None) => true,
+        _ => false,
     }
 }
 

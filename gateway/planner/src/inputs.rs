@@ -40,9 +40,9 @@ impl<'a> Attempt<'a, '_> {
         let guards: Vec<_> = types.iter().map(|ty| (at, ty, subgraph, name)).collect();
         self.requiring.extend(guards.iter().copied());
         let entered = self.hop(at, &hops, subgraph, candidate.owner.view.requires.as_ref(), &want.conditions);
-        guards.iter().for_each(|guard| {
+        for guard in &guards {
             self.requiring.remove(guard);
-        });
+        }
         let wanted = |(source, served): (usize, TypeSet)| {
             let served = served.and(types);
             (!served.is_empty()).then_some((source, served))

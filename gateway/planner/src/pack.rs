@@ -18,9 +18,8 @@ pub(crate) fn requests(build: &Build<'_>) -> Vec<Request> {
     let mut levels: Vec<u32> = build.drafts.iter().map(|draft| draft.level).collect();
     delay_to_share(build, &mut levels);
     let mut requests: Vec<Request> = Vec::new();
-    for index in 0..build.drafts.len() {
+    for (index, &level) in levels.iter().enumerate() {
         let draft = build.draft(DraftId(index));
-        let level = levels[index];
         let shared = requests.iter_mut().find(|request| {
             let first = build.draft(request.drafts[0]);
             let entities = first.entities.is_some() && draft.entities.is_some();

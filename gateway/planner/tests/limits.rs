@@ -1,5 +1,7 @@
 //! Operations that would cost without bound: refused with a code, or planned, but never endless.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::fmt::Write;
 
 use apollo_compiler::ExecutableDocument;

@@ -1,5 +1,7 @@
 //! The persisted operations of the repository over its own schema: none may cost more than its first line allows.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::path::Path;
 
 use kopitiam_supergraph::Supergraph;

@@ -1,5 +1,7 @@
 //! Random operations over subgraph sets that are hard in different ways: every plan is proved by `plan::check`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use apollo_compiler::ExecutableDocument;
 use kopitiam_supergraph::Supergraph;
 use kopitiam_testkit::{Operations, checked, compose};

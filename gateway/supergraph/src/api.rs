@@ -63,7 +63,7 @@ impl Filter<'_> {
                 found.root_operations.retain(|root| !self.hidden_types.contains(&&root.1));
             }
             ast::Definition::DirectiveDefinition(found) => {
-                return found.locations.iter().any(is_executable).then_some(visible);
+                return found.locations.iter().copied().any(is_executable).then_some(visible);
             }
             ast::Definition::ScalarTypeDefinition(found) => self.directives(&mut found.make_mut().directives),
             ast::Definition::ObjectTypeDefinition(found) => {
@@ -114,7 +114,9 @@ impl Filter<'_> {
 
     fn inputs(&self, inputs: &mut Vec<Node<ast::InputValueDefinition>>) {
         inputs.retain(|input| !input.directives.has(self.inaccessible));
-        inputs.iter_mut().for_each(|input| self.directives(&mut input.make_mut().directives));
+        for input in inputs {
+            self.directives(&mut input.make_mut().directives);
+        }
     }
 
     #[expect(clippy::unused_self, reason = "read beside its siblings, which all need it")]
@@ -123,7 +125,7 @@ impl Filter<'_> {
     }
 }
 
-fn is_executable(location: &ast::DirectiveLocation) -> bool {
+fn is_executable(location: ast::DirectiveLocation) -> bool {
     use ast::DirectiveLocation as At;
     matches!(
         location,

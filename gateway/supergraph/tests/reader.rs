@@ -1,5 +1,7 @@
 //! Reading supergraph documents: what each subgraph knows, and what clients see.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use kopitiam_supergraph::{Supergraph, SupergraphError, TypeSet};
 
 const HEAD: &str = r#"schema @link(url: "https://specs.apollo.dev/link/v1.0")

@@ -53,7 +53,7 @@ impl<'a> Run<'a> {
             let Some(conditions) = narrowed(&place.conditions, selection.directives()) else { continue };
             match selection {
                 executable::Selection::Field(field) => {
-                    found.push(Collected { field, parent: place.parent, on: place.on.clone(), conditions })
+                    found.push(Collected { field, parent: place.parent, on: place.on.clone(), conditions });
                 }
                 executable::Selection::InlineFragment(fragment) => {
                     let place = self.enter(place, fragment.type_condition.as_ref(), conditions);

@@ -129,9 +129,10 @@ pub(super) fn arguments(arguments: &[Node<ast::Argument>]) -> String {
 /// Whether one of the others holds whenever `condition` does.
 pub(super) fn implies<'c>(
     condition: &'c Conditions,
-    others: impl Iterator<Item = &'c Conditions> + Clone,
+    others: impl IntoIterator<Item = &'c Conditions>,
 ) -> bool {
-    let all = others.clone().chain(std::iter::once(condition));
+    let others: Vec<&Conditions> = others.into_iter().collect();
+    let all = others.iter().copied().chain(std::iter::once(condition));
     let variables: BTreeSet<&str> =
         all.flat_map(|found| found.0.iter().flatten()).map(|literal| &*literal.variable).collect();
     let variables: Vec<&str> = variables.into_iter().collect();
@@ -144,6 +145,6 @@ pub(super) fn implies<'c>(
             let index = variables.iter().position(|variable| *variable == name);
             index.is_some_and(|index| values & (1 << index) != 0)
         };
-        !condition.holds(lookup) || others.clone().any(|other| other.holds(lookup))
+        !condition.holds(lookup) || others.iter().any(|other| other.holds(lookup))
     })
 }
