@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use kopitiam_kafka::embedded::EmbeddedBroker;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 const WEB_READY_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -27,6 +27,8 @@ pub(crate) async fn broker(data: &Path) -> Result<EmbeddedBroker> {
 /// The storefront's server.
 pub(crate) struct Web {
     child: Child,
+    /// The child ends when this closes. Kept beside the child, because waiting for a child closes the input it holds.
+    lifeline: Option<ChildStdin>,
 }
 
 impl Web {
@@ -38,7 +40,7 @@ impl Web {
         if !folder.join(".next/BUILD_ID").is_file() {
             bail!("the storefront in {} is not built: run `make build`", folder.display());
         }
-        let child = Command::new("node")
+        let mut child = Command::new("node")
             .arg("server.mjs")
             .current_dir(folder)
             .env("PORT", port.to_string())
@@ -54,7 +56,8 @@ impl Web {
             .kill_on_drop(true)
             .spawn()
             .context("node does not start: install Node.js 20 or newer")?;
-        let mut web = Self { child };
+        let lifeline = child.stdin.take();
+        let mut web = Self { child, lifeline };
         web.wait_until_listening(port).await?;
         Ok(web)
     }
@@ -83,7 +86,7 @@ impl Web {
 
     /// Asks it to end, and ends it after ten seconds.
     pub(crate) async fn stop(mut self) {
-        drop(self.child.stdin.take());
+        drop(self.lifeline.take());
         if tokio::time::timeout(STOP_WITHIN, self.child.wait()).await.is_err() {
             // It is ours and unresponsive; `kill` only fails when it has just ended.
             let _ = self.child.kill().await;
