@@ -173,7 +173,7 @@ async fn a_cursor_of_another_order_and_a_malformed_argument_are_bad_input() {
 const CREATE: &str = "mutation($input: ProductInput!, $key: ID!) { createProduct(input: $input, idempotencyKey: $key) {
     product { id slug version availability { available } categories { slug } images { url } seller { id } } userErrors { code field } } }";
 
-fn input(changes: Value) -> Value {
+fn input(changes: &Value) -> Value {
     let mut input = json!({ "name": "Kaya Jam", "description": "Coconut and pandan.", "price": "7.20", "currency": "USD",
         "categoryIds": [seeded(2, 1), seeded(2, 6)], "stock": 12 });
     for (key, value) in changes.as_object().unwrap() {
@@ -186,23 +186,23 @@ fn input(changes: Value) -> Value {
 async fn a_product_is_created_once_per_key_by_those_who_may() {
     for shop in shops().await {
         let siti = seller(5);
-        let first = shop.ask(&siti, CREATE, json!({ "input": input(json!({})), "key": "k1" })).await;
+        let first = shop.ask(&siti, CREATE, json!({ "input": input(&json!({})), "key": "k1" })).await;
         let product = &first["data"]["createProduct"]["product"];
         assert_eq!(product["slug"], "kaya-jam", "{first}");
         assert_eq!(product["availability"]["available"], 12);
         assert_eq!(product["seller"]["id"], seeded(1, 5).to_string());
-        let again = shop.ask(&siti, CREATE, json!({ "input": input(json!({})), "key": "k1" })).await;
+        let again = shop.ask(&siti, CREATE, json!({ "input": input(&json!({})), "key": "k1" })).await;
         assert_eq!(again, first);
         let other =
-            shop.ask(&siti, CREATE, json!({ "input": input(json!({ "stock": 13 })), "key": "k1" })).await;
+            shop.ask(&siti, CREATE, json!({ "input": input(&json!({ "stock": 13 })), "key": "k1" })).await;
         assert_eq!(codes(&other["data"]["createProduct"]), ["IDEMPOTENCY_MISMATCH"]);
-        let name = input(json!({ "name": "KAYA jam" }));
+        let name = input(&json!({ "name": "KAYA jam" }));
         let taken = shop.ask(&siti, CREATE, json!({ "input": name, "key": "k2" })).await;
         assert_eq!(codes(&taken["data"]["createProduct"]), ["NAME_TAKEN"]);
-        let forbidden = shop.ask(&buyer(), CREATE, json!({ "input": input(json!({})), "key": "k3" })).await;
+        let forbidden = shop.ask(&buyer(), CREATE, json!({ "input": input(&json!({})), "key": "k3" })).await;
         assert_eq!(error_codes(&forbidden), ["FORBIDDEN"]);
         let nobody =
-            shop.ask(&Viewer::anonymous(), CREATE, json!({ "input": input(json!({})), "key": "k4" })).await;
+            shop.ask(&Viewer::anonymous(), CREATE, json!({ "input": input(&json!({})), "key": "k4" })).await;
         assert_eq!(error_codes(&nobody), ["UNAUTHENTICATED"]);
     }
 }
@@ -222,10 +222,10 @@ async fn a_senseless_product_is_refused_by_field_and_not_written() {
             (json!({ "categoryIds": ["x"] }), vec!["CATEGORY_NOT_FOUND"]),
         ] {
             let key = changes.to_string();
-            let answer = shop.ask(&seller(5), CREATE, json!({ "input": input(changes), "key": key })).await;
+            let answer = shop.ask(&seller(5), CREATE, json!({ "input": input(&changes), "key": key })).await;
             assert_eq!(codes(&answer["data"]["createProduct"]), expected, "{key}");
         }
-        let wrong_type = json!({ "input": input(json!({ "stock": "many" })), "key": "k" });
+        let wrong_type = json!({ "input": input(&json!({ "stock": "many" })), "key": "k" });
         assert_eq!(
             error_codes(&shop.ask(&seller(5), CREATE, wrong_type).await),
             ["GRAPHQL_VALIDATION_FAILED"]
@@ -241,7 +241,7 @@ async fn a_product_changes_from_its_current_version_by_its_seller_or_a_manager()
     const ARCHIVE: &str = "mutation($id: ID!, $v: Int!) { archiveProduct(id: $id, expectedVersion: $v) { product { availability { available } } userErrors { code } } }";
     for shop in shops().await {
         let id = seeded(3, 2);
-        let variables = |version: i32| json!({ "id": id, "input": input(json!({})), "v": version });
+        let variables = |version: i32| json!({ "id": id, "input": input(&json!({})), "v": version });
         let foreign = shop.ask(&seller(6), UPDATE, variables(1)).await;
         assert_eq!(codes(&foreign["data"]["updateProduct"]), ["NOT_YOUR_PRODUCT"]);
         let changed = shop.ask(&seller(5), UPDATE, variables(1)).await;

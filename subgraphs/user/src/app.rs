@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::commands::{Commands, WalletRules};
 use crate::events::{self, Cause, publish};
 use crate::projections::wallet_commands::WalletCommands;
+use crate::security::attempts::Attempts;
 use crate::security::passwords::Passwords;
 use crate::security::tokens::{self, Audience, Signer};
 use crate::store::holds;
@@ -89,6 +90,7 @@ pub async fn commands(db: &Db, config: &ServiceConfig) -> anyhow::Result<Command
         db: db.clone(),
         signer: Arc::new(signer),
         passwords: Passwords::new()?,
+        attempts: Attempts::default(),
         wallets: Hub::default(),
         rules: WalletRules { currency: credit.currency(), signup_credit: credit.minor() },
     })

@@ -97,6 +97,22 @@ async fn every_wrong_part_of_a_log_in_gets_the_same_answer() {
 }
 
 #[tokio::test]
+async fn ten_wrong_passwords_close_an_account_known_or_not_for_a_while() {
+    for shop in shops().await {
+        shop.register("bob").await;
+        for email in ["bob@shop.example", "nobody@shop.example"] {
+            for _ in 0..10 {
+                let wrong = shop.commands.login(email, "kopi-c-kosong").await.err().unwrap().to_string();
+                assert!(wrong.contains("WRONG_CREDENTIALS"), "{wrong}");
+            }
+            let closed =
+                shop.commands.login(&email.to_uppercase(), PASSWORD).await.err().unwrap().to_string();
+            assert!(closed.contains("TOO_MANY_ATTEMPTS"), "{closed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_session() {
     for shop in shops().await {
         let first = shop.register("bob").await;

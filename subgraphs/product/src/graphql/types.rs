@@ -1,5 +1,7 @@
 //! Output and input types. Rows of other services are references: an id, and what this service adds to it.
 
+#![expect(clippy::unused_async, reason = "a resolver is an async function, whether it waits or not")]
+
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use kopitiam_kit::graphql::{Decimal, ID};

@@ -21,7 +21,7 @@ use crate::domain::reservation::ReservationStatus;
 pub type Level = (Uuid, Stock);
 
 /// A line that could not be reserved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shortage {
     /// Which product.
     pub product_id: Uuid,

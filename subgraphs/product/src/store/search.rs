@@ -130,10 +130,10 @@ fn stocked(in_stock: bool) -> SimpleExpr {
 
 fn sort_key(words: &Words, sort: Sort) -> SimpleExpr {
     match sort {
-        Sort::PriceAsc | Sort::PriceDesc => Expr::col(product::Column::PriceMinor).into(),
-        Sort::Newest => Expr::col(product::Column::CreatedMs).into(),
-        Sort::Rating => Expr::col(product::Column::RatingMilli).into(),
-        Sort::Relevance => words.iter().fold(Expr::col(product::Column::RatingMilli).into(), |key, word| {
+        Sort::PriceAsc | Sort::PriceDesc => Expr::col(product::Column::PriceMinor),
+        Sort::Newest => Expr::col(product::Column::CreatedMs),
+        Sort::Rating => Expr::col(product::Column::RatingMilli),
+        Sort::Relevance => words.iter().fold(Expr::col(product::Column::RatingMilli), |key, word| {
             let [start, within, elsewhere] = SCORES.map(|score| Expr::cust(score.to_string()));
             let anywhere = like_anywhere(word);
             let at_start = LikeExpr::new(anywhere.trim_start_matches('%')).escape('\\');
@@ -246,14 +246,14 @@ pub async fn count_by_price(
 ) -> Result<[i64; PRICE_STEPS.len()], DbErr> {
     // Constants, not parameters: PostgreSQL takes two parameters of one value for two expressions and refuses the
     // grouping.
-    let cases: String = PRICE_STEPS
+    let cases: Vec<String> = PRICE_STEPS
         .iter()
         .enumerate()
         .skip(1)
         .rev()
-        .map(|(step, from)| format!("WHEN price_minor >= {from} THEN CAST({step} AS BIGINT) "))
+        .map(|(step, from)| format!("WHEN price_minor >= {from} THEN CAST({step} AS BIGINT)"))
         .collect();
-    let step = Expr::cust(format!("CASE {cases}ELSE CAST(0 AS BIGINT) END"));
+    let step = Expr::cust(format!("CASE {} ELSE CAST(0 AS BIGINT) END", cases.join(" ")));
     let rows = search
         .select(Without::Price)
         .select_only()

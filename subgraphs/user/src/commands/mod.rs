@@ -16,6 +16,7 @@ use kopitiam_kit::{Db, Failure, SystemError};
 use uuid::Uuid;
 
 use crate::domain::refusal::Refusal;
+use crate::security::attempts::Attempts;
 use crate::security::passwords::{PasswordError, Passwords};
 use crate::security::tokens::{Signer, TokenError};
 
@@ -41,6 +42,8 @@ pub struct Commands {
     pub signer: Arc<Signer>,
     /// Hashes and compares.
     pub passwords: Passwords,
+    /// Counts failed log-ins.
+    pub attempts: Attempts,
     /// Wakes `walletChanged`.
     pub wallets: Hub<Uuid>,
     /// Currency and sign-up credit.
@@ -60,10 +63,10 @@ fn keep<T>(refusals: &mut Vec<Refusal>, result: Result<T, Refusal>) -> Option<T>
     result.map_err(|refusal| refusals.push(refusal)).ok()
 }
 
-fn password_failure(error: PasswordError) -> Failure {
+fn password_failure(error: &PasswordError) -> Failure {
     SystemError::Unavailable(error.to_string()).into()
 }
 
-fn token_failure(error: TokenError) -> Failure {
+fn token_failure(error: &TokenError) -> Failure {
     SystemError::Invariant(error.to_string()).into()
 }

@@ -58,7 +58,9 @@ impl Commands {
         }
         let end_tokens = new_password.is_some();
         let password_hash = match new_password {
-            Some(password) => Some(self.passwords.hash(password).await.map_err(password_failure)?),
+            Some(password) => {
+                Some(self.passwords.hash(password).await.map_err(|error| password_failure(&error))?)
+            }
             None => None,
         };
         let change = Change { email, full_name, password_hash, end_tokens, ..Change::default() };
@@ -90,7 +92,7 @@ impl Commands {
     async fn check_password(&self, user_id: Uuid, password: Option<&str>) -> Result<(), Failure> {
         let stored = users::password_hash(self.db.read(), user_id).await?;
         let attempt = Password::attempt(password.unwrap_or_default());
-        match self.passwords.verify(attempt, stored).await.map_err(password_failure)? {
+        match self.passwords.verify(attempt, stored).await.map_err(|error| password_failure(&error))? {
             Verdict::Right | Verdict::RightButWeak(_) => Ok(()),
             Verdict::Wrong => Err(Refusal::WrongPassword.into()),
         }

@@ -73,7 +73,7 @@ impl Commands {
             return Err(SystemError::Invariant("a refused field was not reported".to_owned()).into());
         };
         // Hashed before anything is looked up, so that a taken address takes as long as a free one.
-        let password_hash = self.passwords.hash(password).await.map_err(password_failure)?;
+        let password_hash = self.passwords.hash(password).await.map_err(|error| password_failure(&error))?;
         let new = NewUser { id: form.id, email, username, full_name, password_hash, roles: Roles::new([]) };
         let now = time::now();
         let outcome = self.db.transaction(|tx| self.register_in(tx, new.clone(), now)).await;
@@ -123,8 +123,13 @@ impl Commands {
     /// Signs in by e-mail and password; any wrong part gets the same answer after the same work.
     ///
     /// # Errors
-    /// [`Refusal::WrongCredentials`]; [`Refusal::UserBanned`] to those who know the password.
+    /// [`Refusal::WrongCredentials`], [`Refusal::TooManyAttempts`]; [`Refusal::UserBanned`] to those who know the
+    /// password.
     pub async fn login(&self, email: &str, password: &str) -> Result<SignedIn, Failure> {
+        let account = email.trim().to_lowercase();
+        if !self.attempts.allowed(&account, time::now()) {
+            return Err(Refusal::TooManyAttempts.into());
+        }
         let found = match Email::parse(email) {
             Ok(email) => users::find_credentials(self.db.read(), &email).await?,
             Err(_) => None,
@@ -134,11 +139,12 @@ impl Commands {
             .passwords
             .verify(Password::attempt(password), stored.clone())
             .await
-            .map_err(password_failure)?;
-        let (user, old_hash) = match (found, &verdict) {
-            (Some(found), Verdict::Right | Verdict::RightButWeak(_)) => found,
-            _ => return Err(Refusal::WrongCredentials.into()),
+            .map_err(|error| password_failure(&error))?;
+        let (Some((user, old_hash)), Verdict::Right | Verdict::RightButWeak(_)) = (found, &verdict) else {
+            self.attempts.failed(&account, time::now());
+            return Err(Refusal::WrongCredentials.into());
         };
+        self.attempts.succeeded(&account);
         if user.status == UserStatus::Banned {
             return Err(Refusal::UserBanned.into());
         }
@@ -196,7 +202,7 @@ impl Commands {
 
     fn sign_in(&self, opened: Opened, now: DateTime<Utc>) -> Result<SignedIn, Failure> {
         let Opened { user, session_id, refresh_token, refresh_expires_at } = opened;
-        let access = self.signer.sign(&user, session_id, now).map_err(token_failure)?;
+        let access = self.signer.sign(&user, session_id, now).map_err(|error| token_failure(&error))?;
         let (access_token, expires_at) = (access.token, access.expires_at);
         Ok(SignedIn { user, access_token, expires_at, refresh_token, refresh_expires_at })
     }

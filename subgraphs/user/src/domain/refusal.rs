@@ -21,7 +21,7 @@ pub enum Refusal {
     /// One answer for every wrong part of a log-in.
     #[error("e-mail or password is wrong")]
     WrongCredentials,
-    /// Too many failed log-ins for this account or from this place.
+    /// Too many failed log-ins for this account.
     #[error("too many attempts; try again later")]
     TooManyAttempts,
     /// The current password is needed to change e-mail or password.

@@ -1,5 +1,7 @@
 //! Live updates.
 
+#![expect(clippy::unused_async, reason = "a resolver is an async function, whether it waits or not")]
+
 use async_graphql::{Context, Subscription as GraphqlSubscription};
 use futures::{Stream, StreamExt};
 use kopitiam_kit::SystemError;

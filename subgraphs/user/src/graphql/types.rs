@@ -1,5 +1,7 @@
 //! Output and input types. Private fields are nullable: whoever may not read one gets null and `FORBIDDEN`.
 
+#![expect(clippy::unused_async, reason = "a resolver is an async function, whether it waits or not")]
+
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use kopitiam_kit::auth::{Viewer, viewer};

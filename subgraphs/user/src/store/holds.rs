@@ -208,16 +208,13 @@ pub async fn capture(tx: &Tx, id: Uuid, shares: &[Share], now: DateTime<Utc>) ->
     let Ok(transaction) = Transaction::capture(known.user_id, known.amount, shares, id, reference) else {
         return Ok(rejected("SPLITS_INVALID"));
     };
-    match known.status.as_str() {
-        RELEASED if known.code.as_deref() == Some(EXPIRED) => {
-            // The clock was faster than the broker. The order is already confirmed, so take the money again if it is
-            // still there.
-            if !retake(tx, &known, now).await? {
-                return Ok(rejected("HOLD_RESOLVED"));
-            }
+    if known.status == RELEASED {
+        // The clock was faster than the broker: the order is confirmed already, so take the money again if it is still
+        // there.
+        let by_clock = known.code.as_deref() == Some(EXPIRED);
+        if !by_clock || !retake(tx, &known, now).await? {
+            return Ok(rejected("HOLD_RESOLVED"));
         }
-        RELEASED => return Ok(rejected("HOLD_RESOLVED")),
-        _ => {}
     }
     if !resolve(tx, id, CAPTURED, None, now).await? {
         return Ok(rejected("HOLD_RESOLVED"));
