@@ -1,6 +1,6 @@
 //! Definitions and `@link`s of the directives the supergraph uses, and the executable directives all subgraphs share.
 
-use apollo_compiler::ast::{DirectiveDefinition, DirectiveLocation, Type};
+use apollo_compiler::ast::{DirectiveDefinition, DirectiveLocation};
 use indexmap::IndexMap;
 
 use super::Merger;
@@ -220,9 +220,9 @@ fn executable_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
     let schemas = merger.schemas;
     let Some(first) = schemas.first() else { return };
     for (name, (definition, place)) in &first.definitions {
-        if merged.definitions.contains_key(name.as_str())
-            || DEFINITIONS.iter().any(|row| row.name == name.as_str())
-        {
+        let known = merged.definitions.contains_key(name.as_str())
+            || DEFINITIONS.iter().any(|row| row.name == name.as_str());
+        if known || !definition.locations.iter().copied().any(is_executable) {
             continue;
         }
         let all: Vec<&DirectiveDefinition> =
@@ -236,26 +236,69 @@ fn executable_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
             })
             .collect();
         if all.len() < schemas.len() || locations.is_empty() {
-            if definition.locations.iter().copied().any(is_executable) {
-                let message = format!(
-                    "executable directive \"@{name}\" will not be part of the supergraph as not all subgraphs have it with a common location"
-                );
-                merger.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE", message, [(0, *place)]);
-            }
+            let message = format!(
+                "executable directive \"@{name}\" will not be part of the supergraph as not all subgraphs have it with a common location"
+            );
+            merger.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE", message, [(0, *place)]);
             continue;
         }
-        let argument_types = |argument: &str| -> Vec<Option<&Type>> {
-            all.iter()
-                .map(|other| {
-                    other.arguments.iter().find(|given| given.name == argument).map(|given| given.ty.as_ref())
-                })
-                .collect()
-        };
-        let keeps = |argument: &str| {
-            let types = argument_types(argument);
-            types.iter().all(Option::is_some) && types.windows(2).all(|pair| pair[0] == pair[1])
-        };
-        let text = definition_text(definition, &locations, keeps);
+        if all
+            .iter()
+            .any(|other| other.locations.iter().any(|here| is_executable(*here) && !locations.contains(here)))
+        {
+            let message = format!(
+                "executable directive \"@{name}\" has inconsistent locations across subgraphs; those common to all are kept"
+            );
+            merger.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS", message, [(0, *place)]);
+        }
+        let kept = common_arguments(merger, name, &all, *place);
+        let text =
+            definition_text(definition, &locations, |argument| kept.iter().any(|name| name == argument));
         merged.definitions.insert(name.to_string(), text);
     }
+}
+
+/// Arguments that every definition has with one type.
+fn common_arguments(
+    merger: &mut Merger<'_>,
+    name: &str,
+    all: &[&DirectiveDefinition],
+    place: Place,
+) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for argument in all.iter().flat_map(|definition| &definition.arguments) {
+        if seen.contains(&argument.name.as_str()) {
+            continue;
+        }
+        seen.push(&argument.name);
+        let same: Vec<_> = all
+            .iter()
+            .filter_map(|definition| definition.arguments.iter().find(|other| other.name == argument.name))
+            .collect();
+        if same.len() == all.len() {
+            if same.iter().all(|other| other.ty == argument.ty) {
+                kept.push(argument.name.to_string());
+            } else {
+                let message = format!(
+                    "type of argument \"@{name}({}:)\" is incompatible across subgraphs",
+                    argument.name
+                );
+                merger.error("FIELD_ARGUMENT_TYPE_MISMATCH", message, [(0, place)]);
+            }
+        } else if same.iter().any(|other| other.ty.is_non_null() && other.default_value.is_none()) {
+            let message = format!(
+                "argument \"@{name}({}:)\" is required in some subgraphs but does not appear in all",
+                argument.name
+            );
+            merger.error("REQUIRED_ARGUMENT_MISSING_IN_SOME_SUBGRAPH", message, [(0, place)]);
+        } else {
+            let message = format!(
+                "optional argument \"@{name}({}:)\" will not be in the supergraph as it does not appear in all subgraphs",
+                argument.name
+            );
+            merger.hint("INCONSISTENT_ARGUMENT_PRESENCE", message, [(0, place)]);
+        }
+    }
+    kept
 }

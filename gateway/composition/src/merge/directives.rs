@@ -89,6 +89,17 @@ fn collect_composed(merger: &mut Merger<'_>, names: &mut Names, index: usize) {
             Some(message) => Err(message),
             None => compose_one(schema, index, applied, names),
         };
+        let automatic = schema.local_names.iter().any(|(fed, name)| {
+            fed.merged().is_some()
+                && applied.text("name").and_then(|given| given.strip_prefix('@')) == Some(name.as_str())
+        });
+        if automatic && result.is_ok() {
+            let message = format!(
+                "directive \"{}\" should not be explicitly manually composed since it is a federation directive composed by default",
+                applied.text("name").unwrap_or_default()
+            );
+            merger.hint("DIRECTIVE_COMPOSITION_INFO", message, [(index, applied.place)]);
+        }
         if let Err(message) = result {
             merger.error("DIRECTIVE_COMPOSITION_ERROR", message, [(index, applied.place)]);
         }
@@ -213,7 +224,7 @@ impl Merger<'_> {
         let mut merged = Vec::new();
         for (meaning, applications) in &groups {
             match meaning {
-                Meaning::Fed(fed) => self.merge_federation(*fed, applications, &mut merged),
+                Meaning::Fed(fed) => self.merge_federation(coordinate, *fed, applications, &mut merged),
                 Meaning::Other(name) => self.merge_other(coordinate, name, applications, &mut merged),
             }
         }
@@ -223,6 +234,7 @@ impl Merger<'_> {
 
     fn merge_federation(
         &mut self,
+        coordinate: &str,
         fed: Fed,
         applications: &[Application<'_>],
         merged: &mut Vec<MergedDirective>,
@@ -236,6 +248,7 @@ impl Merger<'_> {
             return;
         }
         self.mark_used(fed);
+        self.hint_if_combined(coordinate, fed, applications);
         let name = self.names.renamed.get(&fed).cloned().unwrap_or_else(|| fed.name().to_owned());
         let mut push = |arguments| {
             merged.push(MergedDirective {
@@ -260,6 +273,20 @@ impl Merger<'_> {
                 }
             }
             _ => distinct(applications).into_iter().for_each(|applied| push(applied.arguments.clone())),
+        }
+    }
+
+    /// Arguments that differ and are combined into new ones deserve a remark.
+    fn hint_if_combined(&mut self, coordinate: &str, fed: Fed, applications: &[Application<'_>]) {
+        let combined = matches!(fed, Fed::RequiresScopes | Fed::Policy | Fed::Cost | Fed::ListSize);
+        if combined && distinct(applications).len() > 1 {
+            let places: Vec<_> =
+                applications.iter().map(|(index, applied)| (*index, applied.place)).collect();
+            let message = format!(
+                "directive @{} is applied to {coordinate} in several subgraphs with different arguments; they are combined",
+                fed.name()
+            );
+            self.hint("MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, places);
         }
     }
 

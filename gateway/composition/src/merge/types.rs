@@ -59,6 +59,7 @@ fn merge_type(merger: &mut Merger<'_>, name: &Name, sources: &Sources<'_>) -> Op
         return None;
     }
     check_base(merger, name, sources);
+    hint_partial_entity(merger, name, sources);
     if sources.iter().all(|(_, ty)| ty.interface_object) && sources.iter().any(|(_, ty)| ty.interface_object)
     {
         let message = format!(
@@ -118,6 +119,20 @@ fn check_base(merger: &mut Merger<'_>, name: &Name, sources: &Sources<'_>) {
         );
         merger.error("EXTENSION_WITH_NO_BASE", message, places(sources));
     }
+}
+
+/// An entity here and a plain type there: the plain one can be left but not come back to.
+fn hint_partial_entity(merger: &mut Merger<'_>, name: &Name, sources: &Sources<'_>) {
+    let (with, without): (Vec<_>, Vec<_>) = sources.iter().partition(|(_, ty)| !ty.keys.is_empty());
+    if sources[0].1.kind != Kind::Object || with.is_empty() || without.is_empty() {
+        return;
+    }
+    let message = format!(
+        "type \"{name}\" is declared as an entity (has a @key applied) in {} but not in {}",
+        merger.named(with.iter().map(|(index, _)| *index)),
+        merger.named(without.iter().map(|(index, _)| *index)),
+    );
+    merger.hint("INCONSISTENT_ENTITY", message, places(sources));
 }
 
 /// One join per key, or one without a key.
