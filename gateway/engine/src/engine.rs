@@ -57,7 +57,7 @@ impl Prepared {
 
     /// The operation's name in its document, if it has one.
     pub fn operation_name(&self) -> Option<&str> {
-        self.operation.definition().name.as_ref().map(|name| name.as_str())
+        self.operation.definition().name.as_ref().map(apollo_compiler::Name::as_str)
     }
 
     /// The operation's plan, for people and tools.
@@ -118,7 +118,6 @@ impl<T: SubgraphTransport> Engine<T> {
     ///
     /// # Errors
     /// A complete response that says what is wrong with the request, for the client.
-    #[expect(clippy::result_large_err, reason = "the error is the response itself")]
     pub fn prepare(&self, request: &Request) -> Result<Prepared, Response> {
         let generation = self.current.load_full();
         let operation =
@@ -184,7 +183,6 @@ fn executed(body: bytes::Bytes) -> Response {
     Response { body, outcome: Outcome::Executed }
 }
 
-#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 fn coerce(prepared: &Prepared, request: &Request) -> Result<Vec<CoercedVariable>, Response> {
     let Prepared { generation, operation } = prepared;
     let definitions = &operation.definition().variables;

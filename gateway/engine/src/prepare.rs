@@ -42,7 +42,6 @@ impl Operation {
 }
 
 /// Prepares the request's operation.
-#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 pub(crate) fn prepare(
     generation: &Generation,
     settings: &EngineSettings,
@@ -61,7 +60,6 @@ pub(crate) fn prepare(
     Ok(Operation { document, name: name.map(Into::into), has_introspection, plan, program })
 }
 
-#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 fn parse(settings: &EngineSettings, query: &str) -> Result<ast::Document, Response> {
     let refuse = |code, message: &str| Response::refused_with(Outcome::ParseError, code, message);
     if query.trim().is_empty() {
@@ -99,7 +97,6 @@ fn parse(settings: &EngineSettings, query: &str) -> Result<ast::Document, Respon
     Ok(document)
 }
 
-#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 fn validate(
     generation: &Generation,
     document: &ast::Document,
@@ -134,7 +131,6 @@ fn at(place: LineColumn) -> Location {
     Location { line: place.line, column: place.column }
 }
 
-#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 fn normalise(
     generation: &Generation,
     document: &Valid<ExecutableDocument>,
@@ -146,7 +142,6 @@ fn normalise(
 }
 
 /// Whether the operation asks `__schema` or `__type`; refuses it when it may not, or asks too much.
-#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 fn check_introspection(
     settings: &EngineSettings,
     document: &Valid<ExecutableDocument>,

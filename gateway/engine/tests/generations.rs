@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kopitiam_engine::{EngineError, Request};
+use kopitiam_engine::{EngineError, EngineSettings, Request};
 use kopitiam_testkit::{TestGateway, TestSubgraph, compose};
 use serde_json::json;
 
@@ -13,7 +13,11 @@ fn gateway() -> TestGateway {
     // The subgraph itself knows both versions, as during a roll-out.
     let data = json!({"Query": {"old": 1, "new": 2, "both": 3}});
     let subgraph = TestSubgraph::new("a", "type Query { old: Int new: Int both: Int }", data);
-    TestGateway::over(&compose(&[("a", OLD)]).unwrap().supergraph_sdl, &[subgraph], Default::default())
+    TestGateway::over(
+        &compose(&[("a", OLD)]).expect("it composes").supergraph_sdl,
+        &[subgraph],
+        EngineSettings::default(),
+    )
 }
 
 fn request(query: &str) -> Request {

@@ -120,7 +120,7 @@ async fn compare(seeds: std::ops::Range<u64>, depth: u32) {
         let (got, _) = gateway.text(&query, VARIABLES).await;
         compared += 1;
         let expected = format!(r#"{{"data":{expected}}}"#);
-        let parse = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+        let parse = |text: &str| serde_json::from_str::<Json>(text).expect("a response is JSON");
         // Where a field stands among others may depend on the conditions, of variables or types, of its other
         // occurrences: then order is free.
         let is_plain = !query.contains('@') && !query.contains("...");

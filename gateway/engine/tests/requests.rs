@@ -214,8 +214,8 @@ async fn bombs_are_refused_by_count_before_anything_walks_them() {
         write!(doubling, " fragment F{index} on User {{ ...F{0} ...F{0} }}", index + 1).unwrap();
     }
     doubling.push_str(" fragment F24 on User { name }");
-    let aliases =
-        format!("{{ {} }}", (0..20_000).map(|index| format!("a{index}: me {{ id }} ")).collect::<String>());
+    let aliases: Vec<_> = (0..20_000).map(|index| format!("a{index}: me {{ id }}")).collect();
+    let aliases = format!("{{ {} }}", aliases.join(" "));
     let deep = format!("{}id{}", "{ me ".repeat(5_000), "}".repeat(5_000));
     let values = format!("{{ find(by: {}1{}) }}", "{text: ".repeat(5_000), "}".repeat(5_000));
     for bomb in [&doubling, &aliases, &deep, &values] {

@@ -85,7 +85,7 @@ impl ObjectValue for Object<'_> {
 
 impl Object<'_> {
     fn entities(&self, info: &ResolveInfo<'_>) -> Result<ResolvedValue<'_>, FieldError> {
-        let given = info.arguments().get("representations").map(|list| serde_json::to_value(list));
+        let given = info.arguments().get("representations").map(serde_json::to_value);
         let Some(Ok(Json::Array(representations))) = given else {
             return Err(FieldError { message: "representations are missing".to_owned() });
         };

@@ -50,9 +50,10 @@ pub fn plan_checked(subgraphs: &[(&str, &str)], query: &str) -> Plan {
 pub fn checked(supergraph: &Supergraph, query: &str) -> Plan {
     let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), query, "query.graphql")
         .unwrap_or_else(|refused| panic!("{query} is not valid: {}", refused.errors));
-    let operation = kopitiam_operation::normalise(supergraph, &document, None, &Default::default())
-        .unwrap_or_else(|error| panic!("{query}: {error}"));
-    let plan = kopitiam_planner::plan(supergraph, &operation, &Default::default())
+    let operation =
+        kopitiam_operation::normalise(supergraph, &document, None, &kopitiam_operation::Limits::default())
+            .unwrap_or_else(|error| panic!("{query}: {error}"));
+    let plan = kopitiam_planner::plan(supergraph, &operation, &kopitiam_planner::Limits::default())
         .unwrap_or_else(|error| panic!("{query} has no plan: {error}"));
     if let Err(gaps) = kopitiam_plan::check(supergraph, &operation, &plan) {
         let gaps: Vec<_> = gaps.iter().map(ToString::to_string).collect();

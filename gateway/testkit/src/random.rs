@@ -2,6 +2,8 @@
 //!
 //! Elsewhere: judging the answers (`oracle.rs`).
 
+use std::fmt::Write as _;
+
 use apollo_compiler::Schema;
 use apollo_compiler::ast::OperationType;
 use apollo_compiler::schema::ExtendedType;
@@ -105,7 +107,7 @@ impl<'s> Operations<'s> {
         let field = candidates[self.below(candidates.len())];
         if self.below(6) == 0 {
             self.aliases += 1;
-            self.out.push_str(&format!("x{}: ", self.aliases));
+            write!(self.out, "x{}: ", self.aliases).expect("writing to a string never fails");
         }
         self.out.push_str(&field.name);
         self.out.push(' ');
