@@ -35,6 +35,17 @@ pub trait SagaOwner: Send + Sync + 'static {
     /// The step table.
     fn definition(&self) -> &'static Definition<Self::Context>;
 
+    /// A command of a saga that goes forward is done; called before what follows from it. For the owner's own record.
+    fn answered(
+        &self,
+        _tx: &Tx,
+        _saga: &Saga<Self::Context>,
+        _command: &str,
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), SystemError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Makes the owner's own change at the point of no return; the inner `Err` when it cannot be made any more.
     fn pivot(
         &self,
@@ -107,7 +118,13 @@ impl<O: SagaOwner> Sagas<O> {
         else {
             return Ok(false);
         };
+        let waited = saga.waiting.clone();
         let effects = definition.replied(&mut saga, message.id, &message.message_type, &message.payload, now);
+        if saga.failure.is_none() {
+            for command in waited.iter().filter(|command| !saga.waiting.contains(command)) {
+                self.owner.answered(tx, &saga, command, now).await?;
+            }
+        }
         self.apply(tx, &mut saga, effects, now).await?;
         store::save(tx, &saga, version).await?;
         Ok(true)

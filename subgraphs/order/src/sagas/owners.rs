@@ -29,6 +29,24 @@ impl SagaOwner for PlaceOrderOwner {
         &PLACE_ORDER
     }
 
+    async fn answered(
+        &self,
+        tx: &Tx,
+        saga: &Saga<PlaceOrder>,
+        command: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), SystemError> {
+        let note = match command {
+            "reserve-stock" => "Stock is reserved",
+            "hold-funds" => "Funds are held",
+            "commit-stock" => "Stock is handed over",
+            "capture-funds" => "Payment is captured",
+            _ => return Ok(()),
+        };
+        let order = load(tx, saga.subject_id).await?;
+        note_down(tx, &order, note, now, &self.changes).await
+    }
+
     async fn pivot(
         &self,
         tx: &Tx,
@@ -122,11 +140,7 @@ impl SagaOwner for RefundOrderOwner {
     ) -> Result<(), SystemError> {
         let order = load(tx, saga.subject_id).await?;
         let note = format!("The refund was refused: {}", failure.code);
-        if !orders::annotate(tx, &order, ACTOR, &note, now).await? {
-            return Err(lost_race(order.id));
-        }
-        self.changes.changed_by(tx, order.id);
-        Ok(())
+        note_down(tx, &order, &note, now, &self.changes).await
     }
 
     async fn ended(
@@ -163,6 +177,21 @@ async fn change(
     events::status_changed(tx, order, &change, saga_id).await?;
     changes.changed_by(tx, order.id);
     Ok(true)
+}
+
+/// Adds a line to the order's history, and wakes who watches.
+async fn note_down(
+    tx: &Tx,
+    order: &Order,
+    note: &str,
+    now: DateTime<Utc>,
+    changes: &Hub<Uuid>,
+) -> Result<(), SystemError> {
+    if !orders::annotate(tx, order, ACTOR, note, now).await? {
+        return Err(lost_race(order.id));
+    }
+    changes.changed_by(tx, order.id);
+    Ok(())
 }
 
 /// Another transaction changed the row since this one read it: the whole transaction is to be tried again.
