@@ -54,6 +54,7 @@ async fn senseless_and_unlawful_grants_move_nothing() {
             (Uuid::now_v7(), "1.00", "USER_NOT_FOUND"),
         ] {
             let answer = grant(&shop, &manager, to, amount, &format!("{to}{amount}")).await;
+            assert_eq!(answer["errors"], Value::Null, "{amount}");
             assert_eq!(codes(&answer["data"]["grantCredit"]), [code], "{amount}");
         }
         let refused = grant(&shop, &viewer(&bob), bob.user.id, "1.00", "k").await;

@@ -20,7 +20,7 @@ pub enum Posted {
     Done,
     /// Its cause had its effect before; nothing changed.
     Repeated,
-    /// This account would fall below zero; nothing changed.
+    /// This account would leave its bound (zero); nothing changed.
     Insufficient(AccountRef),
 }
 
@@ -72,8 +72,12 @@ async fn apply(tx: &Tx, transaction_id: Uuid, leg: Posting, currency: &str) -> R
     let mut update = account::Entity::update_many()
         .col_expr(account::Column::Balance, plus("balance", leg.amount))
         .filter(of(leg.account, currency));
-    if leg.amount < 0 && leg.account.owner.is_some() {
-        update = update.filter(Expr::col("balance").add(leg.amount).gte(0));
+    let after = Expr::col("balance").add(leg.amount);
+    if leg.account.kind == AccountKind::Issuance {
+        // More cannot come back than was ever issued.
+        update = update.filter(after.lte(0));
+    } else if leg.amount < 0 && leg.account.owner.is_some() {
+        update = update.filter(after.gte(0));
     }
     if update.exec(tx).await?.rows_affected == 0 {
         return Ok(false);

@@ -109,7 +109,8 @@ pub(crate) fn manager() -> Viewer {
 
 /// Codes of a payload's `userErrors`.
 pub(crate) fn codes(payload: &Value) -> Vec<&str> {
-    payload["userErrors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect()
+    let errors = payload["userErrors"].as_array().unwrap_or_else(|| panic!("no payload: {payload}"));
+    errors.iter().map(|error| error["code"].as_str().unwrap()).collect()
 }
 
 /// Codes of a response's `errors`.
