@@ -119,3 +119,33 @@ fn every_error_in_a_document_has_a_place_in_it() {
         }
     }
 }
+
+#[test]
+fn a_document_cut_off_anywhere_is_refused_or_composed_but_never_a_panic() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/marketplace_in_small");
+    let subgraphs = subgraphs(&folder);
+    for index in 0..subgraphs.len() {
+        let sdl = subgraphs[index].sdl.clone();
+        for end in (0..sdl.len()).step_by(11).filter(|end| sdl.is_char_boundary(*end)) {
+            let mut cut = subgraphs.clone();
+            cut[index].sdl.truncate(end);
+            if let Err(errors) = compose(&cut) {
+                assert!(!errors.is_empty(), "refused without a reason at {end}");
+            }
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_and_does_not_overflow_the_stack() {
+    let deep = |open: &str, close: &str| format!("{}a{}", open.repeat(100_000), close.repeat(100_000));
+    let documents = [
+        format!("type Query {{ a: {} }}", deep("[", "]")),
+        format!("type Query @key(fields: \"{}\") {{ a: Int }}", deep("a{", "}")),
+        format!("type Query {{ a(b: Int = {}): Int }}", deep("[", "]")),
+    ];
+    for sdl in documents {
+        let subgraph = Subgraph { name: "a".to_owned(), url: String::new(), sdl };
+        assert!(compose(&[subgraph]).is_err());
+    }
+}

@@ -82,7 +82,8 @@ pub(crate) fn read(subgraph: &Subgraph) -> Result<SubgraphSchema, Vec<Diagnostic
     let document = match Document::parse(subgraph.sdl.as_str(), subgraph.name.as_str()) {
         Ok(document) => document,
         Err(failed) => {
-            for error in failed.errors.iter() {
+            // What the parser says after its first error only follows from that one.
+            for error in failed.errors.iter().take(1) {
                 let json = error.unstable_to_json_compat();
                 problems.add("INVALID_GRAPHQL", json.message, line_column(json.locations.first().copied()));
             }
