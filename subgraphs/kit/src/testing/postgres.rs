@@ -1,4 +1,5 @@
-//! One private PostgreSQL server per test process, from `initdb`, on a free loopback port; ends with the process.
+//! A PostgreSQL server for tests: the one that `KOPITIAM_TEST_POSTGRES` names, else a private one per test process, from
+//! `initdb`, on a free loopback port; it ends with the process.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use sea_orm::{ConnectionTrait, Database};
 use tokio::sync::OnceCell;
 
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// Set it to `off` to test on SQLite only.
+/// `postgres://user@host:port/postgres` of a server to use; `off` to test on SQLite only.
 const VARIABLE: &str = "KOPITIAM_TEST_POSTGRES";
 
 static SERVER: OnceCell<Option<String>> = OnceCell::const_new();
@@ -35,16 +36,23 @@ cat >/dev/null
 /// The URL of a fresh empty database; `None`, with one line that says why, where PostgreSQL is not installed.
 pub(super) async fn new_database() -> Option<String> {
     let server = SERVER.get_or_init(start).await.as_ref()?;
-    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    // The server may be shared by the test processes of a whole run.
+    let name = format!("test_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
     let admin = Database::connect(format!("{server}/postgres")).await.expect("the server answered before");
     admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a fresh name");
     Some(format!("{server}/{name}"))
 }
 
 async fn start() -> Option<String> {
-    if std::env::var(VARIABLE).is_ok_and(|value| value == "off") {
-        skip("switched off");
-        return None;
+    match std::env::var(VARIABLE) {
+        Ok(value) if value == "off" => {
+            skip("switched off");
+            return None;
+        }
+        Ok(value) if value.starts_with("postgres") => {
+            return Some(value.trim_end_matches("/postgres").to_owned());
+        }
+        _ => {}
     }
     let Some(binaries) = find_binaries() else {
         skip("no initdb found");
