@@ -50,6 +50,7 @@ macro_rules! loader {
             type Error = Arc<DbErr>;
 
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Arc<DbErr>> {
+                tracing::trace!(kind = stringify!($key), keys = keys.len(), "one query for a batch");
                 let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
                 let found = $read(self.db.read(), &ids).await?;
                 Ok(found.into_iter().map(|row| { let (id, value) = keyed(row); ($key(id), value) }).collect())
@@ -126,6 +127,7 @@ impl Loader<ProductBySlug> for Rows {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[ProductBySlug]) -> Result<HashMap<ProductBySlug, Product>, Arc<DbErr>> {
+        tracing::trace!(kind = "ProductBySlug", keys = keys.len(), "one query for a batch");
         let slugs: Vec<String> = keys.iter().map(|key| key.0.clone()).collect();
         let found = products::find_by_slugs(self.db.read(), &slugs).await?;
         Ok(found.into_iter().map(|product| (ProductBySlug(product.slug.clone()), product)).collect())
@@ -141,6 +143,7 @@ impl Loader<CategoryBySlug> for Rows {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[CategoryBySlug]) -> Result<HashMap<CategoryBySlug, Category>, Arc<DbErr>> {
+        tracing::trace!(kind = "CategoryBySlug", keys = keys.len(), "one query for a batch");
         let slugs: Vec<String> = keys.iter().map(|key| key.0.clone()).collect();
         let found = categories::find_by_slugs(self.db.read(), &slugs).await?;
         Ok(found.into_iter().map(|category| (CategoryBySlug(category.slug.clone()), category)).collect())

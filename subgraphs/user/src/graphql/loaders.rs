@@ -61,6 +61,7 @@ impl Loader<UserById> for Rows {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[UserById]) -> Result<HashMap<UserById, User>, Arc<DbErr>> {
+        tracing::trace!(kind = "UserById", keys = keys.len(), "one query for a batch");
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = users::find_many(self.db.read(), &ids).await?;
         Ok(found.into_iter().map(|user| (UserById(user.id), user)).collect())
@@ -72,6 +73,7 @@ impl Loader<SellerById> for Rows {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[SellerById]) -> Result<HashMap<SellerById, Seller>, Arc<DbErr>> {
+        tracing::trace!(kind = "SellerById", keys = keys.len(), "one query for a batch");
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = sellers::find_many(self.db.read(), &ids).await?;
         Ok(found.into_iter().map(|seller| (SellerById(seller.id), seller)).collect())
@@ -83,6 +85,7 @@ impl Loader<SellerByHandle> for Rows {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[SellerByHandle]) -> Result<HashMap<SellerByHandle, Seller>, Arc<DbErr>> {
+        tracing::trace!(kind = "SellerByHandle", keys = keys.len(), "one query for a batch");
         let handles: Vec<String> = keys.iter().map(|key| key.0.clone()).collect();
         let found = sellers::find_by_handles(self.db.read(), &handles).await?;
         Ok(found.into_iter().map(|seller| (SellerByHandle(seller.handle.clone()), seller)).collect())
@@ -94,6 +97,7 @@ impl Loader<WalletOf> for Rows {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[WalletOf]) -> Result<HashMap<WalletOf, Balances>, Arc<DbErr>> {
+        tracing::trace!(kind = "WalletOf", keys = keys.len(), "one query for a batch");
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = wallets::balances(self.db.read(), &ids, self.currency.code()).await?;
         Ok(found.into_iter().map(|(id, balances)| (WalletOf(id), balances)).collect())
