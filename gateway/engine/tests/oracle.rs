@@ -147,3 +147,72 @@ async fn shallow_random_operations_answer_as_one_server_would() {
 async fn deep_random_operations_answer_as_one_server_would() {
     compare(1_000_000..1_000_000 + seeds(80), 5).await;
 }
+
+/// Whether `got` is `expected` but for nulls.
+fn is_part(got: &Json, expected: &Json) -> bool {
+    match (got, expected) {
+        (Json::Null, _) => true,
+        (Json::Object(got), Json::Object(expected)) => {
+            got.len() == expected.len()
+                && got
+                    .iter()
+                    .all(|(key, value)| expected.get(key).is_some_and(|expected| is_part(value, expected)))
+        }
+        (Json::Array(got), Json::Array(expected)) => {
+            got.len() == expected.len()
+                && got.iter().zip(expected).all(|(got, expected)| is_part(got, expected))
+        }
+        (got, expected) => got == expected,
+    }
+}
+
+/// Where an error's path ends in the data: null, or nothing because null begins further up.
+fn ends_in_null(data: &Json, path: &Json) -> bool {
+    let steps = path.as_array().into_iter().flatten();
+    let mut here = data;
+    for step in steps {
+        let below = step
+            .as_str()
+            .map_or_else(|| here.get(step.as_u64().unwrap_or_default() as usize), |key| here.get(key));
+        match below {
+            Some(below) => here = below,
+            None => return here.is_null(),
+        }
+    }
+    here.is_null()
+}
+
+#[tokio::test]
+async fn with_a_subgraph_away_the_rest_stands_and_each_error_names_a_null() {
+    for away in ["products", "inventory", "reviews", "users"] {
+        let gateway = TestGateway::new(&subgraphs());
+        gateway.stop(away);
+        let oracle = Oracle::new(&gateway.engine.supergraph().api_sdl, data());
+        for seed in 0..seeds(60) {
+            let query = Operations::new(oracle.schema(), seed).operation(4);
+            let Some(expected) = oracle.data(&query, VARIABLES) else { continue };
+            let (text, _) = gateway.text(&query, VARIABLES).await;
+            let got: Json = serde_json::from_str(&text).expect("a response is JSON");
+            let expected: Json = serde_json::from_str(&expected).expect("data is JSON");
+            assert!(
+                is_part(&got["data"], &expected),
+                "{away} away, seed {seed}: {query}\n{text}\n{expected}"
+            );
+            let errors = got["errors"].as_array().cloned().unwrap_or_default();
+            assert!(
+                got["data"] == expected || !errors.is_empty(),
+                "{away} away, seed {seed}: {query}\n{text}"
+            );
+            for error in &errors {
+                assert_eq!(
+                    error["extensions"]["code"], "SUBREQUEST_UNREACHABLE",
+                    "seed {seed}: {query}\n{text}"
+                );
+                assert!(
+                    ends_in_null(&got["data"], &error["path"]),
+                    "seed {seed}: {error} in {query}\n{text}"
+                );
+            }
+        }
+    }
+}

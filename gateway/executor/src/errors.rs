@@ -1,7 +1,7 @@
 //! Errors of one response: why values are missing, and the list that the client gets.
 //!
 //! Always: every error has `extensions.code`; the number of errors is bounded, and the last one says when some were
-//! left out; a cause that no response field shows is still reported, without a path.
+//! left out; a subgraph's error that no response field shows is still reported, without a path.
 //! Elsewhere: finding the places of subgraph errors (`failure.rs`), null propagation (`nulls.rs`).
 
 use serde_json::{Map, Value as Json};
@@ -69,6 +69,8 @@ pub(crate) struct Cause {
     pub(crate) tail: Vec<Segment>,
     /// The path to report when no response field shows the failure.
     pub(crate) fallback_path: Option<Vec<Segment>>,
+    /// A subgraph said this itself: then the client hears of it in any case.
+    pub(crate) is_subgraphs_own: bool,
     reported: bool,
 }
 
@@ -83,7 +85,8 @@ impl Cause {
             extensions.insert("code".to_owned(), code.as_str().into());
         }
         extensions.entry("service").or_insert_with(|| service.into());
-        Self { message, extensions, tail: Vec::new(), fallback_path: None, reported: false }
+        let is_subgraphs_own = code == ErrorCode::DownstreamServiceError;
+        Self { message, extensions, tail: Vec::new(), fallback_path: None, is_subgraphs_own, reported: false }
     }
 
     pub(crate) fn of_transport(error: &TransportError, service: &str) -> Self {

@@ -69,8 +69,12 @@ pub(crate) fn project(material: Material<'_>) -> Bytes {
         writer.take_back(start);
         writer.out.extend_from_slice(b"null");
     }
+    let is_clean = writer.errors.total() == 0;
     for cause in writer.causes.unreported() {
-        writer.errors.push_cause(cause, None);
+        // A fetch that failed unseen took only what another error has nulled already.
+        if cause.is_subgraphs_own || is_clean {
+            writer.errors.push_cause(cause, None);
+        }
     }
     if let Some(errors) = writer.errors.finish() {
         writer.out.extend_from_slice(b",\"errors\":[");
