@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use apollo_compiler::Node;
 use apollo_compiler::Schema;
-use apollo_compiler::ast::{self, Definition, DirectiveDefinition, Document, Type};
+use apollo_compiler::ast::{self, Definition, DirectiveDefinition, Document, OperationType, Type};
+use apollo_compiler::{Name, Node};
 
 use super::links::Links;
 use super::{Problems, Reader, line_column};
@@ -82,7 +82,11 @@ fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Documen
             write!(support, " scalar {name}").expect("writing to a string does not fail");
         }
     }
-    if !has_query(document) {
+    let named = names_query(document);
+    if !named {
+        name_query(&mut prepared.definitions);
+    }
+    if !named && !defines_query(document) {
         support.push_str(" type Query { _empty: Boolean }");
     }
     let support = Document::parse(support, "federation").expect("the definitions above are valid syntax");
@@ -90,14 +94,38 @@ fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Documen
     prepared
 }
 
-fn has_query(document: &Document) -> bool {
+/// A schema definition names some root type for queries.
+fn names_query(document: &Document) -> bool {
+    let is_query = |operation: &Node<(OperationType, Name)>| operation.0 == OperationType::Query;
     document.definitions.iter().any(|definition| match definition {
-        Definition::SchemaDefinition(_) => true,
-        Definition::SchemaExtension(schema) => !schema.root_operations.is_empty(),
+        Definition::SchemaDefinition(schema) => schema.root_operations.iter().any(is_query),
+        Definition::SchemaExtension(schema) => schema.root_operations.iter().any(is_query),
+        _ => false,
+    })
+}
+
+fn defines_query(document: &Document) -> bool {
+    document.definitions.iter().any(|definition| match definition {
         Definition::ObjectTypeDefinition(ty) => ty.name == "Query",
         Definition::ObjectTypeExtension(ty) => ty.name == "Query",
         _ => false,
     })
+}
+
+/// A subgraph may name other root types and leave the query type out.
+fn name_query(definitions: &mut [Definition]) {
+    let query = Node::new((OperationType::Query, apollo_compiler::name!("Query")));
+    let defined = definitions.iter().any(|definition| definition.as_schema_definition().is_some());
+    for definition in definitions {
+        match definition {
+            Definition::SchemaDefinition(schema) => schema.make_mut().root_operations.push(query.clone()),
+            Definition::SchemaExtension(schema) if !defined && !schema.root_operations.is_empty() => {
+                schema.make_mut().root_operations.push(query);
+                return;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Federation's own root fields are dropped: their types are.
