@@ -171,9 +171,10 @@ fn ends_in_null(data: &Json, path: &Json) -> bool {
     let steps = path.as_array().into_iter().flatten();
     let mut here = data;
     for step in steps {
-        let below = step
-            .as_str()
-            .map_or_else(|| here.get(step.as_u64().unwrap_or_default() as usize), |key| here.get(key));
+        let below = match step {
+            Json::String(key) => here.get(key),
+            index => index.as_u64().and_then(|index| here.get(usize::try_from(index).ok()?)),
+        };
         match below {
             Some(below) => here = below,
             None => return here.is_null(),
