@@ -168,14 +168,16 @@ fn require_newest_definitions(merger: &mut Merger<'_>) {
             .unwrap_or(one);
         let schema = &merger.schemas[newest.subgraph];
         if !schema.definitions.contains_key(local.as_str()) {
-            found.push(format!(
+            let message = format!(
                 "core feature \"{}\" in subgraph \"{}\" does not have a directive definition for \"@{local}\"",
                 newest.url, schema.name
-            ));
+            );
+            let link = schema.specs.iter().find(|spec| spec.identity == newest.identity);
+            found.push((message, newest.subgraph, link.map(|spec| spec.place).unwrap_or_default()));
         }
     }
-    for message in found {
-        merger.error("DIRECTIVE_COMPOSITION_ERROR", message, []);
+    for (message, index, place) in found {
+        merger.error("DIRECTIVE_COMPOSITION_ERROR", message, [(index, place)]);
     }
 }
 

@@ -55,7 +55,15 @@ pub(super) fn collect_names(merger: &mut Merger<'_>) -> Names {
                 row.name,
                 merger.by_value(given.iter().map(|(index, local)| (*index, local)))
             );
-            merger.error("LINK_IMPORT_NAME_MISMATCH", message, []);
+            let links: Vec<_> = given
+                .iter()
+                .flat_map(|(index, _)| merger.schemas[*index].specs.iter().map(|spec| (*index, spec)))
+                .filter(|(_, spec)| {
+                    spec.imports.iter().any(|(name, _)| name.strip_prefix('@') == Some(row.name))
+                })
+                .map(|(index, spec)| (index, spec.place))
+                .collect();
+            merger.error("LINK_IMPORT_NAME_MISMATCH", message, links);
         }
         if first[1..] != *row.name {
             names.renamed.insert(row.fed, first[1..].to_owned());
