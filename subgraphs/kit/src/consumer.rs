@@ -159,7 +159,6 @@ impl<H: Handler> Worker<H> {
             &self.config.topics,
         )?;
         let consumer = Closing { consumer: Some(consumer), until_closed: self.closing.token() };
-        let dead_letters = client::producer(&self.kafka.brokers)?;
         while !shutdown.is_cancelled() {
             let message = match consumer.recv().await {
                 Ok(message) => message,
@@ -169,18 +168,14 @@ impl<H: Handler> Worker<H> {
                     continue;
                 }
             };
-            self.apply_or_bury(&message, &dead_letters).await?;
+            self.apply_or_bury(&message).await?;
             commit_offset(&consumer, &message)?;
         }
         Ok(())
     }
 
     /// Returns once the message is applied, dropped as a copy, or safe in the dead letter topic.
-    async fn apply_or_bury(
-        &self,
-        message: &BorrowedMessage<'_>,
-        dead_letters: &FutureProducer,
-    ) -> Result<(), SystemError> {
+    async fn apply_or_bury(&self, message: &BorrowedMessage<'_>) -> Result<(), SystemError> {
         let reason = match Envelope::from_record(message) {
             Ok(envelope) => match self.apply(&envelope).await {
                 Ok(()) => return Ok(()),
@@ -198,7 +193,8 @@ impl<H: Handler> Worker<H> {
                 error.to_string()
             }
         };
-        bury(dead_letters, message, &self.config.group, &reason).await
+        // Dead letters are rare, and a producer has threads and connections: this one lives for one message.
+        bury(&client::producer(&self.kafka.brokers)?, message, &self.config.group, &reason).await
     }
 
     async fn apply(&self, envelope: &Envelope) -> Result<(), HandleError> {
