@@ -2,8 +2,9 @@
 //!
 //! Elsewhere: choosing subgraphs (`choose.rs`), asking them (`place.rs`), entering them (`inputs.rs`).
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+
+use ahash::{HashMap, HashSet};
 
 use kopitiam_operation::{Conditions, FieldNode, NormalisedOperation, OperationKind};
 use kopitiam_supergraph::{SubgraphId, TypeId, TypeSet};
@@ -42,6 +43,8 @@ pub(crate) struct Attempt<'a, 'f> {
     pub(crate) strategy: Strategy,
     /// What [`Attempt::reaches`] found, and at which version of the build.
     pub(crate) reached: HashMap<(PosId, TypeId), (u64, Rc<Reaches<'a>>)>,
+    /// The same for asking a position's parent again.
+    pub(crate) reentered: HashMap<PosId, (u64, Rc<Vec<Option<u32>>>)>,
     pub(crate) step_limit: usize,
 }
 
@@ -59,12 +62,13 @@ impl<'a, 'f> Attempt<'a, 'f> {
             build: Build::default(),
             decisions,
             choices: Vec::new(),
-            requiring: HashSet::new(),
+            requiring: HashSet::default(),
             opening_root: true,
             root_level: 0,
             root_deps: Vec::new(),
             strategy,
-            reached: HashMap::new(),
+            reached: HashMap::default(),
+            reentered: HashMap::default(),
             step_limit,
         }
     }

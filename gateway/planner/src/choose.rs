@@ -1,7 +1,6 @@
 //! Chooses a subgraph for every want at a position: all are looked at together, so that few subgraphs do.
 
-use std::collections::HashSet;
-
+use ahash::HashSet;
 use kopitiam_supergraph::{FieldView, SubgraphId, TypeId, TypeKind, TypeSet};
 
 use crate::{
@@ -32,7 +31,7 @@ impl<'a> Attempt<'a, '_> {
         let bound = open.iter().map(best_level).max().unwrap_or(0);
         let mut order: Vec<usize> = (0..open.len()).collect();
         order.sort_by_key(|&index| open[index].candidates.len());
-        let mut opened: HashSet<SubgraphId> = HashSet::new();
+        let mut opened: HashSet<SubgraphId> = HashSet::default();
         let mut preferred: Vec<Option<SubgraphId>> = vec![None; wants.len()];
         for index in order {
             let entry = &mut open[index];

@@ -3,8 +3,9 @@
 //! Always: a fetch's dependencies exist before it does, so there is no cycle; conditions are absolute (from the root of
 //! the operation), and become relative only when a document is written.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use ahash::HashMap;
 use apollo_compiler::{Name, Node, ast};
 use kopitiam_operation::{Conditions, FieldNode, OperationKind};
 use kopitiam_plan::{Key, KeyTable};
@@ -133,8 +134,6 @@ pub(crate) struct Build<'a> {
     pub(crate) version: u64,
     /// What the representations of each entity fetch are made of.
     pub(crate) inputs: HashMap<DraftId, Vec<Input<'a>>>,
-    /// When the inputs of each entity fetch are there.
-    pub(crate) covered: HashMap<DraftId, Conditions>,
 }
 
 /// A field set that a representation is made of.
@@ -143,6 +142,8 @@ pub(crate) struct Input<'a> {
     pub(crate) on: TypeSet,
     pub(crate) set: &'a FieldSet,
     pub(crate) is_key: bool,
+    /// When it is asked for.
+    pub(crate) conditions: Conditions,
 }
 
 impl<'a> Build<'a> {
@@ -186,23 +187,24 @@ impl<'a> Build<'a> {
         wanted.is_subset(&seen)
     }
 
-    /// Adds a field to a selection set, or widens the one that is there; gives its index.
-    pub(crate) fn add_field(&mut self, node: NodeId, field: DocField) -> usize {
+    /// Adds a field to a selection set, or widens one that is there: by types where the conditions are the same, by
+    /// conditions where the types are. One that differs in both stands beside it.
+    pub(crate) fn add_field(&mut self, node: NodeId, field: DocField) {
         let fields = &mut self.nodes[node.0].fields;
-        let same = fields.iter().position(|found| {
+        let same = fields.iter_mut().find(|found| {
             found.key == field.key
                 && found.name == field.name
                 && found.arguments == field.arguments
                 && found.ty == field.ty
                 && (field.child.is_none() || found.child == field.child)
+                && (found.on == field.on || found.conditions == field.conditions)
         });
-        if let Some(index) = same {
-            let found = &mut fields[index];
-            found.on = found.on.or(&field.on);
-            found.conditions = found.conditions.or(&field.conditions);
-            return index;
+        match same {
+            Some(found) => {
+                found.on = found.on.or(&field.on);
+                found.conditions = found.conditions.or(&field.conditions);
+            }
+            None => fields.push(field),
         }
-        fields.push(field);
-        fields.len() - 1
     }
 }

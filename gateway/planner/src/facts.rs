@@ -2,11 +2,9 @@
 //!
 //! Always: independent of the plan under construction, so it is remembered across all attempts at one operation.
 
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
-};
+use std::rc::Rc;
 
+use ahash::{HashMap, HashSet};
 use apollo_compiler::Name;
 use kopitiam_supergraph::{
     FieldSet, FieldView, Key, SetField, SubgraphId, Supergraph, TypeId, TypeKind, TypeSet, TypeView,
@@ -64,12 +62,12 @@ impl<'a> Facts<'a> {
     pub(crate) fn new(supergraph: &'a Supergraph) -> Self {
         Self {
             supergraph,
-            owners: HashMap::new(),
-            interfaces: HashMap::new(),
-            entries: HashMap::new(),
-            distances: HashMap::new(),
-            costs: HashMap::new(),
-            pending: HashSet::new(),
+            owners: HashMap::default(),
+            interfaces: HashMap::default(),
+            entries: HashMap::default(),
+            distances: HashMap::default(),
+            costs: HashMap::default(),
+            pending: HashSet::default(),
             steps: 0,
         }
     }
@@ -315,7 +313,7 @@ impl<'a> Facts<'a> {
         provided: &FieldSet,
     ) -> Cost {
         let mut total = Cost::default();
-        let mut opened: HashSet<SubgraphId> = HashSet::new();
+        let mut opened: HashSet<SubgraphId> = HashSet::default();
         for child in item.children() {
             if child.name().starts_with("__") {
                 if view.is_interface_object {

@@ -65,17 +65,27 @@ impl<'a> Attempt<'a, '_> {
             let mut fields = self.obtain(at, &types, &entry.key.fields, conditions, true, &mut deps)?;
             if let Some(requires) = requires {
                 let more = self.obtain(at, &types, requires, conditions, false, &mut deps)?;
-                merge_fields(&mut fields, more).expect("a key field is what it is for @requires too");
+                join_requires(&mut fields, more);
             }
             let all = &self.build.position(at).types;
             let known = all.len() <= 1 || (!self.facts.names_runtime_type(&entry) && types == *all);
             if !known {
                 deps.extend(self.typename(at, &types, conditions)?);
             }
-            let mut inputs = vec![Input { on: types.clone(), set: &entry.key.fields, is_key: true }];
-            inputs.extend(requires.map(|set| Input { on: types.clone(), set, is_key: false }));
+            let mut inputs = vec![Input {
+                on: types.clone(),
+                set: &entry.key.fields,
+                is_key: true,
+                conditions: conditions.clone(),
+            }];
+            inputs.extend(requires.map(|set| Input {
+                on: types.clone(),
+                set,
+                is_key: false,
+                conditions: conditions.clone(),
+            }));
             let variant = VariantDraft { on: types, typename: entry.typename, fields };
-            let source = self.entity_source(at, subgraph, variant, deps, inputs, conditions);
+            let source = self.entity_source(at, subgraph, variant, deps, inputs);
             let asked: TypeSet = hops.iter().map(|(ty, _)| *ty).collect();
             let served = self.build.position(at).sources[source].types.and(&asked);
             match found.iter_mut().find(|(index, _)| *index == source) {
@@ -128,7 +138,6 @@ impl<'a> Attempt<'a, '_> {
         variant: VariantDraft,
         deps: BTreeSet<DraftId>,
         inputs: Vec<Input<'a>>,
-        conditions: &Conditions,
     ) -> usize {
         let view = self.facts.supergraph.type_in(subgraph, variant.typename);
         let by_interface =
@@ -146,8 +155,6 @@ impl<'a> Attempt<'a, '_> {
                     self.build.drafts[draft.0].entities.as_mut().expect("only entity fetches are joined");
                 entities.variants = variants;
                 self.build.inputs.entry(draft).or_default().extend(inputs);
-                let covered = self.build.covered.entry(draft).or_default();
-                *covered = covered.or(conditions);
                 return index;
             }
         }
@@ -164,7 +171,6 @@ impl<'a> Attempt<'a, '_> {
         let operation = OperationKind::Query;
         let draft = self.build.add_draft(Draft { subgraph, operation, node, entities, deps, level: 0 });
         self.build.inputs.insert(draft, inputs);
-        self.build.covered.insert(draft, conditions.clone());
         let provided = FieldSet::default();
         self.build.version += 1;
         let sources = &mut self.build.positions[at.0].sources;
@@ -350,12 +356,24 @@ fn served(variant: &VariantDraft, view: Option<&kopitiam_supergraph::TypeView>) 
     view.map_or_else(TypeSet::empty, |view| variant.on.and(&view.possible))
 }
 
+/// Adds required fields to a key's. A field that is in the key already is sent as the key has it.
+fn join_requires(fields: &mut Vec<RepField>, more: Vec<RepField>) {
+    for field in more {
+        let before = fields.clone();
+        if merge_fields(fields, vec![field]).is_none() {
+            *fields = before;
+        }
+    }
+}
+
 /// Joins two representations; `None` when they would send different values under one name.
 fn merge_fields(fields: &mut Vec<RepField>, more: Vec<RepField>) -> Option<()> {
     for field in more {
         let same = fields.iter_mut().find(|found| found.name == field.name && found.on.meets(&field.on));
         match same {
             None => fields.push(field),
+            // Two values of one name that are there at other times for other types are not one value.
+            Some(found) if found.on != field.on && found.conditions != field.conditions => return None,
             Some(found)
                 if found.source == field.source
                     && found.selection.is_empty() == field.selection.is_empty() =>

@@ -31,7 +31,7 @@ impl<'a> Attempt<'a, '_> {
             let same = slot.key == want.key && slot.name == want.item.name();
             if same && slot.arguments == want.item.arguments() && !overlap.is_empty() {
                 missing = missing.minus(&overlap);
-                self.refill(at, index, &want.conditions)?;
+                self.refill(at, index, &overlap, &want.conditions)?;
                 slots.push(index);
             }
         }
@@ -42,7 +42,7 @@ impl<'a> Attempt<'a, '_> {
         let sources = match (&candidate.owner.view.requires, candidate.way) {
             (Some(_), _) => self.enter_for(at, want, &missing, candidate)?,
             (None, Way::Source(source)) => {
-                self.touch(at, source, &want.conditions)?;
+                self.touch(at, source, &missing, &want.conditions)?;
                 vec![(source, missing)]
             }
             (None, _) => self.ensure(at, &missing, subgraph, &want.conditions)?,
@@ -85,7 +85,7 @@ impl<'a> Attempt<'a, '_> {
                     continue;
                 }
             };
-            self.touch(at, source, conditions)?;
+            self.touch(at, source, &TypeSet::one(ty), conditions)?;
             match found.iter_mut().find(|(index, _)| *index == source) {
                 Some((_, types)) => types.insert(ty),
                 None => found.push((source, TypeSet::one(ty))),

@@ -1,6 +1,8 @@
 //! Which subgraphs can be asked about the objects at a position, when, and by which way.
 
-use std::{collections::HashSet, rc::Rc};
+use std::rc::Rc;
+
+use ahash::HashSet;
 
 use apollo_compiler::Name;
 use kopitiam_operation::OperationKind;
@@ -48,7 +50,7 @@ pub(crate) struct Candidate<'a> {
 impl<'a> Attempt<'a, '_> {
     /// Every subgraph that can be asked about objects of one type at a position.
     pub(crate) fn reaches(&mut self, at: PosId, ty: TypeId) -> Rc<Reaches<'a>> {
-        let version = self.build.version + if self.opening_root { 1 << 40 } else { 0 };
+        let version = self.version();
         match self.reached.get(&(at, ty)) {
             Some((when, found)) if *when == version => Rc::clone(found),
             _ => {
@@ -108,26 +110,48 @@ impl<'a> Attempt<'a, '_> {
 
     /// Subgraphs that have the field which leads here, and can be asked about the parent.
     fn reentries(&mut self, at: PosId, reaches: &mut Reaches<'a>) {
-        let Some((parent, slot)) = self.build.position(at).parent else { return };
-        let slot = &self.build.position(parent).slots[slot];
-        let (on, name) = (slot.on.clone(), slot.name);
-        let mut levels: Vec<Option<u32>> = vec![Some(0); reaches.len()];
-        for ty in on.iter() {
-            let above = self.reaches(parent, ty);
-            for (index, level) in levels.iter_mut().enumerate() {
-                let subgraph = SubgraphId(u32::try_from(index).expect("subgraph ids are u32"));
-                let has = self.plain_field(subgraph, ty, name);
-                *level = match (*level, above[index]) {
-                    (Some(level), Some(reach)) if has => Some(level.max(reach.level)),
-                    _ => None,
-                };
-            }
-        }
-        for (slot, level) in reaches.iter_mut().zip(levels) {
+        let levels = self.reentry_levels(at);
+        for (slot, level) in reaches.iter_mut().zip(levels.iter()) {
             if let (None, Some(level)) = (&slot, level) {
-                *slot = Some(Reach { level, way: Way::Reentry });
+                *slot = Some(Reach { level: *level, way: Way::Reentry });
             }
         }
+    }
+
+    /// The same for all runtime types of the position: it is the parent that is asked again.
+    fn reentry_levels(&mut self, at: PosId) -> Rc<Vec<Option<u32>>> {
+        let version = self.version();
+        if let Some((when, found)) = self.reentered.get(&at)
+            && *when == version
+        {
+            return Rc::clone(found);
+        }
+        let mut levels: Vec<Option<u32>> = vec![None; self.facts.supergraph.subgraphs().len()];
+        if let Some((parent, slot)) = self.build.position(at).parent {
+            let slot = &self.build.position(parent).slots[slot];
+            let (on, name) = (slot.on.clone(), slot.name);
+            levels.fill(Some(0));
+            for ty in on.iter() {
+                let above = self.reaches(parent, ty);
+                let owners = self.facts.owners(ty, ty, name);
+                for (index, level) in levels.iter_mut().enumerate() {
+                    let has = owners
+                        .iter()
+                        .any(|owner| owner.subgraph.index() == index && owner.view.requires.is_none());
+                    *level = match (*level, above[index]) {
+                        (Some(level), Some(reach)) if has => Some(level.max(reach.level)),
+                        _ => None,
+                    };
+                }
+            }
+        }
+        let levels = Rc::new(levels);
+        self.reentered.insert(at, (version, Rc::clone(&levels)));
+        levels
+    }
+
+    fn version(&self) -> u64 {
+        self.build.version + if self.opening_root { 1 << 40 } else { 0 }
     }
 
     /// Whether a subgraph resolves a field of an object type without conditions.
@@ -292,7 +316,7 @@ impl<'a> Attempt<'a, '_> {
 
     /// Whether other subgraphs could resolve the same field of the same objects by entering an entity on the way.
     pub(crate) fn rivals(&mut self, at: PosId, types: &TypeSet, name: &'a Name) -> HashSet<SubgraphId> {
-        let mut rivals = HashSet::new();
+        let mut rivals = HashSet::default();
         for ty in types.iter() {
             for owner in self.facts.owners(ty, ty, name).iter() {
                 if self.reached_by_entity(at, ty, owner.subgraph) {

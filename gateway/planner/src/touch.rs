@@ -15,61 +15,67 @@ use crate::{
 };
 
 impl<'a> Attempt<'a, '_> {
-    /// Has a slot's value also when `conditions` hold.
+    /// Has a slot's value, for objects of some runtime types, also when `conditions` hold.
     pub(crate) fn refill(
         &mut self,
         at: PosId,
         slot: usize,
+        types: &TypeSet,
         conditions: &Conditions,
     ) -> Result<(), PlanError> {
-        let found = &self.build.position(at).slots[slot];
-        let wider = found.conditions.or(conditions);
-        if wider == found.conditions {
-            return Ok(());
-        }
+        let found = &mut self.build.positions[at.0].slots[slot];
+        found.conditions = found.conditions.or(conditions);
         let (key, name, fills) = (found.key, found.name, found.fills.clone());
-        self.build.positions[at.0].slots[slot].conditions = wider;
         for source in 0..self.build.position(at).sources.len() {
             let from = &self.build.position(at).sources[source];
-            if !fills.iter().any(|fill| fill.draft == from.draft) {
+            if !fills.iter().any(|fill| fill.draft == from.draft && fill.on.meets(types)) {
                 continue;
             }
             let node = from.node;
-            let mut used = false;
-            for field in &mut self.build.nodes[node.0].fields {
-                if field.key == key && field.name == *name {
-                    field.conditions = field.conditions.or(conditions);
-                    used = true;
-                }
+            let fields = self.build.node(node).fields.iter();
+            let same: Vec<DocField> =
+                fields.filter(|field| field.key == key && field.name == *name).cloned().collect();
+            let covered = same
+                .iter()
+                .filter(|field| field.conditions.or(conditions) == field.conditions)
+                .fold(TypeSet::empty(), |all, field| all.or(&field.on));
+            let missing = types.minus(&covered);
+            for field in same.iter().filter(|field| field.on.meets(&missing)) {
+                let on = field.on.and(&missing);
+                self.build.add_field(node, DocField { on, conditions: conditions.clone(), ..field.clone() });
             }
-            if used {
-                self.touch(at, source, conditions)?;
+            if !same.is_empty() {
+                self.touch(at, source, types, conditions)?;
             }
         }
         Ok(())
     }
 
-    /// Has a source's objects also when `conditions` hold.
+    /// Has a source's objects of some runtime types also when `conditions` hold.
     pub(crate) fn touch(
         &mut self,
         at: PosId,
         source: usize,
+        types: &TypeSet,
         conditions: &Conditions,
     ) -> Result<(), PlanError> {
         let found = &self.build.position(at).sources[source];
         let (draft, node) = (found.draft, found.node);
         if self.build.draft(draft).node == node {
-            let Some(covered) = self.build.covered.get(&draft) else { return Ok(()) };
-            let wider = covered.or(conditions);
-            if wider == *covered {
-                return Ok(());
-            }
-            self.build.covered.insert(draft, wider);
-            let inputs = self.build.inputs.get(&draft).cloned().unwrap_or_default();
-            // What a `@requires` needs is needed only when its own field is.
-            for input in inputs.into_iter().filter(|input| input.is_key) {
+            let count = self.build.inputs.get(&draft).map_or(0, Vec::len);
+            for index in 0..count {
+                let Some(input) = self.build.inputs.get_mut(&draft).and_then(|all| all.get_mut(index)) else {
+                    continue;
+                };
+                let wider = input.conditions.or(conditions);
+                // What a `@requires` needs is needed only when its own field is.
+                if !input.is_key || wider == input.conditions || !input.on.meets(types) {
+                    continue;
+                }
+                input.conditions = wider;
+                let (on, set) = (input.on.clone(), input.set);
                 let mut ignored = std::collections::BTreeSet::new();
-                self.obtain(at, &input.on, input.set, conditions, input.is_key, &mut ignored)?;
+                self.obtain(at, &on, set, conditions, true, &mut ignored)?;
             }
             return Ok(());
         }
@@ -84,7 +90,8 @@ impl<'a> Attempt<'a, '_> {
                 field.conditions = wider;
             }
             if changed {
-                self.touch(parent, above, conditions)?;
+                let types = self.build.position(parent).types.clone();
+                self.touch(parent, above, &types, conditions)?;
             }
         }
         Ok(())
@@ -135,7 +142,8 @@ impl<'a> Attempt<'a, '_> {
             let (draft, node) = (source.draft, source.node);
             let on = self.build.node(node).possible.clone();
             self.build.add_field(node, typename_field(on, conditions));
-            self.touch(at, index, conditions)?;
+            let types = self.build.position(at).sources[index].types.clone();
+            self.touch(at, index, &types, conditions)?;
             brought.push(draft);
         }
         Ok(brought)

@@ -205,7 +205,7 @@ impl Checker<'_> {
     }
 }
 
-fn directives(selection: &ast::Selection) -> &ast::DirectiveList {
+pub(super) fn directives(selection: &ast::Selection) -> &ast::DirectiveList {
     match selection {
         ast::Selection::Field(field) => &field.directives,
         ast::Selection::InlineFragment(fragment) => &fragment.directives,
@@ -213,7 +213,7 @@ fn directives(selection: &ast::Selection) -> &ast::DirectiveList {
     }
 }
 
-fn own_conditions(directives: &ast::DirectiveList) -> Conditions {
+pub(super) fn own_conditions(directives: &ast::DirectiveList) -> Conditions {
     let mut all = Conditions::ALWAYS;
     for (name, expected) in [("include", true), ("skip", false)] {
         let value = directives.get(name).and_then(|found| found.specified_argument_by_name("if"));

@@ -8,7 +8,7 @@ use kopitiam_supergraph::{FieldSet, SubgraphId, TypeId, TypeKind, TypeSet};
 
 use super::{
     Checker,
-    documents::At,
+    documents::{At, directives, own_conditions},
     tree::{PlaceId, Tree},
 };
 use crate::{EntityGroup, EntityVariant, Path, PathStep, RepresentationField};
@@ -115,7 +115,12 @@ impl Checker<'_> {
             }
             self.check_key(variant, typename, subgraph, &entered, needs);
             for ty in entered.iter() {
-                self.representation(place, ty, &variant.fields, needs);
+                // For a type of which nothing is asked just now the representation may be incomplete: it is not sent.
+                let asked =
+                    self.asked(selections, ty, typename).and_then(|asked| asked.and(&needs.conditions));
+                let Some(conditions) = asked else { continue };
+                let needs = Needs { label: needs.label.clone(), conditions, ..*needs };
+                self.representation(place, ty, &variant.fields, &needs);
             }
             let by_interface = self.supergraph.ty(typename).kind != TypeKind::Object;
             let known = self.supergraph.type_in(subgraph, typename).map(|view| view.possible.clone());
@@ -132,6 +137,29 @@ impl Checker<'_> {
             };
             self.walk(selections, &at, &group.selection);
         }
+    }
+
+    /// When anything is asked of entities of one type; `None` for never.
+    fn asked(&self, selections: &[ast::Selection], ty: TypeId, typename: TypeId) -> Option<Conditions> {
+        let mut any: Option<Conditions> = None;
+        for selection in selections {
+            let own = own_conditions(directives(selection));
+            let found = match selection {
+                ast::Selection::InlineFragment(fragment) => {
+                    let condition =
+                        fragment.type_condition.as_ref().map(|name| self.supergraph.type_id(name));
+                    let applies = condition.is_none_or(|found| found == Some(ty) || found == Some(typename));
+                    let inner = applies.then(|| self.asked(&fragment.selection_set, ty, typename)).flatten();
+                    inner.and_then(|inner| inner.and(&own))
+                }
+                _ => Some(own),
+            };
+            any = match (any, found) {
+                (Some(a), Some(b)) => Some(a.or(&b)),
+                (a, b) => a.or(b),
+            };
+        }
+        any
     }
 
     /// The representation must contain one of the subgraph's resolvable keys.
