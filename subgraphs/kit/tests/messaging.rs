@@ -293,6 +293,8 @@ async fn what_was_written_while_the_broker_was_away_arrives_after_it_is_back() {
 
 #[tokio::test]
 async fn a_gap_is_told_from_an_old_version() {
+    use inbox::Gate::{Apply, Drop, Gap};
+
     let db = sqlite::<Migrator>().await;
     let event = ban(&db, Uuid::now_v7()).await;
     let event = &event;
@@ -307,6 +309,5 @@ async fn a_gap_is_told_from_an_old_version() {
         })
         .await
         .unwrap();
-    use inbox::Gate::{Apply, Drop, Gap};
     assert_eq!(gates, [Gap { mine: 0 }, Apply, Drop, Apply, Gap { mine: 2 }]);
 }
