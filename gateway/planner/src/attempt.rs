@@ -12,7 +12,7 @@ use kopitiam_supergraph::{SubgraphId, TypeId, TypeSet};
 use crate::{
     PlanError,
     draft::{Build, DraftId, PosId, Position},
-    facts::Facts,
+    facts::{Distances, Facts},
     item::{Item, Want},
     reach::Reaches,
 };
@@ -44,7 +44,7 @@ pub(crate) struct Attempt<'a, 'f> {
     /// What [`Attempt::reaches`] found, and at which version of the build.
     pub(crate) reached: HashMap<(PosId, TypeId), (u64, Rc<Reaches<'a>>)>,
     /// The same for asking a position's parent again.
-    pub(crate) reentered: HashMap<PosId, (u64, Rc<Vec<Option<u32>>>)>,
+    pub(crate) reentered: HashMap<PosId, (u64, Distances)>,
     pub(crate) step_limit: usize,
 }
 

@@ -11,7 +11,7 @@ use kopitiam_supergraph::{FieldSet, FieldView, SetField, SubgraphId, TypeId, Typ
 use crate::{
     attempt::Attempt,
     draft::PosId,
-    facts::{Entry, Owner},
+    facts::{Distances, Entry, Owner},
     item::Item,
 };
 
@@ -119,7 +119,7 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// The same for all runtime types of the position: it is the parent that is asked again.
-    fn reentry_levels(&mut self, at: PosId) -> Rc<Vec<Option<u32>>> {
+    fn reentry_levels(&mut self, at: PosId) -> Distances {
         let version = self.version();
         if let Some((when, found)) = self.reentered.get(&at)
             && *when == version
