@@ -84,18 +84,19 @@ impl<'a, 'f> Attempt<'a, 'f> {
             sources: Vec::new(),
         });
         let wants = self.client_wants(&operation.selection.fields, &Conditions::ALWAYS);
-        if operation.kind != OperationKind::Mutation {
+        if operation.kind == OperationKind::Query {
             return self.resolve(root, &wants);
         }
         for want in wants {
-            self.mutation_field(root, want)?;
+            self.once(root, want)?;
         }
         Ok(())
     }
 
     /// Root fields of a mutation run one after the other (GraphQL specification, section 6.2.2): a field joins the
-    /// fetch of the field before it when both are of one subgraph, else it waits for everything before it.
-    fn mutation_field(&mut self, root: PosId, want: Want<'a>) -> Result<(), PlanError> {
+    /// fetch of the field before it when both are of one subgraph, else it waits for everything before it. Neither they
+    /// nor the one stream of a subscription are asked in a second subgraph for what the first does not answer.
+    fn once(&mut self, root: PosId, want: Want<'a>) -> Result<(), PlanError> {
         let before: Vec<DraftId> = (0..self.build.drafts.len()).map(DraftId).collect();
         let position = &mut self.build.positions[root.0];
         // Only the fetch opened last may take another root field.

@@ -369,3 +369,29 @@ fn the_json_form_names_paths_representations_and_dependencies() {
     }
     "#);
 }
+
+#[test]
+fn a_shared_mutation_is_called_once_in_the_subgraph_that_answers_most() {
+    let link = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.3",
+        import: ["@key", "@shareable"])"#;
+    let plan = plan_checked(
+        &[
+            (
+                "a",
+                &format!(
+                    r#"{link} type Query {{ a: Int }} type Mutation {{ add: Item @shareable }}
+                type Item @key(fields: "id") {{ id: ID! }}"#
+                ),
+            ),
+            (
+                "b",
+                &format!(
+                    r#"{link} type Mutation {{ add: Item @shareable }}
+                type Item @key(fields: "id") {{ id: ID! name: String }}"#
+                ),
+            ),
+        ],
+        "mutation { add { id name } }",
+    );
+    insta::assert_snapshot!(plan, @"Fetch(b) { add { id name } }");
+}
