@@ -142,6 +142,11 @@ impl Drop for Closing {
     fn drop(&mut self) {
         let (consumer, until_closed) = (self.consumer.take(), self.until_closed.clone());
         std::thread::spawn(move || {
+            if let Some(consumer) = &consumer
+                && let Err(error) = consumer.commit_consumer_state(CommitMode::Sync)
+            {
+                tracing::debug!(%error, "offsets not committed at the end: the next start drops some copies");
+            }
             drop(consumer);
             drop(until_closed);
         });
@@ -236,6 +241,8 @@ impl<H: Handler> Worker<H> {
 fn commit_offset(consumer: &StreamConsumer, message: &BorrowedMessage<'_>) -> Result<(), SystemError> {
     // The offset follows the transaction: a crash between the two replays the message, and the inbox drops the copy. In
     // the other order the same crash would lose it. Asynchronous, because a lost commit costs only such a replay.
+    // It is also stored, for the commit that closing waits for.
+    consumer.store_offset_from_message(message).map_err(KafkaError::from)?;
     consumer.commit_message(message, CommitMode::Async).map_err(KafkaError::from)?;
     Ok(())
 }
