@@ -30,8 +30,11 @@ const fn usd(minor: i64) -> Money {
     Money::new(minor, Currency::USD)
 }
 
+type Auction = (u128, u128, &'static str, i64, Option<i64>, Option<i64>, i64);
+type Offer = (u128, &'static str, &'static str, i64, i32, Option<i32>);
+
 /// Item, its owner, title, start price, reserve, buy-now price, days until the end.
-const AUCTIONS: [(u128, u128, &str, i64, Option<i64>, Option<i64>, i64); 4] = [
+const AUCTIONS: [Auction; 4] = [
     (1, 5, "Vintage kopitiam sign, hand-painted, 1968", 12_000, Some(18_000), Some(45_000), 3),
     (2, 7, "First-press night market LP", 4_500, None, Some(16_000), 2),
     (3, 8, "Signed hawker cookbook", 3_000, Some(4_000), None, 5),
@@ -50,7 +53,7 @@ const FIXED_PRICES: [(u128, Option<u128>, &str, i64, i32); 7] = [
 ];
 
 /// Seller, title, description, price, deposit in percent, minutes.
-const SERVICES: [(u128, &str, &str, i64, i32, Option<i32>); 4] = [
+const SERVICES: [Offer; 4] = [
     (
         5,
         "Barista for your party",
@@ -117,12 +120,12 @@ fn listings(now: DateTime<Utc>) -> Result<Vec<Listing>, Vec<UserError>> {
             buy_now_price: buy_now.map(usd),
             ends_at: now + TimeDelta::days(days),
         };
-        listings.push(new_auction(next(), id(USER, owner), new, now)?);
+        listings.push(new_auction(next(), id(USER, owner), &new, now)?);
     }
     for (seller, product, title, price, quantity) in FIXED_PRICES {
         let product_id = product.map(|product| id(PRODUCT, product));
         let new = NewFixedPrice { product_id, title: title.to_owned(), price: usd(price), quantity };
-        listings.push(new_fixed_price(next(), id(USER, seller), new, now)?);
+        listings.push(new_fixed_price(next(), id(USER, seller), &new, now)?);
     }
     for (seller, title, description, price, deposit_percent, duration_minutes) in SERVICES {
         let new = NewService {
@@ -132,7 +135,7 @@ fn listings(now: DateTime<Utc>) -> Result<Vec<Listing>, Vec<UserError>> {
             deposit_percent,
             duration_minutes,
         };
-        listings.push(new_service(next(), id(USER, seller), new, now)?);
+        listings.push(new_service(next(), id(USER, seller), &new, now)?);
     }
     Ok(listings)
 }

@@ -42,12 +42,19 @@ impl Shop {
         let db = self.db.db().clone();
         let attach = move |request: Request| request.data(Loaders::new(&db));
         let response = execute(&self.schema, viewer, query, variables, attach).await;
-        serde_json::to_value(response).unwrap()
+        serde_json::to_value(response).expect("the test database works")
     }
 
     async fn rows(&self, table: &str) -> i64 {
         let count = Statement::from_string(self.db.backend(), format!("SELECT COUNT(*) AS n FROM {table}"));
-        self.db.read().query_one_raw(count).await.unwrap().unwrap().try_get("", "n").unwrap()
+        self.db
+            .read()
+            .query_one_raw(count)
+            .await
+            .expect("the test database works")
+            .unwrap()
+            .try_get("", "n")
+            .unwrap()
     }
 }
 

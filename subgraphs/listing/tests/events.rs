@@ -25,14 +25,17 @@ async fn auction(db: &Db, item: u128) -> Uuid {
         buy_now_price: None,
         ends_at: now + TimeDelta::days(1),
     };
-    let listing = new_auction(Uuid::now_v7(), Uuid::from_u128(5), new, now).unwrap();
+    let listing =
+        new_auction(Uuid::now_v7(), Uuid::from_u128(5), &new, now).expect("the test database works");
     let (listing, hub) = (&listing, &Hub::default());
-    db.transaction(|tx| async move { commands::create(&tx, hub, listing, "user:test").await }).await.unwrap();
+    db.transaction(|tx| async move { commands::create(&tx, hub, listing, "user:test").await })
+        .await
+        .expect("the test database works");
     listing.id
 }
 
 async fn status(db: &Db, id: Uuid) -> ListingStatus {
-    store::listings::by_ids(db.read(), &[id]).await.unwrap()[&id].status
+    store::listings::by_ids(db.read(), &[id]).await.expect("the test database works")[&id].status
 }
 
 #[tokio::test]

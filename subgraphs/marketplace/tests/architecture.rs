@@ -132,7 +132,7 @@ fn rust_files() -> Vec<PathBuf> {
                 if !matches!(name.as_str(), "target" | "node_modules" | ".git" | ".next" | "data") {
                     walk(&path, found);
                 }
-            } else if name.ends_with(".rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 found.push(path);
             }
         }

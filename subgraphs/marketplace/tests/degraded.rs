@@ -32,22 +32,24 @@ fn config(name: &str, data: &Path) -> ServiceConfig {
 
 /// A gateway before user, product and listing in process; the order service's address answers nothing.
 async fn gateway_without_orders(data: &Path, shutdown: &CancellationToken) -> SocketAddr {
-    let user = kopitiam_user::app::start(config("user", data), shutdown.clone()).await.unwrap();
-    let product = kopitiam_product::app::start(config("product", data), shutdown.clone()).await.unwrap();
-    let listing = kopitiam_listing::app::start(config("listing", data), shutdown.clone()).await.unwrap();
-    let users = Db::connect(&config("user", data).database_url).await.unwrap();
-    kopitiam_user::seed::seed(&users, time::now()).await.unwrap();
-    let products = Db::connect(&config("product", data).database_url).await.unwrap();
-    kopitiam_product::seed::seed(&products, time::now()).await.unwrap();
+    let user = kopitiam_user::app::start(config("user", data), shutdown.clone()).await.expect("it starts");
+    let product =
+        kopitiam_product::app::start(config("product", data), shutdown.clone()).await.expect("it starts");
+    let listing =
+        kopitiam_listing::app::start(config("listing", data), shutdown.clone()).await.expect("it starts");
+    let users = Db::connect(&config("user", data).database_url).await.expect("it starts");
+    kopitiam_user::seed::seed(&users, time::now()).await.expect("it starts");
+    let products = Db::connect(&config("product", data).database_url).await.expect("it starts");
+    kopitiam_product::seed::seed(&products, time::now()).await.expect("it starts");
     let transport = Transport::new()
         .with_in_process("user", user.router)
         .with_in_process("product", product.router)
         .with_in_process("listing", listing.router)
         .with_http("order", &format!("http://127.0.0.1:{}/graphql", free_port()))
-        .unwrap();
+        .expect("it starts");
     let mut options = Options::new(SUPERGRAPH, transport);
     options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server = Server::bind(options).await.unwrap();
+    let server = Server::bind(options).await.expect("it starts");
     let address = server.local_addr();
     tokio::spawn(server.run(shutdown.clone()));
     address

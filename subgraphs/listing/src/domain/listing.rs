@@ -192,7 +192,7 @@ pub struct NewAuction {
 pub fn new_auction(
     id: Uuid,
     seller_id: Uuid,
-    new: NewAuction,
+    new: &NewAuction,
     now: DateTime<Utc>,
 ) -> Result<Listing, Vec<UserError>> {
     let mut errors: Vec<UserError> = check_title(&new.title).into_iter().collect();
@@ -256,7 +256,7 @@ pub struct NewFixedPrice {
 pub fn new_fixed_price(
     id: Uuid,
     seller_id: Uuid,
-    new: NewFixedPrice,
+    new: &NewFixedPrice,
     now: DateTime<Utc>,
 ) -> Result<Listing, Vec<UserError>> {
     let mut errors: Vec<UserError> = check_title(&new.title).into_iter().collect();
@@ -306,7 +306,7 @@ pub struct NewService {
 pub fn new_service(
     id: Uuid,
     seller_id: Uuid,
-    new: NewService,
+    new: &NewService,
     now: DateTime<Utc>,
 ) -> Result<Listing, Vec<UserError>> {
     let mut errors: Vec<UserError> = check_title(&new.title).into_iter().collect();
@@ -388,7 +388,7 @@ mod tests {
             buy_now_price: buy_now.map(usd),
             ends_at: now + ends_in,
         };
-        new_auction(Uuid::from_u128(2), Uuid::from_u128(3), new, now)
+        new_auction(Uuid::from_u128(2), Uuid::from_u128(3), &new, now)
     }
 
     fn fields(errors: Vec<UserError>) -> Vec<String> {
@@ -435,7 +435,8 @@ mod tests {
             deposit_percent: 25,
             duration_minutes: Some(120),
         };
-        let listing = new_service(Uuid::from_u128(1), Uuid::from_u128(2), new, DateTime::UNIX_EPOCH).unwrap();
+        let listing =
+            new_service(Uuid::from_u128(1), Uuid::from_u128(2), &new, DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(listing.deposit(), Some(usd(2_500)));
     }
 
@@ -443,7 +444,7 @@ mod tests {
     fn a_quantity_below_one_is_refused() {
         let new = NewFixedPrice { product_id: None, title: "Cup".to_owned(), price: usd(1), quantity: -1 };
         let errors =
-            new_fixed_price(Uuid::from_u128(1), Uuid::from_u128(2), new, DateTime::UNIX_EPOCH).unwrap_err();
+            new_fixed_price(Uuid::from_u128(1), Uuid::from_u128(2), &new, DateTime::UNIX_EPOCH).unwrap_err();
         assert_eq!(fields(errors), ["quantity"]);
     }
 }

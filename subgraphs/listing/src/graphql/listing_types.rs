@@ -1,4 +1,5 @@
 //! The `Listing` interface and its three kinds, over the domain's listing.
+#![expect(clippy::unused_async, reason = "a resolver is an async function, whether it waits or not")]
 
 use std::sync::Arc;
 

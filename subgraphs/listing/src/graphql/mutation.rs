@@ -33,7 +33,7 @@ impl Mutation {
         let request = input.clone();
         create(ctx, "createAuction", &idempotency_key, &request, |id, seller| {
             let new = auction(input.clone())?;
-            listing::new_auction(id, seller, new, time::now()).map_err(Failure::Refused)
+            listing::new_auction(id, seller, &new, time::now()).map_err(Failure::Refused)
         })
         .await
     }
@@ -48,7 +48,7 @@ impl Mutation {
         let request = input.clone();
         create(ctx, "createFixedPriceListing", &idempotency_key, &request, |id, seller| {
             let new = fixed_price(input.clone())?;
-            listing::new_fixed_price(id, seller, new, time::now()).map_err(Failure::Refused)
+            listing::new_fixed_price(id, seller, &new, time::now()).map_err(Failure::Refused)
         })
         .await
     }
@@ -63,7 +63,7 @@ impl Mutation {
         let request = input.clone();
         create(ctx, "createServiceListing", &idempotency_key, &request, |id, seller| {
             let new = service(input.clone())?;
-            listing::new_service(id, seller, new, time::now()).map_err(Failure::Refused)
+            listing::new_service(id, seller, &new, time::now()).map_err(Failure::Refused)
         })
         .await
     }

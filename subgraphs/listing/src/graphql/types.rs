@@ -1,4 +1,5 @@
 //! Bids, enums, inputs, payloads, and the parts of other services' entities that this service contributes to.
+#![expect(clippy::unused_async, reason = "a resolver is an async function, whether it waits or not")]
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};

@@ -34,7 +34,7 @@ pub async fn by_ids(
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Bid>, SystemError> {
     let rows = bid::Entity::find().filter(bid::Column::Id.is_in(ids.iter().copied())).all(connection).await?;
-    rows.into_iter().map(|row| Ok((row.id, read(row)?))).collect()
+    rows.into_iter().map(|row| Ok((row.id, read(&row)?))).collect()
 }
 
 /// A page of bids, newest first, and how many there are in all.
@@ -61,7 +61,7 @@ pub async fn page(
         .limit(limit)
         .all(connection)
         .await?;
-    Ok((rows.into_iter().map(read).collect::<Result<_, _>>()?, total))
+    Ok((rows.iter().map(read).collect::<Result<_, _>>()?, total))
 }
 
 /// The newest bid of one person on each of some listings.
@@ -80,7 +80,7 @@ pub async fn newest_of(
         .order_by_asc(bid::Column::Id)
         .all(connection)
         .await?;
-    rows.into_iter().map(|row| Ok((row.listing_id, read(row)?))).collect()
+    rows.into_iter().map(|row| Ok((row.listing_id, read(&row)?))).collect()
 }
 
 /// Adds a bid.
@@ -112,7 +112,7 @@ fn condition(of: Of) -> Condition {
     }
 }
 
-fn read(row: bid::Model) -> Result<Bid, SystemError> {
+fn read(row: &bid::Model) -> Result<Bid, SystemError> {
     let status = BidStatus::from_name(&row.status)
         .ok_or_else(|| SystemError::Invariant(format!("bid status `{}`", row.status)))?;
     let amount = Money::stored(row.amount_minor, &row.currency)

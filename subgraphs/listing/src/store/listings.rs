@@ -82,7 +82,7 @@ pub async fn by_ids(
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Listing>, SystemError> {
     let rows = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).all(connection).await?;
-    rows.into_iter().map(|row| Ok((row.id, read(row)?))).collect()
+    rows.into_iter().map(|row| Ok((row.id, read(&row)?))).collect()
 }
 
 /// The open auction of each of some items.
@@ -100,7 +100,7 @@ pub async fn open_by_item(
         .await?;
     rows.into_iter()
         .filter_map(|row| Some((row.item_id?, row)))
-        .map(|(item, row)| Ok((item, read(row)?)))
+        .map(|(item, row)| Ok((item, read(&row)?)))
         .collect()
 }
 
@@ -156,7 +156,7 @@ pub async fn page(
     }
     let rows =
         query.order_by(key, order.clone()).order_by(Column::Id, order).limit(limit).all(connection).await?;
-    Ok((rows.into_iter().map(read).collect::<Result<_, _>>()?, total))
+    Ok((rows.iter().map(read).collect::<Result<_, _>>()?, total))
 }
 
 /// Rows after a position in an order: a greater key, or the same key and a greater id (smaller when descending).
@@ -271,7 +271,7 @@ fn row(listing: &Listing) -> ActiveModel {
     row
 }
 
-fn read(row: Model) -> Result<Listing, SystemError> {
+fn read(row: &Model) -> Result<Listing, SystemError> {
     let broken = |what: &str| SystemError::Invariant(format!("listing {}: {what}", row.id));
     let price = |minor: i64| money(minor, &row.currency);
     let details = match row.kind.as_str() {
