@@ -11,7 +11,7 @@ use kopitiam_kafka::embedded::EmbeddedBroker;
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
 
-const WEB_READY_WITHIN: Duration = Duration::from_secs(60);
+const WEB_READY_WITHIN: Duration = Duration::from_mins(1);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts the embedded broker with its log under the data folder.

@@ -62,8 +62,8 @@ struct Run {
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(options) => run::run(options).await,
-        Command::Seed(options) => run::seed(options).await,
+        Command::Run(options) => Box::pin(run::run(options)).await,
+        Command::Seed(options) => Box::pin(run::seed(options)).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

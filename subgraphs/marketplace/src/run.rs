@@ -39,7 +39,7 @@ pub(crate) async fn run(options: Run) -> Result<()> {
 
     tell("starting the services");
     let shutdown = CancellationToken::new();
-    let services = Services::start(&options.data.data, &kafka, &shutdown).await?;
+    let services = Box::pin(Services::start(&options.data.data, &kafka, &shutdown)).await?;
     services::seed(&options.data.data).await?;
     services::settle(&options.data.data).await?;
     let gateway = services.gateway(options.gateway_port).await?;
@@ -89,7 +89,7 @@ pub(crate) async fn seed(options: Data) -> Result<()> {
     let _lock = preflight::take_data_folder(&options.data)?;
     let (kafka, broker) = broker(&options).await?;
     let shutdown = CancellationToken::new();
-    let services = Services::start(&options.data, &kafka, &shutdown).await?;
+    let services = Box::pin(Services::start(&options.data, &kafka, &shutdown)).await?;
     services::seed(&options.data).await?;
     services::settle(&options.data).await?;
     shutdown.cancel();

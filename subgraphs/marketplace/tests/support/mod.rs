@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Generous: a loaded machine is slow, and a passing test never waits for it.
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_MAX: Duration = Duration::from_mins(1);
 /// Password of every seeded account.
 pub(crate) const PASSWORD: &str = "kopitiam-2026";
 
