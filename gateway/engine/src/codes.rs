@@ -22,6 +22,16 @@ pub enum ErrorCode {
     OperationTooComplex,
     /// The document nests deeper than the settings allow.
     OperationTooDeep,
+    /// The operation has more aliases than the settings allow.
+    TooManyAliases,
+    /// The operation has more root fields than the settings allow.
+    TooManyRootFields,
+    /// The document has more directives than the settings allow.
+    TooManyDirectives,
+    /// The document has more operations than the settings allow.
+    TooManyOperations,
+    /// The operation declares more variables than the settings allow.
+    TooManyVariables,
     /// No sequence of subgraph requests answers the operation.
     QueryPlanUnsatisfiable,
     /// Finding a plan takes more work than allowed.
@@ -41,6 +51,11 @@ impl ErrorCode {
             Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
             Self::OperationTooComplex => "OPERATION_TOO_COMPLEX",
             Self::OperationTooDeep => "OPERATION_TOO_DEEP",
+            Self::TooManyAliases => "TOO_MANY_ALIASES",
+            Self::TooManyRootFields => "TOO_MANY_ROOT_FIELDS",
+            Self::TooManyDirectives => "TOO_MANY_DIRECTIVES",
+            Self::TooManyOperations => "TOO_MANY_OPERATIONS",
+            Self::TooManyVariables => "TOO_MANY_VARIABLES",
             Self::QueryPlanUnsatisfiable => "QUERY_PLAN_UNSATISFIABLE",
             Self::QueryPlanTooComplex => "QUERY_PLAN_TOO_COMPLEX",
             Self::OperationKindNotSupported => "OPERATION_KIND_NOT_SUPPORTED",

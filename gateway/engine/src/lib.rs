@@ -8,7 +8,7 @@
 //! - `prepare.rs`: parse, bound, validate and plan a document
 //! - `generation.rs`: what is derived from one supergraph
 //! - `plan_cache.rs`: prepared operations by document and operation name; equal misses share one planning
-//! - `expansion.rs`: refuses fragment bombs by count
+//! - `expansion.rs`: refuses by count what is too deep, too wide or too much, fragments in place
 //! - `introspection.rs`: `__schema` and `__type`
 //! - `request.rs`, `response.rs`, `settings.rs`, `codes.rs`: what goes in and out
 //!

@@ -13,13 +13,10 @@ use kopitiam_executor::Program;
 use kopitiam_operation::NormalisedOperation;
 use kopitiam_plan::{OperationKind, Plan};
 
-use crate::expansion::{self, Expansion};
+use crate::expansion;
 use crate::generation::Generation;
 use crate::settings::EngineSettings;
 use crate::{ErrorCode, Location, Outcome, Request, RequestError, Response};
-
-/// How many errors of a document are shown.
-const ERRORS_MAX: usize = 20;
 
 /// The name under which messages speak of the client's document.
 const DOCUMENT_NAME: &str = "query.graphql";
@@ -82,17 +79,8 @@ fn parse(settings: &EngineSettings, query: &str) -> Result<ast::Document, Respon
         };
         refused_document(&refused.errors, Outcome::ParseError, code)
     })?;
-    expansion::check(&document, limits).map_err(|expansion| match expansion {
-        Expansion::TooWide => Response::refused_with(
-            Outcome::ValidationError,
-            ErrorCode::OperationTooComplex,
-            "The operation selects too many fields once its fragments are in place.",
-        ),
-        Expansion::TooDeep => Response::refused_with(
-            Outcome::ValidationError,
-            ErrorCode::OperationTooDeep,
-            "The operation nests too deeply once its fragments are in place.",
-        ),
+    expansion::check(&document, limits).map_err(|excess| {
+        Response::refused_with(Outcome::ValidationError, excess.code(), excess.to_string())
     })?;
     Ok(document)
 }
@@ -109,7 +97,7 @@ fn validate(
 fn refused_document(errors: &DiagnosticList, outcome: Outcome, code: ErrorCode) -> Response {
     let errors: Vec<_> = errors
         .iter()
-        .take(ERRORS_MAX)
+        .take(Response::REFUSAL_ERRORS_MAX)
         .map(|diagnostic| RequestError {
             message: diagnostic
                 .error

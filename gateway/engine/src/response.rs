@@ -70,10 +70,17 @@ struct Extensions {
 }
 
 impl Response {
-    /// A response without `data`: nothing was executed.
+    /// How many errors a refusal shows: an answer must not be larger than what it refuses.
+    pub(crate) const REFUSAL_ERRORS_MAX: usize = 10;
+
+    /// Characters of a message in a refusal; messages quote the client's document.
+    const REFUSAL_MESSAGE_MAX: usize = 400;
+
+    /// A response without `data`: nothing was executed. Holds the first ten errors, each with the first 400 characters of
+    /// its message.
     pub fn refused(outcome: Outcome, errors: &[RequestError]) -> Self {
-        let entries = errors.iter().map(|error| ErrorEntry {
-            message: &error.message,
+        let entries = errors.iter().take(Self::REFUSAL_ERRORS_MAX).map(|error| ErrorEntry {
+            message: shortened(&error.message, Self::REFUSAL_MESSAGE_MAX),
             locations: &error.locations,
             extensions: Extensions { code: error.code.as_str() },
         });
@@ -86,6 +93,10 @@ impl Response {
     pub fn refused_with(outcome: Outcome, code: ErrorCode, message: impl Into<String>) -> Self {
         Self::refused(outcome, &[RequestError { message: message.into(), locations: Vec::new(), code }])
     }
+}
+
+fn shortened(text: &str, characters_max: usize) -> &str {
+    text.char_indices().nth(characters_max).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]
@@ -104,5 +115,18 @@ mod tests {
             std::str::from_utf8(&response.body).unwrap(),
             r#"{"errors":[{"message":"no \"x\"","locations":[{"line":1,"column":3}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}"#
         );
+    }
+
+    #[test]
+    fn a_refusal_stays_small_however_much_is_wrong() {
+        let error = RequestError {
+            message: "é".repeat(100_000),
+            locations: vec![Location { line: 1, column: 3 }],
+            code: ErrorCode::ValidationFailed,
+        };
+        let response = Response::refused(Outcome::ValidationError, &vec![error; 5_000]);
+        let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(body["errors"].as_array().unwrap().len(), 10);
+        assert!(response.body.len() < 20_000, "{}", response.body.len());
     }
 }

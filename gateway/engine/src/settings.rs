@@ -24,6 +24,18 @@ pub struct DocumentLimits {
     pub recursion_max: usize,
     /// Fields and fragments after each fragment spread is replaced by the fragment.
     pub expanded_selections_max: u64,
+    /// Levels of fields of an operation, with its fragments in place.
+    pub depth_max: u64,
+    /// Aliases of an operation, with its fragments in place.
+    pub aliases_max: u64,
+    /// Root fields of an operation, with its fragments in place.
+    pub root_fields_max: u64,
+    /// Directives of the document, as written.
+    pub directives_max: usize,
+    /// Operations of the document.
+    pub operations_max: usize,
+    /// Variables that one operation declares.
+    pub variables_max: usize,
 }
 
 impl Default for EngineSettings {
@@ -44,6 +56,12 @@ impl Default for DocumentLimits {
             tokens_max: 15_000,
             recursion_max: 200,
             expanded_selections_max: 10_000,
+            depth_max: 20,
+            aliases_max: 100,
+            root_fields_max: 50,
+            directives_max: 100,
+            operations_max: 50,
+            variables_max: 100,
         }
     }
 }

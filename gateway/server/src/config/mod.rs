@@ -97,6 +97,18 @@ pub struct LimitsConfig {
     pub document_recursion_max: usize,
     /// Fields of a document after each fragment spread is replaced by the fragment.
     pub expanded_selections_max: u64,
+    /// Levels of fields of an operation, with its fragments in place.
+    pub depth_max: u64,
+    /// Aliases of an operation, with its fragments in place.
+    pub aliases_max: u64,
+    /// Root fields of an operation, with its fragments in place.
+    pub root_fields_max: u64,
+    /// Directives of a document, as written.
+    pub directives_max: usize,
+    /// Operations of a document.
+    pub operations_max: usize,
+    /// Variables that one operation declares.
+    pub variables_max: usize,
     /// Nesting of a subgraph's answer.
     pub answer_depth_max: u32,
     /// Errors in one response; when there are more, a last one says so.
@@ -239,6 +251,12 @@ impl Default for LimitsConfig {
             document_tokens_max: engine.limits.tokens_max,
             document_recursion_max: engine.limits.recursion_max,
             expanded_selections_max: engine.limits.expanded_selections_max,
+            depth_max: engine.limits.depth_max,
+            aliases_max: engine.limits.aliases_max,
+            root_fields_max: engine.limits.root_fields_max,
+            directives_max: engine.limits.directives_max,
+            operations_max: engine.limits.operations_max,
+            variables_max: engine.limits.variables_max,
             answer_depth_max: engine.answers.depth_max,
             errors_max: engine.answers.errors_max,
             plan_cache_entries: engine.plan_cache_entries,
@@ -337,6 +355,12 @@ impl LimitsConfig {
                 tokens_max: self.document_tokens_max,
                 recursion_max: self.document_recursion_max,
                 expanded_selections_max: self.expanded_selections_max,
+                depth_max: self.depth_max,
+                aliases_max: self.aliases_max,
+                root_fields_max: self.root_fields_max,
+                directives_max: self.directives_max,
+                operations_max: self.operations_max,
+                variables_max: self.variables_max,
             },
             answers: AnswerLimits {
                 bytes_max: u32::try_from(answer_bytes_max).unwrap_or(u32::MAX),

@@ -9,6 +9,7 @@
 
 mod command_line;
 mod common;
+mod limits;
 mod refusals;
 mod serving;
 mod streams;
