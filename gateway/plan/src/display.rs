@@ -1,6 +1,6 @@
 //! A plan as text, for people and snapshots: what runs in sequence, what in parallel, who is asked for what.
 //!
-//! Elsewhere: JSON (`json.rs`).
+//! Elsewhere: JSON (`json.rs`), a flowchart (`mermaid.rs`).
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -38,7 +38,8 @@ impl Plan {
         text
     }
 
-    fn fetch_lines(&self, fetch: &Fetch) -> Vec<String> {
+    /// One fetch: who is asked, where its entities stand, what for.
+    pub(crate) fn fetch_lines(&self, fetch: &Fetch) -> Vec<String> {
         let when = condition_text(&fetch.conditions);
         let head = format!("Fetch({}){when}", fetch.subgraph);
         match &fetch.kind {

@@ -8,7 +8,7 @@
 //! - `shape.rs`: the client's response, field by field
 //! - `check/`: the proof that a plan answers its operation
 //! - `keys.rs`: interned response keys and type names
-//! - `display.rs`: text form, for people and snapshots; `json.rs`: JSON form, for tools
+//! - `display.rs`: text form, for people and snapshots; `mermaid.rs`: a flowchart; `json.rs`: JSON form, for tools
 //!
 //! Elsewhere: `@skip`/`@include` as data (`operation`), building a plan (`planner`), running it (`executor`).
 
@@ -17,6 +17,7 @@ mod display;
 mod fetch;
 mod json;
 mod keys;
+mod mermaid;
 mod shape;
 
 pub use check::{Gap, check};

@@ -395,3 +395,40 @@ fn a_shared_mutation_is_called_once_in_the_subgraph_that_answers_most() {
     );
     insta::assert_snapshot!(plan, @"Fetch(b) { add { id name } }");
 }
+
+#[test]
+fn a_flowchart_has_one_box_for_each_fetch_and_an_arrow_for_each_wait() {
+    let plan = plan_checked(
+        &[
+            (
+                "catalog",
+                r#"type Query { product(name: String): Product }
+                type Product @key(fields: "sku") { sku: ID! name: String! weightGrams: Int! }"#,
+            ),
+            (
+                "shipping",
+                r#"extend type Product @key(fields: "sku") {
+                sku: ID! @external weightGrams: Int! @external quote: Int! @requires(fields: "weightGrams") }"#,
+            ),
+            (
+                "reviews",
+                r#"extend type Product @key(fields: "sku") { sku: ID! @external stars: Float! count: Int! }"#,
+            ),
+        ],
+        r#"query($full: Boolean!) { product(name: "a<b> #1") { name quote stars @include(if: $full) } }"#,
+    );
+    insta::assert_snapshot!(plan.to_mermaid(), @r##"
+    flowchart TD
+      f0["Fetch(catalog) { product(name:#quot;a#lt;b#gt; #35;1#quot;) { name sku weightGrams } }"]
+      f1["Fetch(shipping) at product { ... on Product { quote } }"]
+      f2["Fetch(reviews) if $full at product { ... on Product { stars } }"]
+      f0 --> f1
+      f0 --> f2
+    "##);
+}
+
+#[test]
+fn a_flowchart_of_nothing_says_so() {
+    let plan = plan_checked(&[("only", "type Query { a: Int }")], "{ __typename }");
+    assert_eq!(plan.to_mermaid(), "flowchart TD\n  none[\"nothing to fetch\"]\n");
+}

@@ -28,6 +28,7 @@ pub(super) struct Arguments {
 enum Format {
     Text,
     Json,
+    Mermaid,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -45,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
     let text = match arguments.format {
         Format::Text => prepared.plan().to_string() + "\n",
+        Format::Mermaid => prepared.plan().to_mermaid(),
         Format::Json => {
             serde_json::to_string_pretty(&prepared.plan().to_json()).expect("a plan is JSON") + "\n"
         }
