@@ -52,7 +52,7 @@ impl Shop {
             .query_one_raw(count)
             .await
             .expect("the test database works")
-            .unwrap()
+            .expect("a count is one row")
             .try_get("", "n")
             .unwrap()
     }
