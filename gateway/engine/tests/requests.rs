@@ -264,3 +264,30 @@ async fn each_event_of_a_subscription_is_joined_with_other_subgraphs() {
     let once = gateway().events("{ me { id } }", "{}").await.unwrap();
     assert_eq!(once, [json!({"data": {"me": {"id": "1"}}})]);
 }
+
+#[tokio::test]
+async fn the_query_of_a_mutations_payload_reaches_every_subgraph() {
+    let orders = TestSubgraph::new(
+        "orders",
+        "type Query { count: Int } type Mutation { order: Payload! } type Payload { id: ID! query: Query! }",
+        json!({"Mutation": {"order": {"id": "1", "query": {"count": 7}}}}),
+    );
+    let mut subgraphs = shop();
+    subgraphs.push(orders);
+    let gateway = TestGateway::new(&subgraphs);
+    let (text, _) = gateway
+        .text(
+            "mutation { order { id query { count me { name } product(sku: \"b\") { reviews { body } } } } }",
+            "{}",
+        )
+        .await;
+    assert_eq!(
+        text,
+        concat!(
+            r#"{"data":{"order":{"id":"1","query":{"count":7,"me":{"name":"Ana"},"#,
+            r#""product":{"reviews":[{"body":"good"},{"body":"bad"}]}}}}}"#
+        )
+    );
+    assert_eq!(gateway.requests().len(), 4);
+    assert_eq!(gateway.requests()[0].0, "orders");
+}

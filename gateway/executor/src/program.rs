@@ -49,6 +49,8 @@ pub(crate) struct FetchProgram {
 #[derive(Debug)]
 pub(crate) enum FetchProgramKind {
     Root {
+        /// Where the answer goes; empty for the root of the tree.
+        at: Path,
         selection: SelectionId,
     },
     Entities {
@@ -268,7 +270,9 @@ fn compile_fetch(
     let mut body_start = br#"{"query":"#.to_vec();
     write_string(&mut body_start, &fetch.document);
     let kind = match &fetch.kind {
-        FetchKind::Root { selection } => FetchProgramKind::Root { selection: selections.compile(selection) },
+        FetchKind::Root { at, selection } => {
+            FetchProgramKind::Root { at: at.clone(), selection: selections.compile(selection) }
+        }
         FetchKind::Entities { groups } => {
             let names = groups.iter().map(|group| (&*group.response_key, &group.selection));
             let (selection, ids) = selections.compile_groups(names);

@@ -78,6 +78,16 @@ pub(crate) fn collect(
     collector.collected
 }
 
+/// The objects at the end of a path, each once: where the answer of a root fetch goes that stands below the root.
+pub(crate) fn objects_at(tree: &Tree, path: &[PathStep]) -> GroupPositions {
+    let mut found = Vec::new();
+    walk(tree, Value::Object(Tree::ROOT), None, path, &mut HashSet::default(), &mut found);
+    let mut visited: HashSet<NodeId, ahash::RandomState> = HashSet::default();
+    let nodes = found.into_iter().map(|(node, _)| node).filter(|node| visited.insert(*node));
+    let positions: Vec<_> = nodes.map(|node| Position { node, representation: 0, target: 0 }).collect();
+    GroupPositions { count: u32::from(!positions.is_empty()), positions, failed: Vec::new() }
+}
+
 struct Collector<'a> {
     tree: &'a mut Tree,
     holding: &'a Holding,

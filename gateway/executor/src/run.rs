@@ -17,7 +17,7 @@ use crate::merge::{self, Entity};
 use crate::parse::{AnswerError, parse_answer};
 use crate::program::{FetchProgram, FetchProgramKind, GroupProgram, Holding, Program};
 use crate::project::{Material, project};
-use crate::representations::{GroupPositions, collect};
+use crate::representations::{GroupPositions, collect, objects_at};
 use crate::selection::SelectionId;
 use crate::transport::{SubgraphRequest, SubgraphTransport, TransportError};
 use crate::tree::{CauseId, NodeId, Tree};
@@ -138,6 +138,15 @@ impl<'a> State<'a> {
                 body.extend_from_slice(json.as_bytes());
             }
         }
+        if let FetchProgramKind::Root { at, .. } = &fetch.kind
+            && !at.0.is_empty()
+        {
+            let positions = objects_at(&self.tree, &at.0);
+            if positions.count == 0 {
+                return None;
+            }
+            self.positions[index as usize] = vec![positions];
+        }
         if let FetchProgramKind::Entities { groups, .. } = &fetch.kind {
             let mut all = Vec::with_capacity(groups.len());
             for group in groups {
@@ -171,7 +180,9 @@ impl<'a> State<'a> {
         let Execution { program, limits, .. } = self.execution;
         let fetch = &program.fetches[index as usize];
         let root = match fetch.kind {
-            FetchProgramKind::Root { selection } | FetchProgramKind::Entities { selection, .. } => selection,
+            FetchProgramKind::Root { selection, .. } | FetchProgramKind::Entities { selection, .. } => {
+                selection
+            }
         };
         let bytes = match answer {
             Ok(bytes) => bytes,
@@ -189,15 +200,34 @@ impl<'a> State<'a> {
             return self.fail_with(index, root, &errors);
         };
         for error in &errors {
-            if matches!(fetch.kind, FetchProgramKind::Root { .. }) && !error.path.is_empty() {
+            let is_root = matches!(&fetch.kind, FetchProgramKind::Root { at, .. } if at.0.is_empty());
+            if is_root && !error.path.is_empty() {
                 let path = failure::root_path(&program.selections, root, &program.key_names, &error.path);
                 self.causes.get_mut(error.id).fallback_path = Some(path);
             }
             failure::mark(&mut self.tree, &program.selections, data, root, error, &mut self.causes);
         }
         match &fetch.kind {
-            FetchProgramKind::Root { .. } => merge::merge_objects(&mut self.tree, Tree::ROOT, data),
+            FetchProgramKind::Root { at, .. } if at.0.is_empty() => {
+                merge::merge_objects(&mut self.tree, Tree::ROOT, data);
+            }
+            FetchProgramKind::Root { selection, .. } => self.merge_below(index, fetch, *selection, data),
             FetchProgramKind::Entities { groups, .. } => self.merge_groups(index, fetch, groups, data),
+        }
+    }
+
+    /// Root fields of the query, for each object that asks for them below the root.
+    fn merge_below(&mut self, index: u32, fetch: &FetchProgram, selection: SelectionId, data: NodeId) {
+        let objects_max = self.execution.limits.objects_max;
+        for positions in std::mem::take(&mut self.positions[index as usize]) {
+            let causes = &mut self.causes;
+            let too_many = || causes.add(Cause::of_answer(AnswerError::TooLarge, &fetch.subgraph));
+            let answer = [Entity::Found(data)];
+            let failed =
+                merge::merge_entities(&mut self.tree, &positions, &answer, |_| false, objects_max, too_many);
+            for (node, cause) in failed {
+                self.fail(node, selection, cause);
+            }
         }
     }
 
@@ -252,7 +282,20 @@ impl<'a> State<'a> {
         }
         let cause_of =
             |name: &str| causes.iter().find(|(known, _)| *known == name).map_or(first.id, |(_, id)| *id);
-        failure::fail(&mut self.tree, &program.selections, Tree::ROOT, root, &cause_of);
+        for node in self.root_nodes(index) {
+            failure::fail(&mut self.tree, &program.selections, node, root, &cause_of);
+        }
+    }
+
+    /// The objects that the answer of a root fetch is for.
+    fn root_nodes(&mut self, index: u32) -> Vec<NodeId> {
+        match &self.execution.program.fetches[index as usize].kind {
+            FetchProgramKind::Root { at, .. } if !at.0.is_empty() => {
+                let all = std::mem::take(&mut self.positions[index as usize]);
+                all.into_iter().flat_map(|found| found.positions).map(|position| position.node).collect()
+            }
+            _ => vec![Tree::ROOT],
+        }
     }
 
     /// No usable answer at all.
@@ -260,7 +303,11 @@ impl<'a> State<'a> {
         let program = self.execution.program;
         let cause = self.causes.add(cause);
         match program.fetches[index as usize].kind {
-            FetchProgramKind::Root { selection } => self.fail(Tree::ROOT, selection, cause),
+            FetchProgramKind::Root { selection, .. } => {
+                for node in self.root_nodes(index) {
+                    self.fail(node, selection, cause);
+                }
+            }
             FetchProgramKind::Entities { .. } => self.fail_positions(index, cause),
         }
     }

@@ -51,7 +51,7 @@ fn writers(plan: &Plan) -> Vec<Writer<'_>> {
     let mut writers = Vec::new();
     for fetch in &plan.fetches {
         match &fetch.kind {
-            FetchKind::Root { selection } => writers.push(Writer { base: &[], selection }),
+            FetchKind::Root { at, selection } => writers.push(Writer { base: &at.0, selection }),
             FetchKind::Entities { groups } => {
                 for group in groups {
                     let targets = group.targets.iter();
@@ -161,7 +161,7 @@ mod tests {
 
     /// Whether entities at `target` may be shared, given root fetches and other entity fetches.
     fn is_shareable(roots: &[&str], target: (&str, &str), others: &[(&str, &str)]) -> bool {
-        let roots = roots.iter().map(|text| FetchKind::Root { selection: selection(text) });
+        let roots = roots.iter().map(|text| FetchKind::Root { at: path(""), selection: selection(text) });
         let entities = std::iter::once(&target).chain(others).map(|(at, text)| FetchKind::Entities {
             groups: vec![EntityGroup {
                 response_key: "_entities".into(),

@@ -238,3 +238,25 @@ async fn a_response_that_grows_beyond_all_answers_is_refused() {
     assert_eq!(errors(&response)[0]["extensions"]["code"], "SUBREQUEST_TOO_LARGE");
     assert!(response.len() < 1_000_000);
 }
+
+#[tokio::test]
+async fn a_failure_of_root_fields_below_the_root_shows_at_each_object_that_asked() {
+    let plan = PlanBuilder::query("orders:[Order]{query:Query{me:User{name:String}}}")
+        .root("a", "orders{query{}}")
+        .root_at("b", "orders.query", "me{name}", &[0]);
+    let orders = r#"{"data":{"orders":[{"query":{}},{"query":{}}]}}"#;
+    let expected = [json!(["orders", 0, "query", "me"]), json!(["orders", 1, "query", "me"])];
+    let lost = r#"{"data":{"me":null},"errors":[{"message":"lost","path":["me"]}]}"#;
+    let refused = r#"{"data":null,"errors":[{"message":"lost"}]}"#;
+    for answer in [lost, refused, "no JSON"] {
+        let response = respond(&plan, &Script::new(&[("a", orders), ("b", answer)]), &[]).await;
+        assert_eq!(paths(&response), expected, "{answer}");
+        assert!(
+            response.starts_with(r#"{"data":{"orders":[{"query":{"me":null}},{"query":{"me":null}}]}"#),
+            "{response}"
+        );
+    }
+    let deep = r#"{"data":{"me":{"name":null}},"errors":[{"message":"lost","path":["me","name"]}]}"#;
+    let response = respond(&plan, &Script::new(&[("a", orders), ("b", deep)]), &[]).await;
+    assert_eq!(paths(&response)[1], json!(["orders", 1, "query", "me", "name"]));
+}

@@ -96,3 +96,41 @@ async fn a_source_that_cannot_be_opened_is_one_refusal() {
         r#"{"errors":[{"message":"could not reach the subgraph","extensions":{"code":"SUBREQUEST_UNREACHABLE","service":"order"}}]}"#
     );
 }
+
+/// Two orders, each with a field of the query type, which another subgraph completes.
+fn queries_below() -> PlanBuilder {
+    PlanBuilder::new(
+        OperationKind::Mutation,
+        "orders:[Order]{id:ID! query:Query{here:Int me:User{name:String}}}",
+    )
+    .root("order", "orders{id query{here}}")
+    .root_at("user", "orders.query", "me{name}", &[0])
+}
+
+#[tokio::test]
+async fn root_fields_below_the_root_are_asked_once_for_all_objects_there() {
+    let script = Script::new(&[
+        (
+            "order",
+            r#"{"data":{"orders":[{"id":"1","query":{"here":1}},{"id":"2","query":{"here":2}},{"id":"3","query":null}]}}"#,
+        ),
+        ("user", r#"{"data":{"me":{"name":"Ana"}}}"#),
+    ]);
+    let response = respond(&queries_below(), &script, &[]).await;
+    assert_eq!(
+        response,
+        concat!(
+            r#"{"data":{"orders":[{"id":"1","query":{"here":1,"me":{"name":"Ana"}}},"#,
+            r#"{"id":"2","query":{"here":2,"me":{"name":"Ana"}}},{"id":"3","query":null}]}}"#
+        )
+    );
+    assert_eq!(script.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn root_fields_below_the_root_are_not_asked_when_nothing_is_there() {
+    let script = Script::new(&[("order", r#"{"data":{"orders":[{"id":"1","query":null}]}}"#)]);
+    let response = respond(&queries_below(), &script, &[]).await;
+    assert_eq!(response, r#"{"data":{"orders":[{"id":"1","query":null}]}}"#);
+    assert_eq!(script.requests().len(), 1);
+}

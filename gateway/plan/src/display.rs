@@ -43,9 +43,11 @@ impl Plan {
         let when = condition_text(&fetch.conditions);
         let head = format!("Fetch({}){when}", fetch.subgraph);
         match &fetch.kind {
-            FetchKind::Root { .. } => {
+            FetchKind::Root { at, .. } => {
                 let body = fetch.document.find('{').map_or("", |start| body_at(&fetch.document, start));
-                vec![format!("{head} {}", spaced(body))]
+                let place =
+                    if at.0.is_empty() { String::new() } else { format!(" at {}", self.path_text(at)) };
+                vec![format!("{head}{place} {}", spaced(body))]
             }
             FetchKind::Entities { groups } => {
                 let entries: Vec<String> = groups

@@ -32,8 +32,12 @@ pub struct Fetch {
 /// Where a fetch starts.
 #[derive(Debug, Clone)]
 pub enum FetchKind {
-    /// Root fields of the operation type: the answer is merged into the root of the response tree.
+    /// Root fields of the operation type.
     Root {
+        /// The objects that the answer is merged into: the root of the response tree when the path is empty, else
+        /// objects of the query type below other fields, as in a mutation's payload. Where there are none by then,
+        /// nothing is asked.
+        at: Path,
         /// What to take from the answer.
         selection: FetchSelection,
     },

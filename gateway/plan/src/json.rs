@@ -25,8 +25,12 @@ impl Plan {
         if !fetch.conditions.is_always() {
             value["conditions"] = json!(fetch.conditions);
         }
-        if let FetchKind::Entities { groups } = &fetch.kind {
-            value["entities"] = groups.iter().map(|group| self.group_json(group)).collect();
+        match &fetch.kind {
+            FetchKind::Entities { groups } => {
+                value["entities"] = groups.iter().map(|group| self.group_json(group)).collect();
+            }
+            FetchKind::Root { at, .. } if !at.0.is_empty() => value["path"] = json!(self.path_text(at)),
+            FetchKind::Root { .. } => {}
         }
         value
     }

@@ -93,13 +93,14 @@ pub(crate) struct Draft {
     pub(crate) subgraph: SubgraphId,
     pub(crate) operation: OperationKind,
     pub(crate) node: NodeId,
+    /// Where its answer goes.
+    pub(crate) position: PosId,
     pub(crate) entities: Option<EntityDraft>,
     pub(crate) deps: BTreeSet<DraftId>,
     pub(crate) level: u32,
 }
 
 pub(crate) struct EntityDraft {
-    pub(crate) position: PosId,
     pub(crate) variants: Vec<VariantDraft>,
 }
 

@@ -67,7 +67,8 @@ impl Emitter<'_, '_> {
             writer.assign_aliases(first.node);
             writer.write(first.node, &Conditions::ALWAYS, &mut body);
             let selection = writer.selection(first.node);
-            (FetchKind::Root { selection }, any(build.node(first.node)))
+            let at = self.path(first.position);
+            (FetchKind::Root { at, selection }, any(build.node(first.node)))
         } else {
             let mut parts: Vec<Part> = Vec::new();
             for &draft in &request.drafts {
@@ -95,7 +96,7 @@ impl Emitter<'_, '_> {
         let build = self.build;
         let found = build.draft(draft);
         let entities = found.entities.as_ref().expect("only entity fetches have parts");
-        let outer = self.conditions_at(entities.position);
+        let outer = self.conditions_at(found.position);
         let absolute = any(build.node(found.node));
         writer.assign_aliases(found.node);
         let mut text = String::new();
@@ -107,9 +108,9 @@ impl Emitter<'_, '_> {
             }
             None => writer.write(found.node, &absolute, &mut text),
         }
-        let types = &build.position(entities.position).types;
+        let types = &build.position(found.position).types;
         Part {
-            targets: vec![self.path(entities.position)],
+            targets: vec![self.path(found.position)],
             variants: entities.variants.iter().map(|variant| self.variant(variant, types, &outer)).collect(),
             selection: writer.selection(found.node),
             conditions: relative(&absolute, &outer),

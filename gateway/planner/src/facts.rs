@@ -7,7 +7,7 @@ use std::rc::Rc;
 use ahash::{HashMap, HashSet};
 use apollo_compiler::Name;
 use kopitiam_supergraph::{
-    FieldSet, FieldView, Key, SetField, SubgraphId, Supergraph, TypeId, TypeKind, TypeSet, TypeView,
+    FieldSet, FieldView, Key, Root, SetField, SubgraphId, Supergraph, TypeId, TypeKind, TypeSet, TypeView,
 };
 
 use crate::item::Item;
@@ -141,6 +141,11 @@ impl<'a> Facts<'a> {
     /// Whether a subgraph, asked for this object type, can say that it is this type.
     pub(crate) fn knows(&self, subgraph: SubgraphId, ty: TypeId) -> bool {
         self.supergraph.type_in(subgraph, ty).is_some_and(|view| !view.is_interface_object)
+    }
+
+    /// Whether this is the query type, so that a subgraph can be asked its fields without a key.
+    pub(crate) fn asks_query(&self, subgraph: SubgraphId, ty: TypeId) -> bool {
+        self.supergraph.root(Root::Query) == Some(ty) && self.supergraph.type_in(subgraph, ty).is_some()
     }
 
     /// Whether an entry's representation names the runtime type, so that it must be known.
@@ -365,7 +370,9 @@ impl<'a> Facts<'a> {
         let mut best: Option<(Cost, SubgraphId, bool)> = None;
         for owner in owners.iter() {
             let distance = distances.as_ref().and_then(|levels| levels[owner.subgraph.index()]);
-            let Some(distance) = distance.or((owner.subgraph == subgraph).then_some(0)) else { continue };
+            let own = (owner.subgraph == subgraph).then_some(0);
+            let queried = || self.asks_query(owner.subgraph, ty).then_some(1);
+            let Some(distance) = distance.or(own).or_else(queried) else { continue };
             let below = self.cost(child, owner.subgraph, owner.view);
             let requires = u32::from(owner.view.requires.is_some());
             let hop = distance.max(requires);

@@ -97,7 +97,11 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// The runtime types that the path to a position depends on; gives what to wait for.
-    fn path_types(&mut self, at: PosId, conditions: &Conditions) -> Result<BTreeSet<DraftId>, PlanError> {
+    pub(crate) fn path_types(
+        &mut self,
+        at: PosId,
+        conditions: &Conditions,
+    ) -> Result<BTreeSet<DraftId>, PlanError> {
         let mut deps = BTreeSet::new();
         let mut here = at;
         while let Some((parent, slot)) = self.build.position(here).parent {
@@ -167,9 +171,10 @@ impl<'a> Attempt<'a, '_> {
             possible: if by_interface { possible } else { variant.on.clone() },
             fields: Vec::new(),
         });
-        let entities = Some(EntityDraft { position: at, variants: vec![variant] });
+        let entities = Some(EntityDraft { variants: vec![variant] });
         let operation = OperationKind::Query;
-        let draft = self.build.add_draft(Draft { subgraph, operation, node, entities, deps, level: 0 });
+        let draft =
+            self.build.add_draft(Draft { subgraph, operation, node, position: at, entities, deps, level: 0 });
         self.build.inputs.insert(draft, inputs);
         let provided = FieldSet::default();
         self.build.version += 1;
@@ -190,7 +195,7 @@ impl<'a> Attempt<'a, '_> {
     ) -> Option<Vec<VariantDraft>> {
         let source = &self.build.position(at).sources[source];
         let draft = self.build.draft(source.draft);
-        let entities = draft.entities.as_ref().filter(|entities| entities.position == at)?;
+        let entities = draft.entities.as_ref().filter(|_| draft.position == at)?;
         let fits = source.subgraph == subgraph
             && draft.node == source.node
             && self.build.node(draft.node).static_type == static_type

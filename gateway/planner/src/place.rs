@@ -1,8 +1,6 @@
 //! Puts a wanted field into the documents of the fetches that bring it.
 
-use std::collections::BTreeSet;
-
-use kopitiam_operation::{Conditions, FieldNode};
+use kopitiam_operation::{Conditions, FieldNode, OperationKind};
 use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeSet};
 
 use crate::{
@@ -78,7 +76,7 @@ impl<'a> Attempt<'a, '_> {
             })?;
             let source = match reach.way {
                 Way::Source(source) => source,
-                Way::Root => self.open_root(at, subgraph),
+                Way::Root => self.open_root(at, subgraph, conditions)?,
                 Way::Reentry => self.reenter(at, subgraph, conditions)?,
                 Way::Hop(entry) => {
                     hops.push((ty, entry));
@@ -97,7 +95,22 @@ impl<'a> Attempt<'a, '_> {
         Ok(found)
     }
 
-    fn open_root(&mut self, at: PosId, subgraph: SubgraphId) -> usize {
+    /// A fetch of root fields. Below the root, where a field is of the query type, it is a query that waits for the
+    /// objects it completes.
+    fn open_root(
+        &mut self,
+        at: PosId,
+        subgraph: SubgraphId,
+        conditions: &Conditions,
+    ) -> Result<usize, PlanError> {
+        let (operation, deps) = match self.build.position(at).parent {
+            None => (self.operation.kind, self.root_deps.iter().copied().collect()),
+            Some((parent, slot)) => {
+                let mut deps = self.path_types(at, conditions)?;
+                deps.extend(self.build.position(parent).slots[slot].fills.iter().map(|fill| fill.draft));
+                (OperationKind::Query, deps)
+            }
+        };
         let types = self.build.position(at).types.clone();
         let node = self.build.add_node(DocNode {
             subgraph,
@@ -105,14 +118,13 @@ impl<'a> Attempt<'a, '_> {
             possible: types.clone(),
             fields: Vec::new(),
         });
-        let deps: BTreeSet<_> = self.root_deps.iter().copied().collect();
-        let operation = self.operation.kind;
-        let draft = self.build.add_draft(Draft { subgraph, operation, node, entities: None, deps, level: 0 });
+        let draft = Draft { subgraph, operation, node, position: at, entities: None, deps, level: 0 };
+        let draft = self.build.add_draft(draft);
         let provided = FieldSet::default();
         self.build.version += 1;
         let sources = &mut self.build.positions[at.0].sources;
         sources.push(Source { draft, node, subgraph, types, opaque: None, provided });
-        sources.len() - 1
+        Ok(sources.len() - 1)
     }
 
     /// Asks the field that leads to a position in another subgraph as well.

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) enum Way<'a> {
     /// It already is.
     Source(usize),
-    /// A fetch of root fields.
+    /// A fetch of root fields, also of the query's below the root.
     Root,
     /// The field that leads to the position is asked there too.
     Reentry,
@@ -82,7 +82,25 @@ impl<'a> Attempt<'a, '_> {
             self.reentries(at, &mut reaches);
             while self.relax_reaches(at, ty, &mut reaches) {}
         }
+        self.query_reaches(at, ty, &mut reaches);
         reaches
+    }
+
+    /// Below the root a subgraph's query fields can be asked for objects of the query type, once they are
+    /// there. Not where there may be others beside them: a fetch of root fields picks no runtime types.
+    fn query_reaches(&self, at: PosId, ty: TypeId, reaches: &mut Reaches<'a>) {
+        if self.build.position(at).types.len() != 1 {
+            return;
+        }
+        let sources = self.build.position(at).sources.iter().filter(|source| source.types.contains(ty));
+        let Some(there) = sources.map(|source| self.build.draft(source.draft).level).min() else { return };
+        for subgraph in self.facts.supergraph.subgraph_ids() {
+            let slot = &mut reaches[subgraph.index()];
+            let better = slot.is_none_or(|old| there + 1 < old.level);
+            if better && self.facts.asks_query(subgraph, ty) {
+                *slot = Some(Reach { level: there + 1, way: Way::Root });
+            }
+        }
     }
 
     fn root_reaches(&self, ty: TypeId, reaches: &mut Reaches<'a>) {

@@ -432,3 +432,90 @@ fn a_flowchart_of_nothing_says_so() {
     let plan = plan_checked(&[("only", "type Query { a: Int }")], "{ __typename }");
     assert_eq!(plan.to_mermaid(), "flowchart TD\n  none[\"nothing to fetch\"]\n");
 }
+
+const PAYLOAD_WITH_QUERY: [(&str, &str); 3] = [
+    (
+        "orders",
+        r"type Query { orders: [String!]! } type Mutation { order: Payload! cancel: Payload! }
+        type Payload { id: ID! query: Query! }",
+    ),
+    ("users", "type Query { me: String you: String }"),
+    (
+        "catalog",
+        r#"type Query { product: Product } type Product @key(fields: "sku") { sku: ID! name: String! }"#,
+    ),
+];
+
+#[test]
+fn the_query_of_a_payload_is_asked_in_other_subgraphs_after_its_mutation() {
+    let plan = plan_checked(
+        &PAYLOAD_WITH_QUERY,
+        "mutation { order { id query { orders me product { name } } } cancel { query { me } } }",
+    );
+    insta::assert_snapshot!(plan, @r"
+    Sequence {
+      Fetch(orders) { order { id query { orders } } cancel { query { __typename } } }
+      Parallel {
+        Fetch(users) at order.query { me }
+        Fetch(catalog) at order.query { product { name } }
+        Fetch(users) at cancel.query { me }
+      }
+    }
+    ");
+}
+
+#[test]
+fn the_query_of_a_payload_needs_nothing_of_the_subgraph_it_comes_from() {
+    let plan = plan_checked(
+        &PAYLOAD_WITH_QUERY,
+        "mutation($me: Boolean!) { order { query { me @include(if: $me) query: __typename you @skip(if: $me) } } }",
+    );
+    insta::assert_snapshot!(plan, @r"
+    Sequence {
+      Fetch(orders) { order { query { __typename } } }
+      Fetch(users) if !$me | $me at order.query { me @include(if:$me) you @skip(if:$me) }
+    }
+    ");
+}
+
+#[test]
+fn a_field_of_the_query_type_leads_to_the_other_subgraphs() {
+    let plan = plan_checked(
+        &[
+            ("a", "type Query { again: Query! here: Int nodes: [Node!]! } type Node { query: Query }"),
+            ("b", "type Query { there: Int }"),
+        ],
+        "{ there again { here there again { there } } nodes { query { there } } }",
+    );
+    insta::assert_snapshot!(plan, @r"
+    Sequence {
+      Parallel {
+        Fetch(b) { there }
+        Fetch(a) { again { here again { __typename } } nodes { query { __typename } } }
+      }
+      Parallel {
+        Fetch(b) at again { there }
+        Fetch(b) at again.again { there }
+        Fetch(b) at nodes.query { there }
+      }
+    }
+    ");
+}
+
+#[test]
+fn root_fields_below_the_root_that_wait_for_no_object_are_no_answer() {
+    let subgraphs = [("a", "type Query { again: Query! }"), ("b", "type Query { there: Int }")];
+    let query = "{ again { there } }";
+    let mut plan = plan_checked(&subgraphs, query);
+    plan.fetches[1].depends_on.clear();
+    let sdl = kopitiam_testkit::compose(&subgraphs).expect("the subgraphs compose").supergraph_sdl;
+    let supergraph = kopitiam_supergraph::Supergraph::parse(&sdl).expect("composition gives a supergraph");
+    let document =
+        apollo_compiler::ExecutableDocument::parse_and_validate(supergraph.api_schema(), query, "q.graphql")
+            .expect("the query is valid");
+    let limits = kopitiam_operation::Limits::default();
+    let operation = kopitiam_operation::normalise(&supergraph, &document, None, &limits)
+        .expect("the query is within the limits");
+    let gaps = kopitiam_plan::check(&supergraph, &operation, &plan).expect_err("it comes too early");
+    assert_eq!(gaps[0].to_string(), "fetch 1 (b): does not wait for the objects at its path");
+}

@@ -47,7 +47,15 @@ impl PlanBuilder {
 
     pub fn root(mut self, subgraph: &str, selection: &str) -> Self {
         let selection = Reader::new(selection).selection(&mut self.0);
-        self.push(subgraph, FetchKind::Root { selection }, &[]);
+        self.push(subgraph, FetchKind::Root { at: Path::default(), selection }, &[]);
+        self
+    }
+
+    /// Root fields of the query for the objects at a path.
+    pub fn root_at(mut self, subgraph: &str, at: &str, selection: &str, after: &[u32]) -> Self {
+        let at = self.path(at);
+        let selection = Reader::new(selection).selection(&mut self.0);
+        self.push(subgraph, FetchKind::Root { at, selection }, after);
         self
     }
 

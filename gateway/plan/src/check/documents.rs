@@ -39,18 +39,22 @@ impl Checker<'_> {
             return self.gap(label, "has no operation or no known subgraph");
         };
         match &fetch.kind {
-            FetchKind::Root { selection } => {
-                let at = At {
-                    fetch: index,
-                    subgraph,
-                    place: Tree::ROOT,
-                    static_type: Some(root),
-                    types: TypeSet::one(root),
-                    provided: FieldSet::default(),
-                    conditions: fetch.conditions.clone(),
-                    inputs: None,
-                };
-                self.walk(&operation.selection_set, &at, selection);
+            FetchKind::Root { at: path, selection } => {
+                let nested = self.root_places(index, path, &label);
+                let places = nested.unwrap_or_else(|| vec![(Tree::ROOT, root, Conditions::ALWAYS)]);
+                for (place, ty, there) in places {
+                    let at = At {
+                        fetch: index,
+                        subgraph,
+                        place,
+                        static_type: Some(ty),
+                        types: TypeSet::one(ty),
+                        provided: FieldSet::default(),
+                        conditions: fetch.conditions.and(&there).unwrap_or_default(),
+                        inputs: None,
+                    };
+                    self.walk(&operation.selection_set, &at, selection);
+                }
             }
             FetchKind::Entities { groups } => {
                 for group in groups {

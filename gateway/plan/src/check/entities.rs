@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use apollo_compiler::ast;
-use kopitiam_operation::Conditions;
-use kopitiam_supergraph::{FieldSet, SubgraphId, TypeId, TypeKind, TypeSet};
+use kopitiam_operation::{Conditions, OperationKind};
+use kopitiam_supergraph::{FieldSet, Root, SubgraphId, TypeId, TypeKind, TypeSet};
 
 use super::{
     Checker,
     documents::{At, directives, own_conditions},
-    tree::{PlaceId, Tree},
+    tree::{PlaceId, Slot, Tree},
 };
 use crate::{EntityGroup, EntityVariant, Path, PathStep, RepresentationField};
 
@@ -51,6 +51,34 @@ impl Checker<'_> {
                 self.entities(place, &types, subgraph, group, selections, &needs);
             }
         }
+    }
+
+    /// The objects of the query type that a root fetch below the root answers; `None` for one of the root itself.
+    pub(super) fn root_places(
+        &mut self,
+        fetch: usize,
+        path: &Path,
+        label: &str,
+    ) -> Option<Vec<(PlaceId, TypeId, Conditions)>> {
+        let (last, above) = path.0.split_last()?;
+        let before = self.before(fetch);
+        if self.plan.fetches[fetch].operation != OperationKind::Query {
+            self.gap(label, "asks fields that are not the query's below the root");
+        }
+        for (place, types, _) in self.places(&Path(above.to_vec()), &before, label) {
+            let PathStep::Field(key) = last else { continue };
+            let slots = types.iter().filter_map(|ty| self.tree.place(place).slot(ty, *key));
+            let awaited = |slot: &Slot| slot.fills.iter().any(|fill| before.contains(&fill.fetch));
+            if !slots.into_iter().all(awaited) {
+                self.gap(label, "does not wait for the objects at its path");
+            }
+        }
+        let found = self.places(path, &before, label);
+        let query = self.supergraph.root(Root::Query);
+        if found.is_empty() || found.iter().any(|(_, types, _)| types.iter().any(|ty| Some(ty) != query)) {
+            self.gap(label, "has no objects of the query type at its path");
+        }
+        Some(found.into_iter().filter_map(|(place, _, there)| Some((place, query?, there))).collect())
     }
 
     /// The places that a path leads to, and the runtime types that it picks there.

@@ -95,7 +95,8 @@ impl Checker<'_> {
             if fetch.depends_on.iter().any(|dep| dep.0 as usize >= index) {
                 self.gap(format!("fetch {index} ({subgraph})"), "waits for a later fetch");
             }
-            let is_root = matches!(self.plan.fetches[index].kind, crate::FetchKind::Root { .. });
+            let kind = &self.plan.fetches[index].kind;
+            let is_root = matches!(kind, crate::FetchKind::Root { at, .. } if at.0.is_empty());
             if is_root && operation.kind == OperationKind::Mutation {
                 let waits = last_root.is_none_or(|last| self.before(index).contains(&last));
                 if !waits {
