@@ -47,14 +47,8 @@ impl Shop {
 
     async fn rows(&self, table: &str) -> i64 {
         let count = Statement::from_string(self.db.backend(), format!("SELECT COUNT(*) AS n FROM {table}"));
-        self.db
-            .read()
-            .query_one_raw(count)
-            .await
-            .expect("the test database works")
-            .expect("a count is one row")
-            .try_get("", "n")
-            .unwrap()
+        let row = self.db.read().query_one_raw(count).await.expect("the test database works");
+        row.and_then(|row| row.try_get("", "n").ok()).expect("a count is one row")
     }
 }
 
