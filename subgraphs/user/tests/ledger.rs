@@ -159,7 +159,7 @@ async fn holds_that_make_no_sense_are_rejected_by_code() {
 }
 
 #[tokio::test]
-async fn a_refund_does_not_wait_for_a_seller_who_spent_the_money() {
+async fn a_refund_waits_for_a_seller_who_spent_the_money_so_that_no_pair_of_accounts_makes_money() {
     for shop in shops().await {
         let buyer = shop.user_with("bob", 100).await;
         let seller = shop.user_with("siti", 0).await;
@@ -170,13 +170,17 @@ async fn a_refund_does_not_wait_for_a_seller_who_spent_the_money() {
         ];
         place(&shop, &hold).await;
         capture(&shop, hold.id, &shares).await;
-        assert_eq!(place(&shop, &wanted(Uuid::now_v7(), seller, 60)).await, Answer::Held(60));
+        let spent = wanted(Uuid::now_v7(), seller, 60);
+        assert_eq!(place(&shop, &spent).await, Answer::Held(60));
         let back =
             Refund { id: Uuid::now_v7(), hold_id: hold.id, shares: shares.to_vec(), reason: "K-1".into() };
-        assert_eq!(refund(&shop, &back).await, Answer::Refunded(100));
+        assert_eq!(refund(&shop, &back).await, rejected("INSUFFICIENT_FUNDS"));
+        assert_eq!(shop.balance(buyer, AccountKind::Available).await, 0);
+        assert_eq!((shop.balance(seller, AccountKind::Available).await, shop.fees().await), (30, 10));
+        release(&shop, spent.id, seller).await;
+        assert_eq!(refund(&shop, &back).await, Answer::Refunded(100), "the refusal left nothing behind");
         assert_eq!(shop.balance(buyer, AccountKind::Available).await, 100);
-        assert_eq!(shop.balance(seller, AccountKind::Available).await, 0);
-        assert_eq!(shop.fees().await, -60, "the platform advances what the seller spent");
+        assert_eq!((shop.balance(seller, AccountKind::Available).await, shop.fees().await), (0, 0));
         shop.assert_books_close().await;
     }
 }

@@ -14,7 +14,7 @@ pub enum AccountKind {
     Held,
     /// A user's money waiting for both sides of a booking; never below zero.
     Escrow,
-    /// What the platform earns. May go below zero: it advances refunds that a seller cannot pay back yet.
+    /// What the platform earns.
     Fees,
     /// Where granted credit comes from; always at or below zero.
     Issuance,
@@ -295,30 +295,21 @@ impl Transaction {
         Transaction::new(LedgerKind::Capture, hold, reference, postings)
     }
 
-    /// Gives money back: each share returns what it can, and the platform advances `advanced`, which the receivers have
-    /// spent. `shares` may be empty when all of it is advanced.
+    /// Gives money back: each share returns what it got.
     ///
     /// # Errors
-    /// [`LedgerError::NotPositive`], [`LedgerError::SharesExceedAmount`].
+    /// [`LedgerError::NotPositive`], [`LedgerError::SharesExceedAmount`], [`LedgerError::Empty`] without shares.
     pub fn refund(
         payer: Uuid,
         shares: &[Share],
-        advanced: i64,
         cause: Uuid,
         reference: String,
     ) -> Result<Self, LedgerError> {
         let kind = LedgerKind::Refund;
-        let total = check_shares(shares, i64::MAX - advanced.max(0))? + advanced;
+        let total = check_shares(shares, i64::MAX)?;
         let mut postings: Vec<Posting> = merged(shares)
             .map(|share| Posting { account: share.account(payer), kind, amount: -share.amount })
             .collect();
-        if advanced > 0 {
-            let fees = AccountRef::platform(AccountKind::Fees);
-            match postings.iter_mut().find(|posting| posting.account == fees) {
-                Some(posting) => posting.amount -= advanced,
-                None => postings.push(Posting { account: fees, kind, amount: -advanced }),
-            }
-        }
         postings.push(Posting {
             account: AccountRef::of(payer, AccountKind::Available),
             kind,
@@ -431,12 +422,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_with_an_advance_still_balances() {
+    fn a_refund_takes_from_each_share_what_the_payer_gets() {
         let shares = [
-            Share { receiver: Receiver::User(id(7)), amount: 30 },
+            Share { receiver: Receiver::User(id(7)), amount: 90 },
             Share { receiver: Receiver::Fees, amount: 10 },
         ];
-        let refund = Transaction::refund(id(1), &shares, 60, id(9), String::new()).unwrap();
+        let refund = Transaction::refund(id(1), &shares, id(9), String::new()).unwrap();
         assert_eq!(sum(&refund), 0);
         let back = refund.postings().into_iter().find(|leg| leg.account.owner == Some(id(1))).unwrap();
         assert_eq!(back.amount, 100);

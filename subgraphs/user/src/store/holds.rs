@@ -11,7 +11,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use super::entity::{hold, payment};
-use super::ledger::{Posted, balance, post, posted_amount};
+use super::ledger::{Posted, post, posted_amount};
 use super::{PLATFORM, plus, users};
 use crate::domain::account::UserStatus;
 use crate::domain::ledger::{AccountKind, AccountRef, LedgerKind, Receiver, Share, Transaction, merged};
@@ -270,8 +270,9 @@ pub struct Refund {
     pub reason: String,
 }
 
-/// Gives a payment back, never more than each receiver got. What a receiver has spent meanwhile the platform advances,
-/// so that a buyer's refund does not wait for a seller.
+/// Gives a payment back, never more than each receiver got, and all of it or nothing: while a receiver lacks the money it
+/// is refused, and the same refund may be asked for again. Nobody else pays for it: a buyer and a seller who are one
+/// person would make money by spending it and then calling the order off.
 ///
 /// # Errors
 /// Database errors.
@@ -298,40 +299,14 @@ pub async fn refund(tx: &Tx, wanted: &Refund, now: DateTime<Utc>) -> Result<Answ
             return Ok(rejected("REFUND_EXCEEDS_PAYMENT"));
         }
     }
-    let answer = post_refund(tx, &known, wanted, now).await?;
-    savepoint.release().await?;
-    Ok(answer)
-}
-
-async fn post_refund(
-    tx: &Tx,
-    known: &hold::Model,
-    wanted: &Refund,
-    now: DateTime<Utc>,
-) -> Result<Answer, DbErr> {
-    let total: i64 = wanted.shares.iter().map(|share| share.amount).sum();
-    let mut shares = Vec::new();
-    let mut advanced = 0;
-    for share in merged(&wanted.shares) {
-        let able = match share.receiver {
-            Receiver::User(user) => {
-                let account = AccountRef::of(user, AccountKind::Available);
-                Ord::min(balance(tx, account, &known.currency).await?, share.amount)
-            }
-            Receiver::Fees | Receiver::Escrow(_) => share.amount,
-        };
-        advanced += share.amount - able;
-        if able > 0 {
-            shares.push(Share { amount: able, ..share });
-        }
-    }
-    let transaction = Transaction::refund(known.user_id, &shares, advanced, wanted.id, wanted.reason.clone())
+    let transaction = Transaction::refund(known.user_id, &wanted.shares, wanted.id, wanted.reason.clone())
         .map_err(|error| DbErr::Custom(format!("refund {}: {error}", wanted.id)))?;
-    match post(tx, &transaction, &known.currency, now).await? {
-        Posted::Done | Posted::Repeated => Ok(Answer::Refunded(total)),
-        // A receiver spent money between the look and the posting; the next attempt looks again.
-        Posted::Insufficient(_) => Err(DbErr::Custom(format!("refund {} lost a race; retry", wanted.id))),
+    if let Posted::Insufficient(_) = post(tx, &transaction, &known.currency, now).await? {
+        savepoint.rollback().await?;
+        return Ok(rejected("INSUFFICIENT_FUNDS"));
     }
+    savepoint.release().await?;
+    Ok(Answer::Refunded(wanted.shares.iter().map(|share| share.amount).sum()))
 }
 
 /// Releases holds whose time is over, oldest first, at most `limit`. Gives each hold, its user and amount.
