@@ -253,6 +253,26 @@ async fn a_profile_changes_only_from_its_current_version_and_password() {
 }
 
 #[tokio::test]
+async fn a_stolen_access_token_cannot_try_passwords_without_end() {
+    const UPDATE: &str =
+        "mutation($input: ProfileInput!) { updateProfile(input: $input) { userErrors { code } } }";
+    for shop in shops().await {
+        let bob = shop.register("bob").await;
+        let attempt = |password: &'static str| {
+            let input =
+                json!({ "newPassword": "teh-tarik-satu", "currentPassword": password, "expectedVersion": 1 });
+            let (shop, bob) = (&shop, viewer(&bob));
+            async move { shop.ask(&bob, UPDATE, json!({ "input": input })).await["data"]["updateProfile"].clone() }
+        };
+        for _ in 0..10 {
+            assert_eq!(codes(&attempt("kopi-c-kosong").await), ["WRONG_PASSWORD"]);
+        }
+        assert_eq!(codes(&attempt(PASSWORD).await), ["TOO_MANY_ATTEMPTS"]);
+        assert!(shop.commands.login("bob@shop.example", PASSWORD).await.is_ok(), "the owner still gets in");
+    }
+}
+
+#[tokio::test]
 async fn malformed_requests_get_a_code_and_write_nothing() {
     for shop in shops().await {
         let bob = shop.register("bob").await;

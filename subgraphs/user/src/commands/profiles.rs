@@ -43,7 +43,7 @@ impl Commands {
     /// Changes the caller's profile. A new e-mail or password needs the current one; a new password ends every session.
     ///
     /// # Errors
-    /// Refusals by field, [`Refusal::VersionConflict`].
+    /// Refusals by field, [`Refusal::VersionConflict`], [`Refusal::TooManyAttempts`] after wrong passwords.
     pub async fn update_profile(&self, user_id: Uuid, form: ProfileChange) -> Result<User, Failure> {
         let mut refusals = Vec::new();
         let email = form.email.as_deref().map(Email::parse).transpose();
@@ -89,12 +89,24 @@ impl Commands {
         }
     }
 
+    /// Counted like log-ins, but apart from them: whoever has a stolen access token shall neither find the password here
+    /// nor shut the owner out there.
     async fn check_password(&self, user_id: Uuid, password: Option<&str>) -> Result<(), Failure> {
+        let account = format!("user:{user_id}");
+        if !self.attempts.allowed(&account, time::now()) {
+            return Err(Refusal::TooManyAttempts.into());
+        }
         let stored = users::password_hash(self.db.read(), user_id).await?;
         let attempt = Password::attempt(password.unwrap_or_default());
         match self.passwords.verify(attempt, stored).await.map_err(|error| password_failure(&error))? {
-            Verdict::Right | Verdict::RightButWeak(_) => Ok(()),
-            Verdict::Wrong => Err(Refusal::WrongPassword.into()),
+            Verdict::Right | Verdict::RightButWeak(_) => {
+                self.attempts.succeeded(&account);
+                Ok(())
+            }
+            Verdict::Wrong => {
+                self.attempts.failed(&account, time::now());
+                Err(Refusal::WrongPassword.into())
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Failed log-ins per account, so that nobody tries a dictionary on one. Counted for unknown accounts alike: being refused
+//! Wrong passwords per account, so that nobody tries a dictionary on one. Counted for unknown accounts alike: being refused
 //! says nothing about whether an account exists. Per process and in memory; the gateway limits per address.
 
 use std::collections::HashMap;
@@ -12,6 +12,8 @@ pub const FAILURES_MAX: u32 = 10;
 const WINDOW: Duration = Duration::minutes(15);
 /// Accounts remembered; the oldest windows make room.
 const ACCOUNTS_MAX: usize = 10_000;
+/// Characters of a name that are kept, more than any e-mail address has: what a client sends must not fill the memory.
+const NAME_CHARS_MAX: usize = 512;
 
 #[derive(Debug, Clone, Copy)]
 struct Failures {
@@ -29,17 +31,20 @@ impl Attempts {
     /// Whether the account may be tried now.
     pub fn allowed(&self, account: &str, now: DateTime<Utc>) -> bool {
         let accounts = self.accounts.lock().expect("no code panics while it holds this lock");
-        accounts.get(account).is_none_or(|failures| failures.over(now) || failures.count < FAILURES_MAX)
+        accounts
+            .get(&kept(account))
+            .is_none_or(|failures| failures.over(now) || failures.count < FAILURES_MAX)
     }
 
     /// Notes a failure.
     pub fn failed(&self, account: &str, now: DateTime<Utc>) {
         let mut accounts = self.accounts.lock().expect("no code panics while it holds this lock");
-        if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(account) {
+        let account = kept(account);
+        if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(&account) {
             make_room(&mut accounts, now);
         }
         let fresh = Failures { since: now, count: 0 };
-        let failures = accounts.entry(account.to_owned()).or_insert(fresh);
+        let failures = accounts.entry(account).or_insert(fresh);
         if failures.over(now) {
             *failures = fresh;
         }
@@ -48,8 +53,12 @@ impl Attempts {
 
     /// Forgets the account's failures: its owner is here.
     pub fn succeeded(&self, account: &str) {
-        self.accounts.lock().expect("no code panics while it holds this lock").remove(account);
+        self.accounts.lock().expect("no code panics while it holds this lock").remove(&kept(account));
     }
+}
+
+fn kept(account: &str) -> String {
+    account.chars().take(NAME_CHARS_MAX).collect()
 }
 
 impl Failures {
@@ -96,5 +105,12 @@ mod tests {
             attempts.failed(&n.to_string(), Utc::now());
         }
         assert_eq!(attempts.accounts.lock().unwrap().len(), ACCOUNTS_MAX);
+    }
+
+    #[test]
+    fn a_long_name_is_not_kept_whole() {
+        let attempts = Attempts::default();
+        attempts.failed(&"x".repeat(1_000_000), Utc::now());
+        assert!(attempts.accounts.lock().unwrap().keys().all(|kept| kept.len() <= 512));
     }
 }
