@@ -14,6 +14,7 @@ use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::{SystemError, Tx, time};
 use kopitiam_product::app;
 use kopitiam_product::domain::item::LockRejection;
+use kopitiam_product::domain::product::STOCK_MAX;
 use kopitiam_product::events::Cause;
 use kopitiam_product::projections::stock_commands::StockCommands;
 use kopitiam_product::store::reservations::{self, Answer, Outcome};
@@ -143,6 +144,23 @@ async fn each_repeated_command_is_one_effect() {
         assert_eq!(shop.stock(beans).await.on_hand, 200);
         assert_eq!(code(&restock(&shop, id, Uuid::now_v7(), &back).await), "RESTOCK_EXCEEDS_SALE");
         assert_eq!(shop.stock(beans).await.on_hand, 200);
+    }
+}
+
+#[tokio::test]
+async fn sold_units_come_back_even_to_a_full_shelf() {
+    for shop in shops().await {
+        let beans = seeded(3, 1);
+        let (id, one) = (Uuid::now_v7(), Lines::from([(beans, 1)]));
+        reserve_now(&shop, id, &one).await;
+        assert_eq!(commit(&shop, id).await, Answer::Committed);
+        let free = STOCK_MAX - shop.stock(beans).await.on_hand;
+        let fill = |tx: Tx| async move {
+            Ok::<_, SystemError>(stock::change(&tx, beans, stock::Change::Adjust(free)).await?)
+        };
+        shop.db.transaction(fill).await.unwrap().unwrap();
+        assert_eq!(restock(&shop, id, Uuid::now_v7(), &one).await, Answer::Restocked(one.clone()));
+        assert_eq!(shop.stock(beans).await.on_hand, STOCK_MAX + 1);
     }
 }
 

@@ -335,7 +335,7 @@ pub async fn restock(tx: &Tx, id: Uuid, saga_id: Uuid, back: BTreeMap<Uuid, i64>
             return Ok(Outcome::rejected("RESTOCK_EXCEEDS_SALE"));
         }
         let level =
-            stock::change(tx, *product_id, Change::Adjust(*units)).await?.ok_or_else(|| broken(id))?;
+            stock::change(tx, *product_id, Change::Restock(*units)).await?.ok_or_else(|| broken(id))?;
         levels.push((*product_id, level));
     }
     savepoint.release().await?;

@@ -56,6 +56,8 @@ pub enum Change {
     Take(i64),
     /// Came in, or by a negative number went away unsold; reserved units stay covered.
     Adjust(i64),
+    /// Sold units came back, and they are here whether or not the shelf was filled up meanwhile.
+    Restock(i64),
 }
 
 /// Changes a level; `None` when there are not enough units for it.
@@ -72,6 +74,7 @@ pub async fn change(db: &impl ConnectionTrait, id: Uuid, change: Change) -> Resu
         Change::Adjust(delta) => {
             (delta, 0, available().add(delta).gte(0).and(Expr::col("on_hand").add(delta).lte(STOCK_MAX)))
         }
+        Change::Restock(units) => (units, 0, available().gte(0)),
     };
     let updated = stock::Entity::update_many()
         .col_expr(stock::Column::OnHand, plus("on_hand", on_hand))
