@@ -1,11 +1,11 @@
-//! `gateway compose`: subgraph SDLs into a supergraph, in rover's file format.
+//! `gateway compose`: subgraph SDLs into a supergraph or a contract of it, in rover's file format.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use kopitiam_composition::{Diagnostic, compose};
+use kopitiam_composition::{Contract, Diagnostic, compose, compose_contract};
 
 use super::output::{self, Failure};
 use crate::config::load_subgraphs;
@@ -18,6 +18,28 @@ pub(super) struct Arguments {
     /// Where to write the supergraph; stdout without it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Show only what has this `@tag`; may be given several times. The rest is `@inaccessible` to clients.
+    #[arg(long, value_name = "TAG")]
+    include_tag: Vec<String>,
+    /// Hide what has this `@tag`, whatever else it has; may be given several times.
+    #[arg(long, value_name = "TAG")]
+    exclude_tag: Vec<String>,
+    /// Also hide types that nothing visible leads to.
+    #[arg(long)]
+    hide_unreachable_types: bool,
+}
+
+impl Arguments {
+    /// The contract asked for: the part of the schema for one audience.
+    fn contract(&self) -> Option<Contract> {
+        let asked =
+            !self.include_tag.is_empty() || !self.exclude_tag.is_empty() || self.hide_unreachable_types;
+        asked.then(|| Contract {
+            include_tags: self.include_tag.clone(),
+            exclude_tags: self.exclude_tag.clone(),
+            hide_unreachable_types: self.hide_unreachable_types,
+        })
+    }
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -29,7 +51,11 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             (loaded.subgraph, (name, loaded.origin))
         })
         .unzip();
-    let composed = compose(&subgraphs).map_err(|errors| {
+    let composed = match arguments.contract() {
+        Some(contract) => compose_contract(&subgraphs, &contract),
+        None => compose(&subgraphs),
+    };
+    let composed = composed.map_err(|errors| {
         Failure::diagnostics(errors.iter().map(|error| line(error, "error", &origins, &arguments.config)))
     })?;
     for hint in &composed.hints {
