@@ -89,24 +89,28 @@ impl<T: SubgraphTransport> Engine<T> {
     /// # Errors
     /// [`EngineError`] when the SDL is not a supergraph; the old one stays.
     pub fn replace(&self, supergraph_sdl: &str) -> Result<(), EngineError> {
+        self.replace_after(supergraph_sdl, |_| Ok(()))
+    }
+
+    /// As [`Engine::replace`], and calls `ready` with what the new supergraph names before any request sees it, so that
+    /// the transport can learn of its subgraphs.
+    ///
+    /// # Errors
+    /// [`EngineError`] as the caller's error, or what `ready` gives; the old supergraph stays.
+    pub fn replace_after<E: From<EngineError>>(
+        &self,
+        supergraph_sdl: &str,
+        ready: impl FnOnce(&SupergraphInfo) -> Result<(), E>,
+    ) -> Result<(), E> {
         let generation = Generation::new(supergraph_sdl, self.settings.plan_cache_entries)?;
+        ready(&info(&generation))?;
         self.current.store(generation);
         Ok(())
     }
 
     /// Names and URLs of the current supergraph's subgraphs, and the API schema.
     pub fn supergraph(&self) -> SupergraphInfo {
-        let generation = self.current.load();
-        let subgraphs = generation.supergraph.subgraphs().iter();
-        SupergraphInfo {
-            subgraphs: subgraphs
-                .map(|subgraph| SubgraphInfo {
-                    name: subgraph.name.to_string(),
-                    url: subgraph.url.to_string(),
-                })
-                .collect(),
-            api_sdl: generation.api_schema().to_string(),
-        }
+        info(&self.current.load())
     }
 
     /// The transport given to [`Engine::new`].
@@ -176,6 +180,16 @@ impl<T: SubgraphTransport> Engine<T> {
             Ok(stream) => Ok(stream.map(executed).boxed()),
             Err(body) => Err(executed(body)),
         }
+    }
+}
+
+fn info(generation: &Generation) -> SupergraphInfo {
+    let subgraphs = generation.supergraph.subgraphs().iter();
+    SupergraphInfo {
+        subgraphs: subgraphs
+            .map(|subgraph| SubgraphInfo { name: subgraph.name.to_string(), url: subgraph.url.to_string() })
+            .collect(),
+        api_sdl: generation.api_schema().to_string(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! header forwarded that is not on a list.
 //!
 //! - `options.rs`, `server.rs`: [`Options`] in, [`Server`] out
+//! - `reload.rs`: the supergraph's file, followed while the server runs
 //! - `http/`: requests and answers
 //! - `streams/`: subscriptions to clients
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
@@ -36,6 +37,7 @@ pub mod commands;
 pub mod config;
 mod http;
 mod options;
+mod reload;
 mod server;
 mod streams;
 mod subgraph_client;
@@ -43,6 +45,6 @@ pub mod telemetry;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
 pub use options::{HttpSettings, Options};
-pub use server::{Server, ServerError, serve};
+pub use server::{SchemaHandle, Server, ServerError, serve};
 pub use subgraph_client::fetch::FetchError;
 pub use subgraph_client::{InvalidSubgraphUrl, RequestContext, SubgraphLimits, Transport};

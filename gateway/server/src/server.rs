@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use kopitiam_engine::{Engine, EngineError};
+use kopitiam_engine::{Engine, EngineError, SupergraphInfo};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeyError};
 use crate::http::{App, router, run};
 use crate::options::{HttpSettings, Options};
-use crate::subgraph_client::InvalidSubgraphUrl;
+use crate::subgraph_client::{InvalidSubgraphUrl, Transport};
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +43,31 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    app: Arc<App>,
     router: Router,
     http: HttpSettings,
     draining: CancellationToken,
+}
+
+/// Gives a server another supergraph, also while it runs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SchemaHandle(Arc<App>);
+
+impl SchemaHandle {
+    /// Goes over to another supergraph: later requests see it, those in flight end on the old one. A subgraph whose place
+    /// the options do not give is from now on reached at its URL in the new supergraph.
+    ///
+    /// # Errors
+    /// [`ServerError`] when it cannot be served; the old one stays.
+    pub fn replace(&self, supergraph_sdl: &str) -> Result<(), ServerError> {
+        let engine = &self.0.engine;
+        engine.replace_after(supergraph_sdl, |supergraph| Ok(follow(engine.transport(), supergraph)?))
+    }
+}
+
+fn follow(transport: &Transport, supergraph: &SupergraphInfo) -> Result<(), InvalidSubgraphUrl> {
+    let subgraphs = supergraph.subgraphs.iter();
+    transport.follow(subgraphs.map(|subgraph| (subgraph.name.as_str(), subgraph.url.as_str())))
 }
 
 impl Server {
@@ -62,12 +84,18 @@ impl Server {
         let fail = |source| ServerError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        Ok(Self { listener, address, router: router(app, cors_origins), http, draining })
+        let router = router(Arc::clone(&app), cors_origins);
+        Ok(Self { listener, address, app, router, http, draining })
     }
 
     /// Where it listens; the true port when the options asked for port 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Replaces the supergraph.
+    pub fn schema(&self) -> SchemaHandle {
+        SchemaHandle(Arc::clone(&self.app))
     }
 
     /// Answers requests until `shutdown`, then drains: in-flight requests may end within the drain timeout, streams are
@@ -82,9 +110,7 @@ fn build(options: Options, draining: CancellationToken) -> Result<App, ServerErr
     settings.introspection |= options.dev;
     let client = options.transport.client().clone();
     let engine = Engine::new(&options.supergraph_sdl, options.transport, settings)?;
-    let supergraph = engine.supergraph();
-    let places = supergraph.subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph.url.as_str()));
-    engine.transport().add_missing(places)?;
+    follow(engine.transport(), &engine.supergraph())?;
     let auth = if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client)?) };
     Ok(App {
         engine,

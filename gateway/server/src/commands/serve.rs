@@ -1,13 +1,15 @@
-//! `gateway serve`: a supergraph over HTTP until SIGTERM or SIGINT.
+//! `gateway serve`: a supergraph over HTTP until SIGTERM or SIGINT; SIGHUP reads its file anew.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::output::{self, Failure};
 use crate::config::{Config, FileError, LogFormat};
+use crate::reload::Follower;
 use crate::server::Server;
 use crate::telemetry;
 
@@ -52,10 +54,18 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         )
     })?;
     let sdl = output::read(&supergraph)?;
-    let options = config.into_options(&config_file, sdl)?;
+    let interval = config.supergraph.poll_interval.0;
+    let options = config.into_options(&config_file, sdl.clone())?;
     let server = Server::bind(options).await.map_err(Failure::input)?;
+    let hangup = signal(SignalKind::hangup()).map_err(|error| Failure::input(format!("SIGHUP: {error}")))?;
+    let shutdown = termination()?;
     tracing::info!(address = %server.local_addr(), supergraph = %supergraph.display(), "listening");
-    server.run(termination()?).await;
+    let follower = Follower::new(supergraph, sdl, server.schema());
+    let interval = (!interval.is_zero()).then_some(interval);
+    let following = tokio::spawn(follower.run(interval, hangup, shutdown.clone()));
+    server.run(shutdown).await;
+    // It ends with the server; a schema that it is just taking is logged first.
+    following.await.map_err(|error| Failure::input(format!("following the supergraph: {error}")))?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -64,8 +74,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
 fn termination() -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();
     let cancel = token.clone();
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(|error| Failure::input(format!("SIGTERM: {error}")))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|error| Failure::input(format!("SIGTERM: {error}")))?;
     tokio::spawn(async move {
         for request in ["first", "second"] {
             tokio::select! {

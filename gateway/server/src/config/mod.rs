@@ -15,6 +15,7 @@ mod supergraph_yaml;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 use kopitiam_engine::{AnswerLimits, DocumentLimits, EngineSettings};
@@ -58,11 +59,13 @@ pub struct Config {
 }
 
 /// Where the composed schema is.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SupergraphConfig {
     /// File, relative to this one.
     pub file: Option<PathBuf>,
+    /// How often to look whether the file has changed; `0s`: only at SIGHUP. What can be served replaces the schema.
+    pub poll_interval: HumanDuration,
 }
 
 /// Bounds of connections, requests and streams.
@@ -225,6 +228,12 @@ impl Default for Config {
             cors: CorsConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
+    }
+}
+
+impl Default for SupergraphConfig {
+    fn default() -> Self {
+        Self { file: None, poll_interval: HumanDuration(Duration::from_secs(1)) }
     }
 }
 

@@ -66,6 +66,8 @@ enum Target {
 #[derive(Debug, Clone)]
 struct Route {
     target: Target,
+    /// Whether its URL is the supergraph's, so that another supergraph may replace it.
+    of_supergraph: bool,
     limits: SubgraphLimits,
 }
 
@@ -131,29 +133,36 @@ impl Transport {
     /// # Errors
     /// [`InvalidSubgraphUrl`] unless the URL is absolute, with scheme `http`.
     pub fn with_http(self, subgraph: impl Into<String>, url: &str) -> Result<Self, InvalidSubgraphUrl> {
-        self.add_http(&subgraph.into(), url)?;
+        let subgraph = subgraph.into();
+        let uri = subgraph_uri(&subgraph, url)?;
+        self.insert(&subgraph, Target::Http(uri), false);
         Ok(self)
     }
 
     /// Reaches a subgraph by calling `POST /graphql` of a router in this process.
     #[must_use]
     pub fn with_in_process(self, subgraph: impl Into<String>, router: Router) -> Self {
-        self.insert(&subgraph.into(), Target::InProcess(router));
+        self.insert(&subgraph.into(), Target::InProcess(router), false);
         self
     }
 
-    /// Adds each subgraph that is not known yet with its URL.
+    /// Reaches each subgraph at its URL in a supergraph, unless this transport was told where it is. Those of an earlier
+    /// supergraph stay: requests in flight may still ask them.
     ///
     /// # Errors
-    /// [`InvalidSubgraphUrl`] for the first one without a usable URL.
-    pub(crate) fn add_missing<'a>(
+    /// [`InvalidSubgraphUrl`] for the first one without a usable URL; then nothing has changed.
+    pub(crate) fn follow<'a>(
         &self,
         subgraphs: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<(), InvalidSubgraphUrl> {
-        for (subgraph, url) in subgraphs {
-            if !self.routes.load().contains_key(subgraph) {
-                self.add_http(subgraph, url)?;
-            }
+        let routes = self.routes.load();
+        let own = |subgraph: &str| routes.get(subgraph).is_some_and(|route| !route.of_supergraph);
+        let followed = subgraphs.filter(|(subgraph, _)| !own(subgraph));
+        let uris: Vec<_> = followed
+            .map(|(subgraph, url)| Ok((subgraph, subgraph_uri(subgraph, url)?)))
+            .collect::<Result<_, _>>()?;
+        for (subgraph, uri) in uris {
+            self.insert(subgraph, Target::Http(uri), true);
         }
         Ok(())
     }
@@ -162,15 +171,9 @@ impl Transport {
         &self.client
     }
 
-    fn add_http(&self, subgraph: &str, url: &str) -> Result<(), InvalidSubgraphUrl> {
-        let invalid = || InvalidSubgraphUrl { subgraph: subgraph.to_owned(), url: url.to_owned() };
-        self.insert(subgraph, Target::Http(http_uri(url).ok_or_else(invalid)?));
-        Ok(())
-    }
-
-    fn insert(&self, subgraph: &str, target: Target) {
+    fn insert(&self, subgraph: &str, target: Target, of_supergraph: bool) {
         let limits = self.limits.get(subgraph).copied().unwrap_or(self.default_limits);
-        let route = Arc::new(Route { target, limits });
+        let route = Arc::new(Route { target, of_supergraph, limits });
         self.routes.rcu(|routes| {
             let mut routes = Routes::clone(routes);
             routes.insert(subgraph.to_owned(), Arc::clone(&route));
@@ -217,6 +220,10 @@ async fn call_in_process(router: Router, request: Request<Bytes>) -> Result<Resp
             Err(TransportError::Status(StatusCode::INTERNAL_SERVER_ERROR.as_u16()))
         }
     }
+}
+
+fn subgraph_uri(subgraph: &str, url: &str) -> Result<Uri, InvalidSubgraphUrl> {
+    http_uri(url).ok_or_else(|| InvalidSubgraphUrl { subgraph: subgraph.to_owned(), url: url.to_owned() })
 }
 
 fn http_uri(url: &str) -> Option<Uri> {

@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{PATIENCE, subgraphs, supergraph, tokens};
+use crate::common::{PATIENCE, eventually, subgraphs, supergraph, tokens};
 
 fn gateway(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
@@ -120,6 +121,45 @@ fn compose_writes_a_supergraph_that_plan_can_read() {
     assert!(lines.lines().any(|line| line.starts_with(expected)), "{lines}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_serves_only_what_its_tags_leave_visible() {
+    let folder = folder(&[
+        (
+            "supergraph.yaml",
+            "subgraphs: { products: { routing_url: 'http://127.0.0.1:1/graphql', schema: { file: products.graphql } } }",
+        ),
+        (
+            "products.graphql",
+            "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.3\", import: [\"@tag\"])\n\
+             type Query { open: Int @tag(name: \"public\") staff: Staff both: Int @tag(name: \"public\") @tag(name: \"beta\") }\n\
+             type Staff { name: String }\n",
+        ),
+    ]);
+    let compose = |file: &str, arguments: &[&str]| {
+        let base = ["compose", "--config", "supergraph.yaml", "--output", file];
+        let output = gateway(&[&base, arguments].concat(), folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    compose("all.graphql", &[]);
+    compose("public.graphql", &["--include-tag", "public", "--exclude-tag", "beta"]);
+    compose(
+        "stable.graphql",
+        &["--exclude-tag", "beta", "--exclude-tag", "alpha", "--hide-unreachable-types"],
+    );
+    for (file, visible) in [
+        ("all.graphql", &["open", "staff { name }", "both"][..]),
+        ("public.graphql", &["open"]),
+        ("stable.graphql", &["open", "staff { name }"]),
+    ] {
+        let gateway = Served::start(&["--supergraph", file, "--listen", "127.0.0.1:0"], folder.path()).await;
+        for field in ["open", "staff { name }", "both"] {
+            let answer = gateway.post(&format!("{{ {field} }}")).send().await.unwrap().text().await.unwrap();
+            let is_visible = !answer.contains("GRAPHQL_VALIDATION_FAILED");
+            assert_eq!(is_visible, visible.contains(&field), "{file}: {field}: {answer}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_compose_exits_with_1_and_names_file_line_column_and_code() {
     let folder = folder(&[
@@ -195,9 +235,11 @@ async fn every_section_of_the_configuration_has_its_effect() {
 }
 
 /// The binary, serving.
-struct Served {
+pub(crate) struct Served {
     child: std::process::Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    /// What it has logged since the start; read all the time, so that a full pipe never holds it up.
+    log: Arc<Mutex<Vec<String>>>,
+    reader: std::thread::JoinHandle<()>,
     address: String,
 }
 
@@ -208,7 +250,7 @@ impl Drop for Served {
 }
 
 impl Served {
-    async fn start(arguments: &[&str], folder: &Path) -> Self {
+    pub(crate) async fn start(arguments: &[&str], folder: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"))
             .arg("serve")
             .args(arguments)
@@ -225,19 +267,40 @@ impl Served {
         .unwrap();
         let first = first.unwrap().unwrap();
         let first: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
-        Self { child, lines, address: first["address"].as_str().unwrap().to_owned() }
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let written = Arc::clone(&log);
+        let reader = std::thread::spawn(move || {
+            for line in lines {
+                written.lock().unwrap().push(line.unwrap());
+            }
+        });
+        Self { child, log, reader, address: first["address"].as_str().unwrap().to_owned() }
     }
 
-    fn post(&self, query: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a log line.
+    pub(crate) async fn logged(&self, text: &str) {
+        let found = || self.log.lock().unwrap().iter().any(|line| line.contains(text));
+        eventually(text, found).await;
+    }
+
+    pub(crate) fn post(&self, query: &str) -> reqwest::RequestBuilder {
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         client.post(format!("http://{}/graphql", self.address)).json(&json!({ "query": query }))
     }
 
     /// Ends it with SIGTERM; gives its exit code and what it has logged since the start.
-    fn stop(mut self) -> (Option<i32>, Vec<String>) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, Vec<String>) {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         let code = self.child.wait().unwrap().code();
-        (code, self.lines.by_ref().map(Result::unwrap).collect())
+        while !self.reader.is_finished() {
+            std::thread::yield_now();
+        }
+        let log = std::mem::take(&mut *self.log.lock().unwrap());
+        (code, log)
     }
 }
 

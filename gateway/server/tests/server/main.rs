@@ -11,6 +11,7 @@ mod command_line;
 mod common;
 mod limits;
 mod refusals;
+mod reload;
 mod serving;
 mod streams;
 mod tokens;

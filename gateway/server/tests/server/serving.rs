@@ -20,7 +20,7 @@ fn joined() -> Value {
     json!({ "products": [{ "name": "kopi", "rating": 1 }, { "name": "teh", "rating": 2 }] })
 }
 
-fn with_products(products: Router) -> Transport {
+pub(crate) fn with_products(products: Router) -> Transport {
     Transport::new().with_in_process("products", products).with_in_process("reviews", subgraphs::reviews())
 }
 
@@ -202,7 +202,7 @@ async fn an_answer_beyond_the_limit_is_an_error_and_not_memory() {
 }
 
 /// A subgraph that tells when a request is in it, and answers when told to.
-fn gated() -> (Router, oneshot::Receiver<()>, watch::Sender<bool>) {
+pub(crate) fn gated() -> (Router, oneshot::Receiver<()>, watch::Sender<bool>) {
     let (entered, enter) = oneshot::channel::<()>();
     let entered = Arc::new(Mutex::new(Some(entered)));
     let (finish, finished) = watch::channel(false);
@@ -217,7 +217,7 @@ fn gated() -> (Router, oneshot::Receiver<()>, watch::Sender<bool>) {
     (Router::new().route("/graphql", post(answer)), enter, finish)
 }
 
-const GATED: &str = r#"{ product(id: "1") { name } }"#;
+pub(crate) const GATED: &str = r#"{ product(id: "1") { name } }"#;
 
 #[tokio::test]
 async fn shutdown_lets_requests_in_flight_end_and_takes_no_more() {

@@ -7,7 +7,7 @@ pub(crate) mod tokens;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use kopitiam_server::{Options, Server, Transport};
+use kopitiam_server::{Options, SchemaHandle, Server, Transport};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -20,6 +20,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
+    pub(crate) schema: SchemaHandle,
     pub(crate) shutdown: CancellationToken,
     pub(crate) task: JoinHandle<()>,
 }
@@ -49,10 +50,11 @@ pub(crate) async fn start(mut options: Options) -> Gateway {
     options.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::bind(options).await.unwrap();
     let address = server.local_addr();
+    let schema = server.schema();
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(server.run(shutdown.clone()));
     let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-    Gateway { address, client, shutdown, task }
+    Gateway { address, client, schema, shutdown, task }
 }
 
 impl Gateway {
