@@ -11,6 +11,8 @@ const SUPPLIER_CHARS_MAX: usize = 120;
 const SLUG_CHARS_MAX: usize = 80;
 /// Most units of one product; an order of magnitude below what the GraphQL `Int` carries.
 pub const STOCK_MAX: i64 = 1_000_000;
+/// Highest price in minor units: orders add up many of them in 64 bits.
+pub const PRICE_MINOR_MAX: i64 = 1_000_000_000;
 
 /// The one currency of the shop: what the wallets are kept in.
 pub const CURRENCY: &str = "USD";
@@ -137,7 +139,8 @@ impl ProductDraft {
         {
             refusals.push(Refusal::SupplierInvalid);
         }
-        if form.price_minor < 0 {
+        // A wallet cannot hold nothing, so what is free could not be ordered.
+        if !(1..=PRICE_MINOR_MAX).contains(&form.price_minor) {
             refusals.push(Refusal::PriceInvalid);
         }
         if form.currency != CURRENCY {
@@ -254,6 +257,17 @@ mod tests {
                 Refusal::CategoryMissing
             ])
         );
+    }
+
+    #[test]
+    fn a_price_can_be_paid_and_summed_up() {
+        for price_minor in [0, 1_000_000_001, i64::MAX] {
+            let refused = ProductDraft::new(ProductForm { price_minor, ..form() });
+            assert_eq!(refused, Err(vec![Refusal::PriceInvalid]), "{price_minor}");
+        }
+        for price_minor in [1, 1_000_000_000] {
+            assert!(ProductDraft::new(ProductForm { price_minor, ..form() }).is_ok(), "{price_minor}");
+        }
     }
 
     #[test]

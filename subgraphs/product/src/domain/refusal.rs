@@ -12,8 +12,8 @@ pub enum Refusal {
     /// At most 5000 characters.
     #[error("a description has 1 to 5000 characters")]
     DescriptionInvalid,
-    /// Prices are zero or more, with no more decimals than the currency has.
-    #[error("a price is zero or more and has no more decimals than its currency")]
+    /// Prices are above zero and at most ten million, with no more decimals than the currency has.
+    #[error("a price is 0.01 to 10000000.00 and has no more decimals than its currency")]
     PriceInvalid,
     /// Only currencies the shop sells in.
     #[error("this currency is not supported")]
