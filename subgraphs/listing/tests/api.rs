@@ -187,6 +187,21 @@ async fn pages_of_every_order_show_each_listing_once() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_another_order_is_bad_input() {
+    for shop in Shop::each().await {
+        seed::seed(shop.db.db(), Utc::now()).await.unwrap();
+        let query =
+            "query($sort: ListingSort, $after: String) { listings(sort: $sort, first: 2, after: $after,
+            filter: { statuses: [PENDING, ACTIVE] }) { pageInfo { endCursor } } }";
+        let newest = shop.ask(Viewer::anonymous(), query, json!({ "sort": "NEWEST" })).await;
+        let after = &newest["data"]["listings"]["pageInfo"]["endCursor"];
+        let cheapest =
+            shop.ask(Viewer::anonymous(), query, json!({ "sort": "PRICE_ASC", "after": after })).await;
+        assert_eq!(cheapest["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{cheapest}");
+    }
+}
+
+#[tokio::test]
 async fn entities_are_answered_in_order_with_null_for_a_missing_row() {
     for shop in Shop::each().await {
         let made = shop.ask(seller(), CREATE_FIXED, json!({ "in": fixed("7.50", 1), "key": "k" })).await;

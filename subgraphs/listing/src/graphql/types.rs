@@ -3,7 +3,7 @@
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use kopitiam_kit::errors::{SystemError, UserError};
+use kopitiam_kit::errors::{SystemError, UserError, bad_input};
 use kopitiam_kit::graphql::{Decimal, ID};
 use kopitiam_kit::page::{Page, PageArgs};
 use kopitiam_kit::{Db, Money, connection};
@@ -252,7 +252,11 @@ pub(super) async fn listing_page(
     args: &PageArgs,
 ) -> async_graphql::Result<ListingConnection> {
     let db = ctx.data_unchecked::<Db>();
-    let (rows, total) = store::listings::page(db.read(), filter, sort, args.after()?, args.limit()).await?;
+    let after: Option<store::listings::Position> = args.after()?;
+    if after.as_ref().is_some_and(|position| !position.fits(sort)) {
+        return Err(bad_input("`after` is a cursor of a list in another order"));
+    }
+    let (rows, total) = store::listings::page(db.read(), filter, sort, after, args.limit()).await?;
     let page =
         Page::new(rows, args, |listing| store::listings::Position::of(listing, sort)).map(Listing::from);
     Ok(ListingConnection::from_page(page, total))

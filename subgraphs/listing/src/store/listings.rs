@@ -54,6 +54,12 @@ pub struct Position {
 const NEVER: DateTime<Utc> = DateTime::<Utc>::from_timestamp(253_402_300_799, 0).expect("the year 9999");
 
 impl Position {
+    /// Whether it is a position of that order: a cursor of a page sorted otherwise is not.
+    pub fn fits(&self, sort: Sort) -> bool {
+        let is_by_price = matches!(sort, Sort::PriceAscending | Sort::PriceDescending);
+        self.minor.is_some() == is_by_price && self.time.is_some() != is_by_price
+    }
+
     /// The position of a listing in that order.
     pub fn of(listing: &Listing, sort: Sort) -> Self {
         let id = listing.id;
