@@ -72,9 +72,10 @@ pub async fn change(db: &impl ConnectionTrait, id: Uuid, change: Change) -> Resu
         Change::Commit(units) => (-units, -units, Expr::col("reserved").gte(units)),
         Change::Take(units) => (-units, 0, available().gte(units)),
         Change::Adjust(delta) => {
-            (delta, 0, available().add(delta).gte(0).and(Expr::col("on_hand").add(delta).lte(STOCK_MAX)))
+            (delta, 0, available().add(delta).gte(0_i64).and(Expr::col("on_hand").add(delta).lte(STOCK_MAX)))
         }
-        Change::Restock(units) => (units, 0, available().gte(0)),
+        // A 64-bit zero: the same SQL as `Take`, and a prepared statement keeps the types it was first bound with.
+        Change::Restock(units) => (units, 0, available().gte(0_i64)),
     };
     let updated = stock::Entity::update_many()
         .col_expr(stock::Column::OnHand, plus("on_hand", on_hand))
