@@ -8,17 +8,20 @@
 //! - `gateway.rs`: [`TestGateway`]: compose, plan, execute
 //! - `plans.rs`: [`plan_checked`]: a plan of an operation
 //! - `oracle.rs`: [`Oracle`]: what an operation must give; `random.rs`: [`Operations`] to try
+//! - `generate.rs`: [`generated`]: subgraphs of any number of types, for measuring
 //!
 //! A dev-dependency only: nothing here is part of the gateway.
 
 mod data;
 mod gateway;
+mod generate;
 mod oracle;
 mod plans;
 mod random;
 mod subgraph;
 
 pub use gateway::{InMemory, TestGateway};
+pub use generate::generated;
 pub use oracle::Oracle;
 pub use plans::{checked, compose, plan_checked};
 pub use random::{Operations, VARIABLES};
