@@ -15,7 +15,9 @@ mod machine;
 mod runner;
 mod store;
 
-pub use definition::{Command, Definition, Failure, Message, Outcome, ReplyRule, Step, Undo, learn_nothing};
-pub use machine::{Effect, PastPivot, Saga, SagaState, backoff, command_id};
+pub use definition::{
+    Command, Definition, Failure, Message, Outcome, ReplyRule, Step, Undo, Verdict, learn_nothing,
+};
+pub use machine::{Effect, NotWaiting, PastPivot, Saga, SagaState, backoff, command_id};
 pub use runner::{SagaOwner, Sagas};
-pub use store::{SagaRecord, SagaTable, list, of_subjects};
+pub use store::{SagaRecord, list, migrations, of_subjects};

@@ -17,13 +17,12 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let own: [Box<dyn MigrationTrait>; 5] = [
-            Box::new(kopitiam_kit::saga::SagaTable),
+        let own: [Box<dyn MigrationTrait>; 4] = [
             Box::new(replicas::Migration),
             Box::new(carts::Migration),
             Box::new(orders::Migration),
             Box::new(reputation::Migration),
         ];
-        kit_migrations().into_iter().chain(own).collect()
+        kit_migrations().into_iter().chain(kopitiam_kit::saga::migrations()).chain(own).collect()
     }
 }

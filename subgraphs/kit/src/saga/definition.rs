@@ -64,6 +64,29 @@ pub enum Outcome<C: 'static> {
     Refused(fn(&Value) -> Failure),
     /// A passing trouble: the command is sent again after the usual pause.
     Retry,
+    /// Depends on what the answer says. The function may also keep what later steps need to know.
+    Decide(fn(&mut C, &Value) -> Verdict),
+}
+
+/// What one answer means, see [`Outcome::Decide`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done.
+    Done,
+    /// Refused for a business reason: before the pivot the saga fails and compensates.
+    Refused(Failure),
+    /// Refused, and the saga goes back to an earlier step of that name, such as a [`Step::Wait`] for a person who may
+    /// try again. The refused command must have had no effect, nor may its copies have one. Before the pivot only.
+    Back {
+        /// Name of the step.
+        to: &'static str,
+        /// Told to the owner.
+        failure: Failure,
+    },
+    /// A passing trouble: the command is sent again after the usual pause.
+    Retry,
+    /// About something else, such as an earlier try.
+    Ignore,
 }
 
 /// For replies that carry nothing to remember.
@@ -98,6 +121,8 @@ pub struct Command<C: 'static> {
     pub replies: &'static [ReplyRule<C>],
     /// How to take it back; `None` after the pivot, or when it has no effect worth taking back.
     pub undo: Option<Undo<C>>,
+    /// Sent only if this holds when its step begins; `None`: always.
+    pub when: Option<fn(&C) -> bool>,
 }
 
 /// One step.
@@ -108,6 +133,11 @@ pub enum Step<C: 'static> {
         name: &'static str,
         /// The commands.
         commands: &'static [Command<C>],
+    },
+    /// Waits for a person: until [`super::Sagas::signal`] names this step, or the deadline fails the saga.
+    Wait {
+        /// Name, unique in the definition.
+        name: &'static str,
     },
     /// Decides on what the saga knows, without I/O.
     Guard {
@@ -127,7 +157,10 @@ impl<C> Step<C> {
     /// The step's name.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Send { name, .. } | Self::Guard { name, .. } | Self::Pivot { name } => name,
+            Self::Send { name, .. }
+            | Self::Wait { name }
+            | Self::Guard { name, .. }
+            | Self::Pivot { name } => name,
         }
     }
 }
@@ -136,7 +169,8 @@ impl<C> Step<C> {
 pub struct Definition<C: 'static> {
     /// Kind, stored with each saga.
     pub kind: &'static str,
-    /// Time from the start to the pivot; later the saga fails with `DEADLINE`.
+    /// Time from the start to the pivot, unless the saga is begun with a deadline of its own; later it fails with
+    /// `DEADLINE`.
     pub deadline_seconds: u32,
     /// Steps in order.
     pub steps: &'static [Step<C>],
@@ -157,7 +191,7 @@ impl<C> Definition<C> {
     pub(super) fn commands(&self) -> impl Iterator<Item = &'static Command<C>> {
         self.steps.iter().flat_map(|step| match step {
             Step::Send { commands, .. } => *commands,
-            Step::Guard { .. } | Step::Pivot { .. } => &[],
+            Step::Wait { .. } | Step::Guard { .. } | Step::Pivot { .. } => &[],
         })
     }
 
@@ -172,6 +206,7 @@ fn describe_step<C>(step: &Step<C>) -> Value {
             "name": name,
             "commands": commands.iter().map(describe_command).collect::<Vec<_>>(),
         }),
+        Step::Wait { name } => json!({ "name": name, "waits": true }),
         Step::Guard { name, .. } => json!({ "name": name, "guard": true }),
         Step::Pivot { name } => json!({ "name": name, "pivot": true }),
     }
@@ -186,6 +221,7 @@ fn describe_command<C>(command: &Command<C>) -> Value {
                 Outcome::Done(_) => "ok",
                 Outcome::Refused(_) => "business",
                 Outcome::Retry => "retry",
+                Outcome::Decide(_) => "depends",
             };
             (rule.event.to_owned(), json!(meaning))
         })
@@ -194,5 +230,6 @@ fn describe_command<C>(command: &Command<C>) -> Value {
         "name": command.name,
         "replies": replies,
         "compensation": command.undo.as_ref().map(|undo| undo.name),
+        "conditional": command.when.is_some(),
     })
 }

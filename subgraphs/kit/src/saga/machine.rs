@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::definition::{Command, Definition, Failure, Message, Outcome, Step, Undo};
+use super::definition::{Command, Definition, Failure, Message, Outcome, Step, Undo, Verdict};
 
 /// Where a saga stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub struct Saga<C> {
     pub step: String,
     /// How often the outstanding commands were sent again.
     pub attempts: u32,
+    /// How often the saga went back to an earlier step.
+    pub rounds: u32,
     /// Start.
     pub started_at: DateTime<Utc>,
     /// Latest time of the pivot.
@@ -94,6 +96,8 @@ pub enum Effect {
     Pivot,
     /// Tell the owner that the saga failed: its row shows the reason now, while compensation goes on.
     Failed(Failure),
+    /// Tell the owner that the saga went back to the step it is at, and why.
+    WentBack(Failure),
     /// Tell the owner that the saga is over.
     Ended(SagaState),
     /// A command after the pivot was refused, which its owner promised not to do: a person should look.
@@ -109,6 +113,11 @@ pub enum Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the saga has passed its pivot")]
 pub struct PastPivot;
+
+/// A signal for a step that the saga does not wait in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the saga does not wait for this")]
+pub struct NotWaiting;
 
 /// Pause before the next sending: 1, 2, 4, 8, 16 and then 30 seconds.
 pub fn backoff(attempts: u32) -> TimeDelta {
@@ -128,7 +137,7 @@ enum Answered<C: 'static> {
     Undone(&'static Command<C>),
 }
 
-impl<C> Definition<C> {
+impl<C: Clone> Definition<C> {
     /// Begins a saga and its first step.
     pub fn start(
         &self,
@@ -138,12 +147,25 @@ impl<C> Definition<C> {
         now: DateTime<Utc>,
     ) -> (Saga<C>, Vec<Effect>) {
         let deadline = now + TimeDelta::seconds(i64::from(self.deadline_seconds));
+        self.start_until(deadline, id, subject_id, context, now)
+    }
+
+    /// Begins a saga that must reach its pivot before `deadline`.
+    pub fn start_until(
+        &self,
+        deadline: DateTime<Utc>,
+        id: Uuid,
+        subject_id: Uuid,
+        context: C,
+        now: DateTime<Utc>,
+    ) -> (Saga<C>, Vec<Effect>) {
         let mut saga = Saga {
             id,
             subject_id,
             state: SagaState::Running,
             step: String::new(),
             attempts: 0,
+            rounds: 0,
             started_at: now,
             deadline,
             due_at: Some(deadline),
@@ -173,9 +195,29 @@ impl<C> Definition<C> {
                     self.answer(saga, command, outcome, payload, now)
                 }
                 SagaState::Running | SagaState::Completed => Vec::new(),
-                SagaState::Compensating | SagaState::Failed => late(saga, command, outcome, message_id),
+                SagaState::Compensating | SagaState::Failed => {
+                    late(saga, command, outcome, message_id, payload)
+                }
             },
         }
+    }
+
+    /// A person did what the step `step` waits for.
+    ///
+    /// # Errors
+    /// [`NotWaiting`] when the saga is elsewhere, or past its deadline.
+    pub fn signalled(
+        &self,
+        saga: &mut Saga<C>,
+        step: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Effect>, NotWaiting> {
+        let position = self.position(&saga.step);
+        let waits = matches!(self.steps.get(position), Some(Step::Wait { name }) if *name == step);
+        if saga.state != SagaState::Running || !waits || now >= saga.deadline {
+            return Err(NotWaiting);
+        }
+        Ok(self.enter(saga, position + 1, now))
     }
 
     /// Looks at an overdue saga: past its deadline it fails, otherwise it sends again what is unanswered.
@@ -185,6 +227,11 @@ impl<C> Definition<C> {
         }
         if saga.state == SagaState::Running && !self.is_past_pivot(saga) && now >= saga.deadline {
             return self.fail(saga, Failure::new("DEADLINE"), now);
+        }
+        if saga.waiting.is_empty() {
+            // It waits for a person, and was woken before its time.
+            saga.due_at = Some(saga.deadline);
+            return Vec::new();
         }
         saga.attempts += 1;
         self.schedule(saga, now);
@@ -223,8 +270,13 @@ impl<C> Definition<C> {
 
     /// True once the saga can only go forward.
     pub fn is_past_pivot(&self, saga: &Saga<C>) -> bool {
-        let position = self.steps.iter().position(|step| step.name() == saga.step);
-        saga.state == SagaState::Completed || position.is_some_and(|position| position > self.pivot())
+        let position = self.position(&saga.step);
+        saga.state == SagaState::Completed || (position < self.steps.len() && position > self.pivot())
+    }
+
+    /// Of the step of that name; the end when there is none.
+    fn position(&self, name: &str) -> usize {
+        self.steps.iter().position(|step| step.name() == name).unwrap_or(self.steps.len())
     }
 
     /// Which command a message of this type answers. Several commands may share a type of refusal: then it is the
@@ -249,27 +301,43 @@ impl<C> Definition<C> {
         payload: &Value,
         now: DateTime<Utc>,
     ) -> Vec<Effect> {
-        match outcome {
-            Outcome::Retry => Vec::new(),
+        let verdict = match outcome {
+            Outcome::Retry => Verdict::Retry,
             Outcome::Done(learn) => {
                 learn(&mut saga.context, payload);
+                Verdict::Done
+            }
+            Outcome::Refused(reason) => Verdict::Refused(reason(payload)),
+            Outcome::Decide(decide) => decide(&mut saga.context, payload),
+        };
+        match verdict {
+            Verdict::Retry | Verdict::Ignore => Vec::new(),
+            Verdict::Done => {
                 saga.waiting.retain(|name| name != command.name);
                 if !saga.waiting.is_empty() {
                     return Vec::new();
                 }
-                let position = self.steps.iter().position(|step| step.name() == saga.step);
-                self.enter(saga, position.map_or(self.steps.len(), |position| position + 1), now)
+                let position = self.position(&saga.step);
+                self.enter(saga, position.saturating_add(1), now)
             }
-            Outcome::Refused(reason) if self.is_past_pivot(saga) => {
-                vec![Effect::Alarm { command: command.name, failure: reason(payload) }]
+            Verdict::Refused(failure) | Verdict::Back { failure, .. } if self.is_past_pivot(saga) => {
+                vec![Effect::Alarm { command: command.name, failure }]
             }
-            Outcome::Refused(reason) => {
+            Verdict::Back { to, failure } => {
+                saga.sent.retain(|name| name != command.name);
+                saga.waiting.clear();
+                saga.rounds += 1;
+                let mut effects = self.enter(saga, self.position(to), now);
+                effects.insert(0, Effect::WentBack(failure));
+                effects
+            }
+            Verdict::Refused(failure) => {
                 // A refused command has no effect, so there is nothing of it to take back, unless it was sent again:
                 // what was refused once may be granted to the copy that is still under way.
                 if saga.attempts == 0 {
                     saga.sent.retain(|name| name != command.name);
                 }
-                self.fail(saga, reason(payload), now)
+                self.fail(saga, failure, now)
             }
         }
     }
@@ -284,13 +352,26 @@ impl<C> Definition<C> {
                         return self.fail(saga, failure, now);
                     }
                 }
+                Step::Wait { .. } => {
+                    saga.waiting.clear();
+                    saga.attempts = 0;
+                    saga.due_at = Some(saga.deadline);
+                    return Vec::new();
+                }
                 Step::Pivot { .. } if now >= saga.deadline => {
                     return self.fail(saga, Failure::new("DEADLINE"), now);
                 }
                 Step::Pivot { .. } => return vec![Effect::Pivot],
                 Step::Send { commands, .. } => {
-                    saga.waiting = commands.iter().map(|command| command.name.to_owned()).collect();
-                    saga.sent.extend(saga.waiting.iter().cloned());
+                    let due =
+                        commands.iter().filter(|command| command.when.is_none_or(|when| when(&saga.context)));
+                    saga.waiting = due.map(|command| command.name.to_owned()).collect();
+                    if saga.waiting.is_empty() {
+                        continue;
+                    }
+                    let again = |name: &String| !saga.sent.contains(name);
+                    let sent: Vec<String> = saga.waiting.iter().filter(|name| again(name)).cloned().collect();
+                    saga.sent.extend(sent);
                     saga.attempts = 0;
                     self.schedule(saga, now);
                     return self.outstanding(saga);
@@ -341,7 +422,8 @@ impl<C> Definition<C> {
         });
         sends
             .map(|(name, message)| {
-                let id = command_id(saga.id, &format!("{name}#{}", saga.attempts));
+                let round = if saga.rounds == 0 { String::new() } else { format!("~{}", saga.rounds) };
+                let id = command_id(saga.id, &format!("{name}{round}#{}", saga.attempts));
                 Effect::Send { id, message }
             })
             .collect()
@@ -355,10 +437,22 @@ impl<C> Definition<C> {
 }
 
 /// A command turned out to have had its effect after the saga gave up on it: take that effect back.
-fn late<C>(saga: &Saga<C>, command: &Command<C>, outcome: &Outcome<C>, message_id: Uuid) -> Vec<Effect> {
+fn late<C: Clone>(
+    saga: &Saga<C>,
+    command: &Command<C>,
+    outcome: &Outcome<C>,
+    message_id: Uuid,
+    payload: &Value,
+) -> Vec<Effect> {
     let undo_to_come = saga.sent.iter().any(|name| name == command.name);
-    match (outcome, &command.undo) {
-        (Outcome::Done(_), Some(undo)) if !undo_to_come => vec![send_late(saga, undo, message_id)],
+    // Whether an answer that depends says "done" is asked of a copy: nothing is learnt any more.
+    let done = match outcome {
+        Outcome::Done(_) => true,
+        Outcome::Decide(decide) => decide(&mut saga.context.clone(), payload) == Verdict::Done,
+        Outcome::Refused(_) | Outcome::Retry => false,
+    };
+    match &command.undo {
+        Some(undo) if done && !undo_to_come => vec![send_late(saga, undo, message_id)],
         _ => Vec::new(),
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::definition::{Definition, Failure, Message};
-use super::machine::{Effect, PastPivot, Saga, SagaState};
+use super::machine::{Effect, NotWaiting, PastPivot, Saga, SagaState};
 use super::store;
 use crate::db::{Db, Tx};
 use crate::errors::SystemError;
@@ -30,7 +30,7 @@ const ALARM_AFTER: TimeDelta = TimeDelta::minutes(5);
 /// A kind of saga with its owner's part in it. The hooks run in the saga's transaction and must do nothing outside.
 pub trait SagaOwner: Send + Sync + 'static {
     /// What the saga remembers.
-    type Context: Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Context: Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// The step table.
     fn definition(&self) -> &'static Definition<Self::Context>;
@@ -62,6 +62,17 @@ pub trait SagaOwner: Send + Sync + 'static {
         failure: &Failure,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Result<(), SystemError>> + Send;
+
+    /// The saga went back to the step it is at: the person it waits for may read why.
+    fn went_back(
+        &self,
+        _tx: &Tx,
+        _saga: &Saga<Self::Context>,
+        _failure: &Failure,
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), SystemError>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// The saga is over.
     fn ended(
@@ -101,11 +112,55 @@ impl<O: SagaOwner> Sagas<O> {
         context: O::Context,
         now: DateTime<Utc>,
     ) -> Result<Uuid, SystemError> {
+        let seconds = i64::from(self.owner.definition().deadline_seconds);
+        self.begin_until(tx, now + TimeDelta::seconds(seconds), subject_id, context, now).await
+    }
+
+    /// Like [`Self::begin`], with a deadline of this saga's own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_until(
+        &self,
+        tx: &Tx,
+        deadline: DateTime<Utc>,
+        subject_id: Uuid,
+        context: O::Context,
+        now: DateTime<Utc>,
+    ) -> Result<Uuid, SystemError> {
         let definition = self.owner.definition();
-        let (mut saga, effects) = definition.start(Uuid::now_v7(), subject_id, context, now);
+        let (mut saga, effects) = definition.start_until(deadline, Uuid::now_v7(), subject_id, context, now);
+        tracing::info!(saga_id = %saga.id, kind = definition.kind, subject = %subject_id, "saga begins");
         self.apply(tx, &mut saga, effects, now).await?;
         store::insert(tx, definition.kind, &saga).await?;
         Ok(saga.id)
+    }
+
+    /// A person did what the newest saga about a business row waits for in its step `step`; `learn` keeps what they
+    /// said. The inner `Err` when it does not wait there (any more).
+    ///
+    /// # Errors
+    /// When the database fails, or another transaction moved the saga: to be tried again.
+    pub async fn signal(
+        &self,
+        tx: &Tx,
+        subject_id: Uuid,
+        step: &str,
+        learn: impl FnOnce(&mut O::Context) + Send,
+        now: DateTime<Utc>,
+    ) -> Result<Result<(), NotWaiting>, SystemError> {
+        let Some((mut saga, version)) = self.newest(tx, subject_id).await? else {
+            return Ok(Err(NotWaiting));
+        };
+        learn(&mut saga.context);
+        match self.owner.definition().signalled(&mut saga, step, now) {
+            Err(not_waiting) => Ok(Err(not_waiting)),
+            Ok(effects) => {
+                self.apply(tx, &mut saga, effects, now).await?;
+                store::save(tx, &saga, version).await?;
+                Ok(Ok(()))
+            }
+        }
     }
 
     /// Takes a message that may be a reply to one of these sagas. `false`: it belongs to none of them.
@@ -118,9 +173,9 @@ impl<O: SagaOwner> Sagas<O> {
         else {
             return Ok(false);
         };
-        let waited = saga.waiting.clone();
+        let (waited, rounds) = (saga.waiting.clone(), saga.rounds);
         let effects = definition.replied(&mut saga, message.id, &message.message_type, &message.payload, now);
-        if saga.failure.is_none() {
+        if saga.failure.is_none() && saga.rounds == rounds {
             for command in waited.iter().filter(|command| !saga.waiting.contains(command)) {
                 self.owner.answered(tx, &saga, command, now).await?;
             }
@@ -248,6 +303,11 @@ impl<O: SagaOwner> Sagas<O> {
                 Effect::Failed(failure) => {
                     tracing::info!(saga_id = %saga.id, kind = definition.kind, code = failure.code, "saga failed");
                     self.owner.failed(tx, saga, &failure, now).await?;
+                }
+                Effect::WentBack(failure) => {
+                    tracing::info!(saga_id = %saga.id, kind = definition.kind, step = saga.step,
+                        code = failure.code, "saga went back");
+                    self.owner.went_back(tx, saga, &failure, now).await?;
                 }
                 Effect::Ended(state) => {
                     tracing::info!(saga_id = %saga.id, kind = definition.kind, state = state.as_str(), "saga ended");

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::definition::Failure;
 use super::machine::{Saga, SagaState};
 use crate::errors::SystemError;
 
@@ -44,6 +45,7 @@ pub(super) mod row {
         pub version: i64,
         pub claimed_by: Option<String>,
         pub claimed_until_ms: i64,
+        pub rounds: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -52,8 +54,7 @@ pub(super) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The migration that adds the saga table; list it in the migrator of a service that owns sagas.
-pub struct SagaTable;
+struct SagaTable;
 
 impl MigrationName for SagaTable {
     fn name(&self) -> &'static str {
@@ -99,8 +100,39 @@ impl MigrationTrait for SagaTable {
     }
 }
 
+/// The migrations of the saga table; list them in the migrator of a service that owns sagas.
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(SagaTable), Box::new(SagaRounds)]
+}
+
+/// Counts how often a saga went back to an earlier step. Zero for the sagas of before, which never did.
+struct SagaRounds;
+
+impl MigrationName for SagaRounds {
+    fn name(&self) -> &'static str {
+        "kit_sagas_2"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for SagaRounds {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let rounds = Table::alter().table("saga").add_column(integer("rounds").default(0)).to_owned();
+        manager.alter_table(rounds).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.alter_table(Table::alter().table("saga").drop_column("rounds").to_owned()).await
+    }
+}
+
 /// A saga as its row has it, for pages of operators.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SagaRecord {
     /// Identity.
     pub id: Uuid,
@@ -118,6 +150,14 @@ pub struct SagaRecord {
     pub started_at: DateTime<Utc>,
     /// Latest time of the pivot.
     pub deadline: DateTime<Utc>,
+    /// When the sweeper looks again; `None` once over.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Commands that may have an effect, in the order of sending.
+    pub sent: Vec<String>,
+    /// Commands that wait for an answer; while compensating, the one whose undo does.
+    pub waiting: Vec<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
 }
 
 /// Adds a new saga.
@@ -132,7 +172,7 @@ pub(super) async fn insert<C: Serialize, D: ConnectionTrait>(
         subject_id: Set(saga.subject_id),
         state: Set(saga.state.as_str().to_owned()),
         step: Set(saga.step.clone()),
-        attempts: Set(i32::try_from(saga.attempts).unwrap_or(i32::MAX)),
+        attempts: Set(count(saga.attempts)),
         started_at_ms: Set(saga.started_at.timestamp_millis()),
         deadline_ms: Set(saga.deadline.timestamp_millis()),
         due_at_ms: Set(saga.due_at.map(|at| at.timestamp_millis())),
@@ -143,6 +183,7 @@ pub(super) async fn insert<C: Serialize, D: ConnectionTrait>(
         version: Set(1),
         claimed_by: Set(None),
         claimed_until_ms: Set(0),
+        rounds: Set(count(saga.rounds)),
     };
     row::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
@@ -170,7 +211,8 @@ pub(super) async fn save<C: Serialize, D: ConnectionTrait>(
     let changed = row::Entity::update_many()
         .col_expr(C::State, Expr::value(saga.state.as_str()))
         .col_expr(C::Step, Expr::value(saga.step.clone()))
-        .col_expr(C::Attempts, Expr::value(i32::try_from(saga.attempts).unwrap_or(i32::MAX)))
+        .col_expr(C::Attempts, Expr::value(count(saga.attempts)))
+        .col_expr(C::Rounds, Expr::value(count(saga.rounds)))
         .col_expr(C::DueAtMs, Expr::value(saga.due_at.map(|at| at.timestamp_millis())))
         .col_expr(C::Sent, Expr::value(serde_json::to_string(&saga.sent)?))
         .col_expr(C::Waiting, Expr::value(serde_json::to_string(&saga.waiting)?))
@@ -228,6 +270,7 @@ fn to_saga<C: DeserializeOwned>(row: &row::Model) -> Result<Saga<C>, SystemError
         state,
         step: row.step.clone(),
         attempts: u32::try_from(row.attempts).unwrap_or(0),
+        rounds: u32::try_from(row.rounds).unwrap_or(0),
         started_at: time(row.started_at_ms),
         deadline: time(row.deadline_ms),
         due_at: row.due_at_ms.map(time),
@@ -236,6 +279,10 @@ fn to_saga<C: DeserializeOwned>(row: &row::Model) -> Result<Saga<C>, SystemError
         failure: row.failure.as_deref().map(serde_json::from_str).transpose()?,
         context: serde_json::from_str(&row.context)?,
     })
+}
+
+fn count(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 fn time(milliseconds: i64) -> DateTime<Utc> {
@@ -254,6 +301,10 @@ fn to_record(row: row::Model) -> Result<SagaRecord, SystemError> {
         attempts: u32::try_from(row.attempts).unwrap_or(0),
         started_at: time(row.started_at_ms),
         deadline: time(row.deadline_ms),
+        due_at: row.due_at_ms.map(time),
+        sent: serde_json::from_str(&row.sent)?,
+        waiting: serde_json::from_str(&row.waiting)?,
+        failure: row.failure.as_deref().map(serde_json::from_str).transpose()?,
     })
 }
 

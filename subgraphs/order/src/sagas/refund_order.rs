@@ -54,6 +54,7 @@ const REFUND_FUNDS: Command<RefundOrder> = Command {
         ReplyRule { event: "FundsRejected", outcome: Outcome::Refused(refusal) },
     ],
     undo: None,
+    when: None,
 };
 
 const RESTOCK: Command<RefundOrder> = Command {
@@ -71,6 +72,7 @@ const RESTOCK: Command<RefundOrder> = Command {
         ReplyRule { event: "StockRejected", outcome: Outcome::Refused(restock_refusal) },
     ],
     undo: None,
+    when: None,
 };
 
 fn refusal(payload: &serde_json::Value) -> Failure {
