@@ -47,7 +47,8 @@ payloads! {
         /// Whose funds.
         user_id: Uuid,
     }
-    /// Pay a hold out: the splits must add up to the held amount.
+    /// Pay a hold out: the splits must not exceed the held amount (with what is in escrow, where that is named); what they
+    /// leave goes back to the payer.
     struct CaptureFunds {
         /// Which hold.
         hold_id: Uuid,
@@ -55,6 +56,22 @@ payloads! {
         user_id: Uuid,
         /// Who gets what.
         splits: Vec<Split>,
+        /// Also pays out, in the same ledger transaction, all that is in escrow under this reference.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escrow: Option<Uuid>,
+    }
+    /// Pay out all that is in escrow under a reference; what the splits leave goes back to the payer.
+    struct ReleaseEscrow {
+        /// Names the release for ever.
+        release_id: Uuid,
+        /// What the escrow is for (a booking's id).
+        reference: Uuid,
+        /// Who paid into it.
+        user_id: Uuid,
+        /// Who gets what.
+        splits: Vec<Split>,
+        /// Shown in the ledger.
+        reason: String,
     }
     /// One part of captured funds.
     struct Split {
@@ -101,9 +118,10 @@ payloads! {
     }
     /// The command was refused; nothing moved.
     struct FundsRejected {
-        /// Which hold.
+        /// Which hold; the refund's hold, or the release's id for an escrow.
         hold_id: Uuid,
-        /// `INSUFFICIENT_FUNDS`, `USER_BANNED`, `UNKNOWN_USER`, `CURRENCY_MISMATCH`, `UNKNOWN_HOLD` or `HOLD_RESOLVED`.
+        /// `INSUFFICIENT_FUNDS`, `USER_BANNED`, `UNKNOWN_USER`, `CURRENCY_MISMATCH`, `UNKNOWN_HOLD`, `HOLD_RESOLVED`,
+        /// `SPLITS_INVALID`, `REFUND_EXCEEDS_PAYMENT`, `UNKNOWN_ESCROW` or `ESCROW_RESOLVED`.
         code: String,
     }
     /// The hold was given back.
@@ -117,6 +135,17 @@ payloads! {
     struct FundsCaptured {
         /// Which hold.
         hold_id: Uuid,
+        /// How much in total.
+        amount: Amount,
+        /// Who got what.
+        splits: Vec<Split>,
+    }
+    /// The escrow was paid out.
+    struct EscrowReleased {
+        /// Which release.
+        release_id: Uuid,
+        /// What the escrow was for.
+        reference: Uuid,
         /// How much in total.
         amount: Amount,
         /// Who got what.
@@ -136,13 +165,14 @@ payloads! {
 topic_messages! {
     /// A command of `wallet.commands.v1`.
     enum WalletCommand on WalletCommands {
-        "wallet" => HoldFunds, ReleaseFunds, CaptureFunds, RefundFunds;
+        "wallet" => HoldFunds, ReleaseFunds, CaptureFunds, RefundFunds, ReleaseEscrow;
     }
 }
 
 topic_messages! {
     /// An event of `wallet.events.v1`.
     enum WalletEvent on WalletEvents {
-        "wallet" => CreditGranted, ToppedUp, FundsHeld, FundsRejected, FundsReleased, FundsCaptured, FundsRefunded;
+        "wallet" => CreditGranted, ToppedUp, FundsHeld, FundsRejected, FundsReleased, FundsCaptured, FundsRefunded,
+            EscrowReleased;
     }
 }

@@ -109,7 +109,14 @@ fn wallets() -> Vec<Example> {
             expires_at: at(),
         }),
         example(&ReleaseFunds { hold_id, user_id }),
-        example(&CaptureFunds { hold_id, user_id, splits: splits() }),
+        example(&CaptureFunds { hold_id, user_id, splits: splits(), escrow: None }),
+        example(&ReleaseEscrow {
+            release_id: id(9),
+            reference: id(3),
+            user_id,
+            splits: splits(),
+            reason: text("BOOKING cancelled"),
+        }),
         example(&RefundFunds {
             refund_id: id(9),
             hold_id,
@@ -122,6 +129,7 @@ fn wallets() -> Vec<Example> {
         example(&FundsHeld { hold_id, amount: amount() }),
         example(&FundsRejected { hold_id, code: text("INSUFFICIENT_FUNDS") }),
         example(&FundsReleased { hold_id, amount: amount() }),
+        example(&EscrowReleased { release_id: id(9), reference: id(3), amount: amount(), splits: splits() }),
         example(&FundsCaptured { hold_id, amount: amount(), splits: splits() }),
         example(&FundsRefunded { refund_id: id(9), hold_id, amount: amount() }),
     ]

@@ -110,7 +110,7 @@ async fn wallet_commands_are_answered_once_each_and_accounts_are_announced() {
             Split { to: Payee::User { user_id: siti }, amount: usd(3600) },
             Split { to: Payee::Fees, amount: usd(400) },
         ];
-        let capture = CaptureFunds { hold_id, user_id: bob, splits: splits.clone() };
+        let capture = CaptureFunds { hold_id, user_id: bob, splits: splits.clone(), escrow: None };
         peer.send(bob, &capture).await;
         peer.send(bob, &capture).await;
         let refund_id = Uuid::now_v7();

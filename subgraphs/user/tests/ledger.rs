@@ -10,8 +10,7 @@ use futures::future::join_all;
 use kopitiam_kit::{SystemError, time};
 use kopitiam_user::app;
 use kopitiam_user::domain::ledger::{AccountKind, Receiver, Share};
-use kopitiam_user::store::holds::{self, Answer, NewHold, Refund};
-use kopitiam_user::store::ledger;
+use kopitiam_user::store::holds::{self, Answer, Capture, NewHold, Refund};
 use sea_orm::{ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
@@ -32,8 +31,8 @@ async fn release(shop: &Shop, id: Uuid, user: Uuid) -> Answer {
 }
 
 async fn capture(shop: &Shop, id: Uuid, shares: &[Share]) -> Answer {
-    let capture =
-        |tx| async move { Ok::<_, SystemError>(holds::capture(&tx, id, shares, time::now()).await?) };
+    let wanted = &Capture { hold_id: id, shares: shares.to_vec(), escrow: None };
+    let capture = |tx| async move { Ok::<_, SystemError>(holds::capture(&tx, wanted, time::now()).await?) };
     shop.db.transaction(capture).await.unwrap()
 }
 
@@ -61,13 +60,16 @@ async fn of_two_holds_on_a_wallet_that_covers_one_exactly_one_stands() {
 }
 
 #[tokio::test]
-async fn a_storm_of_holds_takes_what_there_is_and_not_a_cent_more() {
+async fn of_a_thousand_holds_at_once_on_one_wallet_as_many_stand_as_it_covers_and_not_a_cent_more() {
     for shop in shops().await {
-        let user = shop.user_with("bob", 1000).await;
-        let storm: Vec<NewHold> = (0..60).map(|_| wanted(Uuid::now_v7(), user, 70)).collect();
+        let user = shop.user_with("bob", 10_000).await;
+        let storm: Vec<NewHold> = (0..1000).map(|_| wanted(Uuid::now_v7(), user, 70)).collect();
         let answers = join_all(storm.iter().map(|hold| place(&shop, hold))).await;
-        assert_eq!(answers.iter().filter(|answer| **answer == Answer::Held(70)).count(), 14);
-        assert_eq!(shop.balance(user, AccountKind::Available).await, 20);
+        let refused = answers.iter().filter(|answer| **answer == rejected("INSUFFICIENT_FUNDS")).count();
+        assert_eq!(answers.iter().filter(|answer| **answer == Answer::Held(70)).count(), 142);
+        assert_eq!(refused, 858, "the race took place");
+        assert_eq!(shop.balance(user, AccountKind::Available).await, 10_000 - 142 * 70);
+        assert_eq!(shop.balance(user, AccountKind::Held).await, 142 * 70);
         shop.assert_books_close().await;
     }
 }
@@ -205,75 +207,75 @@ async fn a_forgotten_hold_is_released_and_a_late_capture_takes_it_again_while_it
     }
 }
 
+async fn refused(shop: &Shop, statements: &[String]) -> String {
+    let tamper = |tx: kopitiam_kit::Tx| async move {
+        for sql in statements {
+            tx.execute_unprepared(sql).await?;
+        }
+        Ok::<_, SystemError>(())
+    };
+    let outcome = shop.db.transaction(tamper).await;
+    outcome.err().unwrap_or_else(|| panic!("accepted: {statements:?}")).to_string()
+}
+
 #[tokio::test]
-async fn the_books_are_append_only_and_refuse_an_unbalanced_posting() {
+async fn the_books_are_append_only() {
     for shop in shops().await {
         let user = shop.user_with("bob", 100).await;
-        for sql in [
-            "UPDATE postings SET amount = amount + 1",
-            "DELETE FROM postings",
-            "UPDATE ledger_transactions SET reference = 'x'",
-            "DELETE FROM ledger_transactions",
-            "UPDATE accounts SET balance = -1 WHERE kind = 'AVAILABLE'",
-            "UPDATE accounts SET balance = 1 WHERE kind = 'ISSUANCE'",
+        let hold = wanted(Uuid::now_v7(), user, 40);
+        place(&shop, &hold).await;
+        capture(&shop, hold.id, &[Share { receiver: Receiver::Fees, amount: 40 }]).await;
+        for (sql, reason) in [
+            ("UPDATE postings SET amount = amount + 1", "append-only"),
+            ("DELETE FROM postings", "append-only"),
+            ("UPDATE ledger_transactions SET reference = 'x'", "append-only"),
+            ("DELETE FROM ledger_transactions", "append-only"),
+            ("UPDATE ledger_seals SET transaction_id = transaction_id", "append-only"),
+            ("DELETE FROM ledger_seals", "append-only"),
+            ("UPDATE accounts SET balance = -1 WHERE kind = 'AVAILABLE'", ""),
+            ("UPDATE accounts SET balance = 1 WHERE kind = 'ISSUANCE'", ""),
+            ("UPDATE accounts SET kind = 'FEES' WHERE kind = 'AVAILABLE'", "keeps its owner"),
+            ("DELETE FROM accounts", ""),
+            ("UPDATE holds SET status = 'RELEASED'", "resolved once"),
+            ("UPDATE holds SET amount = amount - 1", "resolved once"),
+            ("DELETE FROM holds", ""),
         ] {
-            let tamper = |tx: kopitiam_kit::Tx| async move {
-                tx.execute_unprepared(sql).await?;
-                Ok::<_, SystemError>(())
-            };
-            assert!(shop.db.transaction(tamper).await.is_err(), "{sql}");
+            let error = refused(&shop, &[sql.to_owned()]).await;
+            assert!(error.contains(reason), "{sql}: {error}");
         }
-        let forge = |tx: kopitiam_kit::Tx| async move {
-            let copy = "INSERT INTO postings (id, transaction_id, account_id, kind, amount, balance_after) \
-                        SELECT transaction_id, transaction_id, account_id, kind, 7, balance_after FROM postings LIMIT 1";
-            tx.execute_unprepared(copy).await?;
-            Ok::<_, SystemError>(())
-        };
-        let forged = shop.db.transaction(forge).await;
-        if shop.db.backend() == DbBackend::Postgres {
-            assert!(forged.is_err(), "the deferred constraint refuses it at commit");
-            shop.assert_books_close().await;
+        let bulk = if shop.db.backend() == DbBackend::Postgres {
+            "TRUNCATE postings"
         } else {
-            let closing = ledger::close(shop.db.read()).await.unwrap();
-            assert_eq!((closing.unbalanced.len(), closing.drifted.len()), (1, 1), "the closing finds it");
-        }
-        assert_eq!(shop.balance(user, AccountKind::Available).await, 100);
+            "INSERT OR REPLACE INTO postings SELECT id, transaction_id, account_id, kind, 7, 7 FROM postings"
+        };
+        refused(&shop, &[bulk.to_owned()]).await;
+        shop.assert_books_close().await;
     }
 }
 
 #[tokio::test]
-async fn after_any_mix_of_commands_the_books_close() {
+async fn the_database_refuses_a_transaction_that_does_not_balance_or_is_changed_later() {
     for shop in shops().await {
-        let users = [
-            shop.user_with("ann", 500).await,
-            shop.user_with("bob", 500).await,
-            shop.user_with("cat", 0).await,
-        ];
-        let mix = (0..40_usize).map(|n| {
-            let shop = &shop;
-            async move {
-                let (payer, payee) = (users[n % 3], users[(n + 1) % 3]);
-                let amount = i64::try_from(n * 13 % 120).unwrap() + 1;
-                let hold = wanted(Uuid::now_v7(), payer, amount);
-                place(shop, &hold).await;
-                let fee = amount / 10;
-                let mut shares = vec![Share { receiver: Receiver::User(payee), amount: amount - fee }];
-                if fee > 0 {
-                    shares.push(Share { receiver: Receiver::Fees, amount: fee });
-                }
-                match n % 4 {
-                    0 => release(shop, hold.id, payer).await,
-                    1 => place(shop, &hold).await,
-                    2 => capture(shop, hold.id, &shares).await,
-                    _ => {
-                        capture(shop, hold.id, &shares).await;
-                        let id = Uuid::now_v7();
-                        refund(shop, &Refund { id, hold_id: hold.id, shares, reason: "R".into() }).await
-                    }
-                }
-            }
-        });
-        join_all(mix).await;
+        shop.user_with("bob", 100).await;
+        let late = "INSERT INTO postings (id, transaction_id, account_id, kind, amount, balance_after) \
+                    SELECT account_id, transaction_id, account_id, kind, 7, 7 FROM postings LIMIT 1";
+        let error = refused(&shop, &[late.to_owned()]).await;
+        assert!(error.contains("closed"), "{error}");
+        // A new transaction of one leg: refused when it is sealed, and refused at commit when it is not.
+        let row = "INSERT INTO ledger_transactions (id, kind, cause_id, reference, currency, at) \
+                   SELECT account_id, 'GRANT', account_id, 'forged', 'USD', t.at \
+                   FROM postings JOIN ledger_transactions t ON t.id = transaction_id LIMIT 1";
+        let leg = "INSERT INTO postings (id, transaction_id, account_id, kind, amount, balance_after) \
+                   SELECT p.account_id, l.id, p.account_id, p.kind, 7, 7 FROM postings p, ledger_transactions l \
+                   WHERE l.reference = 'forged' LIMIT 1";
+        let seal = "INSERT INTO ledger_seals SELECT id FROM ledger_transactions WHERE reference = 'forged'";
+        let sealed = [row, leg, seal].map(str::to_owned);
+        let error = refused(&shop, &sealed).await;
+        assert!(error.contains("does not balance"), "{error}");
+        let error = refused(&shop, &sealed[..2]).await;
+        assert!(error.to_lowercase().contains("foreign key"), "{error}");
+        let error = refused(&shop, &[row.to_owned(), seal.to_owned()]).await;
+        assert!(error.contains("does not balance"), "a transaction without legs is none: {error}");
         shop.assert_books_close().await;
     }
 }

@@ -20,6 +20,7 @@ const labels: Record<LedgerKind, string> = {
   FEE: 'Fee',
   PAYOUT: 'Payout',
   REFUND: 'Refund',
+  TOP_UP: 'Top-up',
 };
 
 export function Ledger({ entries }: { entries: Entry[] }) {

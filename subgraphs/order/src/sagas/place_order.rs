@@ -208,7 +208,7 @@ const CAPTURE_FUNDS: Command<PlaceOrder> = Command {
 fn capture(saga: &Saga<PlaceOrder>) -> Message {
     let user_id = saga.context.buyer_id;
     let splits = saga.context.splits();
-    Message::of(user_id, &CaptureFunds { hold_id: hold_id(saga.subject_id), user_id, splits })
+    Message::of(user_id, &CaptureFunds { hold_id: hold_id(saga.subject_id), user_id, splits, escrow: None })
 }
 
 fn learn_prices(context: &mut PlaceOrder, payload: &Value) {

@@ -18,6 +18,8 @@ pub enum AccountKind {
     Fees,
     /// Where granted credit comes from; always at or below zero.
     Issuance,
+    /// Where topped-up money comes from: what the payment provider holds for us; always at or below zero.
+    Provider,
 }
 
 impl AccountKind {
@@ -29,6 +31,7 @@ impl AccountKind {
             AccountKind::Escrow => "ESCROW",
             AccountKind::Fees => "FEES",
             AccountKind::Issuance => "ISSUANCE",
+            AccountKind::Provider => "PROVIDER",
         }
     }
 }
@@ -71,6 +74,8 @@ pub enum LedgerKind {
     Payout,
     /// A payment given back.
     Refund,
+    /// Money that a payment provider took in.
+    TopUp,
 }
 
 impl LedgerKind {
@@ -84,6 +89,7 @@ impl LedgerKind {
             LedgerKind::Fee => "FEE",
             LedgerKind::Payout => "PAYOUT",
             LedgerKind::Refund => "REFUND",
+            LedgerKind::TopUp => "TOP_UP",
         }
     }
 
@@ -97,6 +103,7 @@ impl LedgerKind {
             LedgerKind::Fee,
             LedgerKind::Payout,
             LedgerKind::Refund,
+            LedgerKind::TopUp,
         ]
         .into_iter()
         .find(|kind| kind.name() == name)
@@ -126,6 +133,9 @@ pub enum LedgerError {
     /// An amount of a command that must be above zero is not.
     #[error("amounts must be above zero")]
     NotPositive,
+    /// Money that leaves escrow goes to somebody, not back into escrow.
+    #[error("money from escrow cannot be a share for escrow")]
+    EscrowToEscrow,
     /// The shares of a capture or refund are more than there is.
     #[error("shares of {shares} exceed the amount of {amount}")]
     SharesExceedAmount {
@@ -175,8 +185,9 @@ impl Share {
         }
     }
 
-    fn kind(self) -> LedgerKind {
+    fn kind(self, payer: Uuid) -> LedgerKind {
         match self.receiver {
+            Receiver::User(user) if user == payer => LedgerKind::Refund,
             Receiver::User(_) => LedgerKind::Payout,
             Receiver::Fees => LedgerKind::Fee,
             Receiver::Escrow(_) => LedgerKind::Hold,
@@ -213,6 +224,22 @@ impl Transaction {
         let kind = LedgerKind::Grant;
         let postings = vec![
             Posting { account: AccountRef::platform(AccountKind::Issuance), kind, amount: -amount },
+            Posting { account: AccountRef::of(user, AccountKind::Available), kind, amount },
+        ];
+        Transaction::new(kind, cause, reference, postings)
+    }
+
+    /// Money that a payment provider took in for `user`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotPositive`].
+    pub fn top_up(user: Uuid, amount: i64, cause: Uuid, reference: String) -> Result<Self, LedgerError> {
+        if amount <= 0 {
+            return Err(LedgerError::NotPositive);
+        }
+        let kind = LedgerKind::TopUp;
+        let postings = vec![
+            Posting { account: AccountRef::platform(AccountKind::Provider), kind, amount: -amount },
             Posting { account: AccountRef::of(user, AccountKind::Available), kind, amount },
         ];
         Transaction::new(kind, cause, reference, postings)
@@ -266,33 +293,73 @@ impl Transaction {
         Transaction::new(kind, cause, reference, postings)
     }
 
-    /// Pays a promise of `held` out to its shares; what the shares leave goes back to the payer.
+    /// Pays a promise of `held`, and the `escrowed` money of the same payer with it, out to its shares; what the shares
+    /// leave goes back to the payer.
     ///
     /// # Errors
-    /// [`LedgerError::NotPositive`], [`LedgerError::SharesExceedAmount`].
+    /// [`LedgerError::NotPositive`], [`LedgerError::SharesExceedAmount`], [`LedgerError::EscrowToEscrow`].
     pub fn capture(
         payer: Uuid,
         held: i64,
+        escrowed: i64,
         shares: &[Share],
         hold: Uuid,
         reference: String,
     ) -> Result<Self, LedgerError> {
-        let total = check_shares(shares, held)?;
-        let held_account = AccountRef::of(payer, AccountKind::Held);
-        let mut postings = vec![Posting { account: held_account, kind: LedgerKind::Capture, amount: -held }];
+        let from = [(AccountKind::Held, held), (AccountKind::Escrow, escrowed)];
+        Self::pay_out(payer, &from, shares, hold, reference)
+    }
+
+    /// Pays what a payer has in escrow out to its shares; what the shares leave goes back to the payer.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotPositive`], [`LedgerError::SharesExceedAmount`], [`LedgerError::EscrowToEscrow`].
+    pub fn release_escrow(
+        payer: Uuid,
+        escrowed: i64,
+        shares: &[Share],
+        cause: Uuid,
+        reference: String,
+    ) -> Result<Self, LedgerError> {
+        Self::pay_out(payer, &[(AccountKind::Escrow, escrowed)], shares, cause, reference)
+    }
+
+    fn pay_out(
+        payer: Uuid,
+        from: &[(AccountKind, i64)],
+        shares: &[Share],
+        cause: Uuid,
+        reference: String,
+    ) -> Result<Self, LedgerError> {
+        let sources = from.iter().filter(|(_, amount)| *amount != 0);
+        if sources.clone().any(|(kind, _)| *kind == AccountKind::Escrow)
+            && shares.iter().any(|share| matches!(share.receiver, Receiver::Escrow(_)))
+        {
+            return Err(LedgerError::EscrowToEscrow);
+        }
+        let there = from.iter().try_fold(0_i64, |sum, (_, amount)| sum.checked_add(*amount));
+        let there = there.ok_or(LedgerError::NotPositive)?;
+        let total = check_shares(shares, there)?;
+        let mut postings: Vec<Posting> = sources
+            .map(|(kind, amount)| Posting {
+                account: AccountRef::of(payer, *kind),
+                kind: LedgerKind::Capture,
+                amount: -amount,
+            })
+            .collect();
         postings.extend(merged(shares).map(|share| Posting {
             account: share.account(payer),
-            kind: share.kind(),
+            kind: share.kind(payer),
             amount: share.amount,
         }));
-        if held > total {
+        if there > total {
             postings.push(Posting {
                 account: AccountRef::of(payer, AccountKind::Available),
                 kind: LedgerKind::Release,
-                amount: held - total,
+                amount: there - total,
             });
         }
-        Transaction::new(LedgerKind::Capture, hold, reference, postings)
+        Transaction::new(LedgerKind::Capture, cause, reference, postings)
     }
 
     /// Gives money back: each share returns what it got.
@@ -388,7 +455,7 @@ mod tests {
             Share { receiver: Receiver::Fees, amount: 10 },
             Share { receiver: Receiver::User(id(7)), amount: 20 },
         ];
-        let capture = Transaction::capture(id(1), 100, &shares, id(9), "K-1".into()).unwrap();
+        let capture = Transaction::capture(id(1), 100, 0, &shares, id(9), "K-1".into()).unwrap();
         let mut legs: Vec<(AccountRef, i64)> =
             capture.postings().iter().map(|posting| (posting.account, posting.amount)).collect();
         legs.sort();
@@ -410,8 +477,41 @@ mod tests {
             Share { receiver: Receiver::Fees, amount: i64::MAX },
             Share { receiver: Receiver::User(id(2)), amount: i64::MAX },
         ];
-        let refused = Transaction::capture(id(1), 100, &shares, id(9), String::new());
+        let refused = Transaction::capture(id(1), 100, 0, &shares, id(9), String::new());
         assert!(matches!(refused, Err(LedgerError::SharesExceedAmount { amount: 100, .. })));
+    }
+
+    #[test]
+    fn a_balance_paid_releases_the_deposit_in_the_same_transaction() {
+        let shares = [
+            Share { receiver: Receiver::User(id(7)), amount: 135 },
+            Share { receiver: Receiver::Fees, amount: 15 },
+        ];
+        let closing = Transaction::capture(id(1), 100, 50, &shares, id(9), "B-1".into()).unwrap();
+        let mut legs: Vec<(AccountRef, i64)> =
+            closing.postings().iter().map(|posting| (posting.account, posting.amount)).collect();
+        legs.sort();
+        assert_eq!(
+            legs,
+            [
+                (AccountRef::platform(AccountKind::Fees), 15),
+                (AccountRef::of(id(1), AccountKind::Held), -100),
+                (AccountRef::of(id(1), AccountKind::Escrow), -50),
+                (AccountRef::of(id(7), AccountKind::Available), 135),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_disputed_deposit_can_be_split_and_its_rest_goes_back_to_the_payer() {
+        let shares = [Share { receiver: Receiver::User(id(7)), amount: 20 }];
+        let split = Transaction::release_escrow(id(1), 50, &shares, id(9), "B-1".into()).unwrap();
+        assert_eq!(sum(&split), 0);
+        let back = split.postings().into_iter().find(|leg| leg.account.kind == AccountKind::Available);
+        assert_eq!(back.map(|leg| (leg.account.owner, leg.amount)), Some((Some(id(1)), 30)));
+        let again = [Share { receiver: Receiver::Escrow(id(3)), amount: 20 }];
+        let refused = Transaction::release_escrow(id(1), 50, &again, id(9), String::new());
+        assert_eq!(refused, Err(LedgerError::EscrowToEscrow));
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub enum LedgerKind {
     Payout,
     /// A payment given back.
     Refund,
+    /// Money that a payment provider took in.
+    TopUp,
 }
 
 /// A person's account. Everyone reads `username`; the rest only the person and managers.

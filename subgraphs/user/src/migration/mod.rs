@@ -3,10 +3,15 @@
 
 mod m0001_accounts;
 mod m0002_ledger;
+mod m0003_ledger_guards;
 
 use sea_orm_migration::prelude::*;
 
 /// This service's migrations in order.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m0001_accounts::Migration), Box::new(m0002_ledger::Migration)]
+    vec![
+        Box::new(m0001_accounts::Migration),
+        Box::new(m0002_ledger::Migration),
+        Box::new(m0003_ledger_guards::Migration),
+    ]
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use kopitiam_kafka::Envelope;
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::wallet::{
-    CaptureFunds, FundsCaptured, FundsHeld, FundsRefunded, FundsRejected, FundsReleased, HoldFunds, Payee,
-    RefundFunds, ReleaseFunds, Split, WalletCommand,
+    CaptureFunds, EscrowReleased, FundsCaptured, FundsHeld, FundsRefunded, FundsRejected, FundsReleased,
+    HoldFunds, Payee, RefundFunds, ReleaseEscrow, ReleaseFunds, Split, WalletCommand,
 };
 use kopitiam_kit::consumer::{HandleError, Handler};
 use kopitiam_kit::live::Hub;
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use crate::domain::ledger::{Receiver, Share};
 use crate::events::{Cause, publish};
-use crate::store::holds::{self, Answer, NewHold, Refund};
+use crate::store::escrows::{self, Release};
+use crate::store::holds::{self, Answer, Capture, NewHold, Refund};
 
 /// Applies wallet commands.
 #[derive(Clone)]
@@ -64,6 +65,7 @@ impl WalletCommands {
             }
             WalletCommand::CaptureFunds(command) => self.capture(tx, envelope, command, now).await,
             WalletCommand::RefundFunds(command) => self.refund(tx, envelope, command, now).await,
+            WalletCommand::ReleaseEscrow(command) => self.release_escrow(tx, envelope, command, now).await,
         }
     }
 
@@ -74,19 +76,16 @@ impl WalletCommands {
         command: CaptureFunds,
         now: DateTime<Utc>,
     ) -> Result<(), SystemError> {
-        let CaptureFunds { hold_id, user_id, splits } = command;
+        let CaptureFunds { hold_id, user_id, splits, escrow } = command;
         let Some(shares) = self.shares(&splits) else {
             return self.reject(tx, envelope, user_id, hold_id, "CURRENCY_MISMATCH").await;
         };
-        let answer = holds::capture(tx, hold_id, &shares, now).await?;
+        let wanted = Capture { hold_id, shares, escrow };
+        let answer = holds::capture(tx, &wanted, now).await?;
         let Answer::Captured(minor) = answer else {
             return self.answer(tx, envelope, user_id, hold_id, answer).await;
         };
-        for share in &shares {
-            if let Receiver::User(receiver) = share.receiver {
-                self.wallets.changed_by(tx, receiver);
-            }
-        }
+        self.wake_receivers(tx, &wanted.shares);
         let event = FundsCaptured { hold_id, amount: Amount::new(minor, &*self.currency), splits };
         self.wallets.changed_by(tx, user_id);
         publish(tx, Cause::Message(envelope), user_id, &event).await
@@ -103,13 +102,46 @@ impl WalletCommands {
         let Some(shares) = self.shares(&splits) else {
             return self.reject(tx, envelope, user_id, hold_id, "CURRENCY_MISMATCH").await;
         };
-        let answer = holds::refund(tx, &Refund { id: refund_id, hold_id, shares, reason }, now).await?;
+        let wanted = Refund { id: refund_id, hold_id, shares, reason };
+        let answer = holds::refund(tx, &wanted, now).await?;
         let Answer::Refunded(minor) = answer else {
             return self.answer(tx, envelope, user_id, hold_id, answer).await;
         };
+        self.wake_receivers(tx, &wanted.shares);
         let event = FundsRefunded { refund_id, hold_id, amount: Amount::new(minor, &*self.currency) };
         self.wallets.changed_by(tx, user_id);
         publish(tx, Cause::Message(envelope), user_id, &event).await
+    }
+
+    async fn release_escrow(
+        &self,
+        tx: &Tx,
+        envelope: &Envelope,
+        command: ReleaseEscrow,
+        now: DateTime<Utc>,
+    ) -> Result<(), SystemError> {
+        let ReleaseEscrow { release_id, reference, user_id, splits, reason } = command;
+        let Some(shares) = self.shares(&splits) else {
+            return self.reject(tx, envelope, user_id, release_id, "CURRENCY_MISMATCH").await;
+        };
+        let wanted = Release { id: release_id, reference, payer: user_id, shares, reason };
+        let answer = escrows::release(tx, &wanted, &self.currency, now).await?;
+        let Answer::EscrowReleased(minor) = answer else {
+            return self.answer(tx, envelope, user_id, release_id, answer).await;
+        };
+        self.wake_receivers(tx, &wanted.shares);
+        self.wallets.changed_by(tx, user_id);
+        let amount = Amount::new(minor, &*self.currency);
+        let event = EscrowReleased { release_id, reference, amount, splits };
+        publish(tx, Cause::Message(envelope), user_id, &event).await
+    }
+
+    fn wake_receivers(&self, tx: &Tx, shares: &[Share]) {
+        for share in shares {
+            if let Receiver::User(receiver) = share.receiver {
+                self.wallets.changed_by(tx, receiver);
+            }
+        }
     }
 
     /// `None` when a split is in another currency than the wallets.
@@ -158,8 +190,8 @@ impl WalletCommands {
                 publish(tx, cause, user_id, &FundsReleased { hold_id, amount: amount(minor) }).await
             }
             Answer::Rejected(code) => publish(tx, cause, user_id, &FundsRejected { hold_id, code }).await,
-            Answer::Captured(_) | Answer::Refunded(_) => {
-                Err(SystemError::Invariant("captures and refunds are answered with their splits".to_owned()))
+            Answer::Captured(_) | Answer::Refunded(_) | Answer::EscrowReleased(_) => {
+                Err(SystemError::Invariant("payments are answered with their splits".to_owned()))
             }
         }
     }

@@ -209,6 +209,47 @@ pub(crate) mod posting {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Which transactions are complete.
+pub(crate) mod ledger_seal {
+    use sea_orm::entity::prelude::*;
+
+    /// Which transactions are complete.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "ledger_seals")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) transaction_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Money kept until both sides of a booking confirm.
+pub(crate) mod escrow {
+    use sea_orm::entity::prelude::*;
+
+    /// Money kept until both sides of a booking confirm.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "escrows")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) reference: Uuid,
+        pub(crate) payer_id: Uuid,
+        pub(crate) currency: String,
+        pub(crate) amount: i64,
+        pub(crate) paid_out: i64,
+        pub(crate) created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Promised money.
 pub(crate) mod hold {
     use sea_orm::entity::prelude::*;

@@ -12,7 +12,7 @@ use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use super::entity::{hold, payment};
 use super::ledger::{Posted, post, posted_amount};
-use super::{PLATFORM, plus, users};
+use super::{PLATFORM, escrows, plus, users};
 use crate::domain::account::UserStatus;
 use crate::domain::ledger::{AccountKind, AccountRef, LedgerKind, Receiver, Share, Transaction, merged};
 
@@ -53,6 +53,8 @@ pub enum Answer {
     Captured(i64),
     /// The payment was given back.
     Refunded(i64),
+    /// What was in escrow is paid out.
+    EscrowReleased(i64),
 }
 
 fn rejected(code: &str) -> Answer {
@@ -193,43 +195,92 @@ async fn must_post(
     }
 }
 
-/// Pays a hold out.
+/// A capture asked for.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    /// The hold.
+    pub hold_id: Uuid,
+    /// Who gets what.
+    pub shares: Vec<Share>,
+    /// The booking whose escrow is paid out with it.
+    pub escrow: Option<Uuid>,
+}
+
+/// Pays a hold out, and with it what its payer has in escrow under a reference, in one ledger transaction.
 ///
 /// # Errors
 /// Database errors.
-pub async fn capture(tx: &Tx, id: Uuid, shares: &[Share], now: DateTime<Utc>) -> Result<Answer, DbErr> {
-    let Some(known) = find(tx, id).await? else { return Ok(rejected("UNKNOWN_HOLD")) };
+pub async fn capture(tx: &Tx, wanted: &Capture, now: DateTime<Utc>) -> Result<Answer, DbErr> {
+    let Some(known) = find(tx, wanted.hold_id).await? else { return Ok(rejected("UNKNOWN_HOLD")) };
     match known.status.as_str() {
         CAPTURED => return Ok(Answer::Captured(known.amount)),
         REJECTED => return Ok(rejected("UNKNOWN_HOLD")),
         _ => {}
     }
-    let reference = known.reason.clone();
-    let Ok(transaction) = Transaction::capture(known.user_id, known.amount, shares, id, reference) else {
-        return Ok(rejected("SPLITS_INVALID"));
+    for share in &wanted.shares {
+        if let Receiver::Escrow(reference) = share.receiver
+            && !escrows::accepts(tx, reference, known.user_id).await?
+        {
+            return Ok(rejected("SPLITS_INVALID"));
+        }
+    }
+    let savepoint = tx.savepoint().await?;
+    match capture_in(tx, &known, wanted, now).await? {
+        Ok(()) => {
+            savepoint.release().await?;
+            Ok(Answer::Captured(known.amount))
+        }
+        Err(code) => {
+            savepoint.rollback().await?;
+            Ok(rejected(code))
+        }
+    }
+}
+
+/// The code of a refusal is the inner error; what was written before it is the caller's to take back.
+async fn capture_in(
+    tx: &Tx,
+    known: &hold::Model,
+    wanted: &Capture,
+    now: DateTime<Utc>,
+) -> Result<Result<(), &'static str>, DbErr> {
+    let escrowed = match wanted.escrow {
+        Some(reference) => match escrows::take_all(tx, reference, known.user_id).await? {
+            Ok(left) => left,
+            Err(code) => return Ok(Err(code)),
+        },
+        None => 0,
     };
+    let (shares, reference) = (&wanted.shares, known.reason.clone());
+    let transaction =
+        Transaction::capture(known.user_id, known.amount, escrowed, shares, known.id, reference);
+    let Ok(transaction) = transaction else { return Ok(Err("SPLITS_INVALID")) };
     if known.status == RELEASED {
         // The clock was faster than the broker: the order is confirmed already, so take the money again if it is still
         // there.
         let by_clock = known.code.as_deref() == Some(EXPIRED);
-        if !by_clock || !retake(tx, &known, now).await? {
-            return Ok(rejected("HOLD_RESOLVED"));
+        if !by_clock || !retake(tx, known, now).await? {
+            return Ok(Err("HOLD_RESOLVED"));
         }
     }
-    if !resolve(tx, id, CAPTURED, None, now).await? {
-        return Ok(rejected("HOLD_RESOLVED"));
+    if !resolve(tx, known.id, CAPTURED, None, now).await? {
+        return Ok(Err("HOLD_RESOLVED"));
     }
     must_post(tx, &transaction, &known.currency, now).await?;
     for share in merged(shares) {
         let row = payment::Model {
-            hold_id: id,
+            hold_id: known.id,
             receiver_id: receiver_id(share.receiver),
             amount: share.amount,
             refunded: 0,
         };
         payment::Entity::insert(row.into_active_model()).exec_without_returning(tx).await?;
+        if let Receiver::Escrow(reference) = share.receiver {
+            let whose = (reference, known.user_id);
+            escrows::deposit(tx, whose, share.amount, &known.currency, now).await?;
+        }
     }
-    Ok(Answer::Captured(known.amount))
+    Ok(Ok(()))
 }
 
 fn receiver_id(receiver: Receiver) -> Uuid {
@@ -294,7 +345,11 @@ pub async fn refund(tx: &Tx, wanted: &Refund, now: DateTime<Utc>) -> Result<Answ
             .filter(plus("refunded", share.amount).lte(Expr::col("amount")))
             .exec(tx)
             .await?;
-        if share.amount <= 0 || noted.rows_affected == 0 {
+        let escrowed = match share.receiver {
+            Receiver::Escrow(reference) => escrows::take(tx, reference, known.user_id, share.amount).await?,
+            Receiver::User(_) | Receiver::Fees => true,
+        };
+        if share.amount <= 0 || noted.rows_affected == 0 || !escrowed {
             savepoint.rollback().await?;
             return Ok(rejected("REFUND_EXCEEDS_PAYMENT"));
         }

@@ -4,10 +4,11 @@
 //! - `users.rs`, `sellers.rs`: accounts and stalls
 //! - `sessions.rs`, `keys.rs`: refresh tokens and signing keys
 //! - `ledger.rs`: accounts, postings, the closing audit
-//! - `holds.rs`: promises of money and what becomes of them
+//! - `holds.rs`, `escrows.rs`: promises of money, deposits of bookings, and what becomes of them
 //! - `wallets.rs`: what a wallet shows
 
 pub(crate) mod entity;
+pub mod escrows;
 pub mod holds;
 pub mod keys;
 pub mod ledger;
