@@ -7,6 +7,7 @@
 //! - `data.rs`: how JSON stands for objects, arguments, errors and entities
 //! - `gateway.rs`: [`TestGateway`]: compose, plan, execute
 //! - `plans.rs`: [`plan_checked`]: a plan of an operation
+//! - `simulation/`: [`simulation::Simulation`]: any supergraph over made-up data, strict subgraphs, compared with an oracle
 //! - `oracle.rs`: [`Oracle`]: what an operation must give; `random.rs`: [`Operations`] to try
 //! - `generate.rs`: [`generated`]: subgraphs of any number of types, for measuring
 //!
@@ -18,6 +19,7 @@ mod generate;
 mod oracle;
 mod plans;
 mod random;
+pub mod simulation;
 mod subgraph;
 
 pub use gateway::{InMemory, TestGateway};

@@ -1,0 +1,105 @@
+//! The oracle: one server that runs a client's operation on the API schema over all data.
+//!
+//! Elsewhere: the data (`universe.rs`), what the gateway's answer is compared for (`compare.rs`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::ast::Type;
+use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
+use apollo_compiler::response::JsonMap;
+use apollo_compiler::validation::Valid;
+use serde_json::Value as Json;
+
+use super::strict::leaf;
+use super::universe::{Thing, Universe, Value};
+
+/// What an operation must give.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    /// The text of `data`.
+    pub data: String,
+    /// The paths of the errors, as JSON.
+    pub errors: Vec<Json>,
+    /// Whether values occurred that clients must not see: it is free whether their nulls are errors.
+    pub has_hidden: bool,
+}
+
+/// Runs an operation on all data.
+///
+/// # Errors
+/// The message, when variables do not fit.
+pub(crate) fn run(
+    universe: &Arc<Universe>,
+    document: &Valid<ExecutableDocument>,
+    variables: &JsonMap,
+) -> Result<Expected, String> {
+    let operation = document.operations.get(None).map_err(|error| error.message().to_string())?;
+    let hidden = AtomicBool::new(false);
+    let root = Object { universe, hidden: &hidden, thing: universe.root(operation.operation_type) };
+    let response = Execution::new(&universe.api, document)
+        .raw_variable_values(variables)
+        .execute_sync(&root)
+        .map_err(|error| error.message().to_string())?;
+    let path = |error: &apollo_compiler::response::GraphQLError| {
+        serde_json::to_value(&error.path).unwrap_or_default()
+    };
+    Ok(Expected {
+        data: serde_json::to_string(&response.data).expect("data is JSON"),
+        errors: response.errors.iter().map(path).collect(),
+        has_hidden: hidden.into_inner(),
+    })
+}
+
+struct Object<'u> {
+    universe: &'u Arc<Universe>,
+    hidden: &'u AtomicBool,
+    thing: Thing,
+}
+
+impl ObjectValue for Object<'_> {
+    fn type_name(&self) -> &str {
+        &self.thing.ty
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Result<ResolvedValue<'a>, FieldError> {
+        let arguments = serde_json::to_value(info.arguments()).unwrap_or_default();
+        let arguments = arguments.as_object().cloned().unwrap_or_default();
+        let arguments = self.universe.arguments(&self.thing.ty, info.field_name(), &arguments);
+        let value = self.universe.value(&self.thing, info.field_name(), &arguments);
+        self.resolved(value, &info.field_definition().ty)
+    }
+}
+
+impl<'u> Object<'u> {
+    fn resolved(&self, value: Value, ty: &Type) -> Result<ResolvedValue<'u>, FieldError> {
+        let api = &self.universe.api;
+        Ok(match value {
+            Value::Failed(message) => return Err(FieldError { message }),
+            Value::Null => ResolvedValue::null(),
+            Value::Leaf(json) => {
+                let hidden = api
+                    .get_enum(ty.inner_named_type())
+                    .is_some_and(|found| json.as_str().is_none_or(|name| !found.values.contains_key(name)));
+                if hidden {
+                    self.hidden.store(true, Ordering::Relaxed);
+                    ResolvedValue::null()
+                } else {
+                    ResolvedValue::leaf(leaf(&json))
+                }
+            }
+            Value::Object(thing) if api.get_object(&thing.ty).is_none() => {
+                self.hidden.store(true, Ordering::Relaxed);
+                ResolvedValue::null()
+            }
+            Value::Object(thing) => {
+                ResolvedValue::object(Object { universe: self.universe, hidden: self.hidden, thing })
+            }
+            Value::List(items) => {
+                let items: Vec<_> = items.into_iter().map(|item| self.resolved(item, ty)).collect();
+                ResolvedValue::List(Box::new(items.into_iter()))
+            }
+        })
+    }
+}

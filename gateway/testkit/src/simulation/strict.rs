@@ -1,0 +1,325 @@
+//! A subgraph that answers what its schema promises and nothing else.
+//!
+//! It refuses, and notes, every request that a real subgraph could not answer: documents that its schema refuses,
+//! representations without a whole key, values in them that are not the entity's, `@requires` fields whose inputs did not
+//! come, `@external` fields where nothing provides them, fields that another subgraph has taken over.
+//!
+//! Elsewhere: the data (`universe.rs`).
+
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::ast::Type;
+use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
+use apollo_compiler::response::JsonMap;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::federation::{FieldSet, SetItem, Subgraph};
+use super::universe::{Thing, Universe, Value};
+
+/// A strict subgraph.
+#[derive(Debug)]
+pub(crate) struct StrictSubgraph {
+    pub(crate) subgraph: Subgraph,
+    pub(crate) universe: Arc<Universe>,
+    /// Fields that another subgraph took over.
+    lost: HashSet<(String, String)>,
+    /// What was refused, with the request.
+    pub(crate) refusals: Mutex<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    query: String,
+    #[serde(default)]
+    variables: JsonMap,
+}
+
+impl StrictSubgraph {
+    /// `overridden`: type, field and the subgraph that lost it.
+    pub(crate) fn new(
+        subgraph: Subgraph,
+        universe: Arc<Universe>,
+        overridden: &[(String, String, String)],
+    ) -> Self {
+        let lost = overridden
+            .iter()
+            .filter(|(_, _, from)| *from == subgraph.name)
+            .map(|(ty, field, _)| (ty.clone(), field.clone()))
+            .collect();
+        Self { subgraph, universe, lost, refusals: Mutex::default() }
+    }
+
+    /// Answers a query or a mutation.
+    pub(crate) fn answer(&self, body: &[u8]) -> Bytes {
+        let Ok(request) = serde_json::from_slice::<Request>(body) else {
+            return self.refuse("the body is not a GraphQL request");
+        };
+        let schema = &self.subgraph.schema;
+        let document = match ExecutableDocument::parse_and_validate(schema, &request.query, "request.graphql")
+        {
+            Ok(document) => document,
+            Err(refused) => return self.refuse(&format!("{}: {}", request.query, refused.errors)),
+        };
+        let Ok(operation) = document.operations.get(None) else {
+            return self.refuse("one operation is expected");
+        };
+        let root = Object {
+            server: self,
+            presented: operation.object_type().to_string(),
+            thing: self.universe.root(operation.operation_type),
+            provided: Rc::new(Vec::new()),
+            representation: None,
+        };
+        let executed =
+            Execution::new(schema, &document).raw_variable_values(&request.variables).execute_sync(&root);
+        match executed {
+            Ok(response) => serde_json::to_vec(&response).expect("a response is JSON").into(),
+            Err(error) => self.refuse(&format!("{}: {}", request.query, error.message())),
+        }
+    }
+
+    fn refuse(&self, message: &str) -> Bytes {
+        self.note(message);
+        serde_json::to_vec(&json!({"errors": [{"message": message}]})).expect("JSON is JSON").into()
+    }
+
+    fn note(&self, message: &str) {
+        let line = format!("{} refuses: {message}", self.subgraph.name);
+        self.refusals.lock().expect("nothing panics here").push(line);
+    }
+
+    fn refused(&self, message: String) -> FieldError {
+        self.note(&message);
+        FieldError { message }
+    }
+
+    /// The type under which a thing is known here where a field's type is `declared`.
+    fn presented(&self, thing: &Thing, declared: &str) -> String {
+        if self.subgraph.is_interface_object(declared) {
+            return declared.to_owned();
+        }
+        let own = self.subgraph.schema.types.keys().find(|name| self.subgraph.canonical(name) == thing.ty);
+        own.map_or_else(|| thing.ty.clone(), ToString::to_string)
+    }
+
+    /// The entity that a representation tells of.
+    fn entity(&self, representation: &Map<String, Json>) -> Result<(String, Thing), String> {
+        let shown = || Json::Object(representation.clone());
+        let Some(typename) = representation.get("__typename").and_then(Json::as_str) else {
+            return Err(format!("a representation without __typename: {}", shown()));
+        };
+        let keys: Vec<_> =
+            self.subgraph.keys(typename).into_iter().filter(|(_, resolvable)| *resolvable).collect();
+        if keys.is_empty() {
+            return Err(format!("{typename} is no entity here: {}", shown()));
+        }
+        let candidates = self.universe.entities(typename);
+        let found = candidates.into_iter().find(|thing| {
+            keys.iter().any(|(set, _)| covers(representation, &self.universe.project(thing, set)))
+        });
+        let Some(thing) = found else {
+            return Err(format!("no entity has a key of {}", shown()));
+        };
+        let presented = self.presented(&thing, typename);
+        self.check_names(&presented, representation)?;
+        Ok((presented, thing))
+    }
+
+    /// Nothing may come with a representation that nobody here could ask for.
+    fn check_names(&self, ty: &str, representation: &Map<String, Json>) -> Result<(), String> {
+        for name in representation.keys().filter(|name| *name != "__typename") {
+            if self.subgraph.field(ty, name).is_none() {
+                return Err(format!("{ty} has no {name}: {}", Json::Object(representation.clone())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether all of `expected` stands in `given`, at every depth. An object of which nothing is needed may be left out.
+fn covers(given: &Map<String, Json>, expected: &Map<String, Json>) -> bool {
+    expected.iter().all(|(name, expected)| match given.get(name) {
+        Some(given) => same(given, expected),
+        None => is_nothing(expected),
+    })
+}
+
+fn same(given: &Json, expected: &Json) -> bool {
+    match (given, expected) {
+        (Json::Object(given), Json::Object(expected)) => covers(given, expected),
+        (Json::Array(given), Json::Array(expected)) => {
+            given.len() == expected.len()
+                && given.iter().zip(expected).all(|(given, expected)| same(given, expected))
+        }
+        (given, expected) => given == expected,
+    }
+}
+
+fn is_nothing(value: &Json) -> bool {
+    match value {
+        Json::Object(fields) => fields.is_empty(),
+        Json::Array(items) => !items.is_empty() && items.iter().all(is_nothing),
+        _ => false,
+    }
+}
+
+/// An object, as this subgraph sees it.
+struct Object<'s> {
+    server: &'s StrictSubgraph,
+    presented: String,
+    thing: Thing,
+    /// External fields that the way to here provides.
+    provided: Rc<Vec<FieldSet>>,
+    representation: Option<Rc<Map<String, Json>>>,
+}
+
+impl ObjectValue for Object<'_> {
+    fn type_name(&self) -> &str {
+        &self.presented
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Result<ResolvedValue<'a>, FieldError> {
+        let name = info.field_name();
+        let arguments = serde_json::to_value(info.arguments()).unwrap_or_default();
+        let arguments = arguments.as_object().cloned().unwrap_or_default();
+        if name == "_entities" {
+            return self.entities(&arguments);
+        }
+        if name == "_service" {
+            return Ok(ResolvedValue::null());
+        }
+        let server = self.server;
+        let subgraph = &server.subgraph;
+        let universe = &server.universe;
+        let field = subgraph.field(&self.presented, name).expect("the document is valid");
+        let place = format!("{}.{name}", self.presented);
+        let below = self.provided_below(name);
+        let is_lost =
+            server.lost.contains(&(subgraph.canonical(&self.presented).to_owned(), name.to_owned()));
+        if below.is_none() && (is_lost || subgraph.is_external(&self.presented, field)) {
+            let why = if is_lost { "overridden" } else { "external" };
+            return Err(server.refused(format!("{place} is {why} and nothing provides it")));
+        }
+        if let Some(set) = subgraph.requires(field) {
+            let expected = universe.project(&self.thing, &set);
+            let given = self.representation.as_deref();
+            if !given.is_some_and(|given| covers(given, &expected)) {
+                return Err(server.refused(format!(
+                    "{place} requires {}, given {}",
+                    Json::Object(expected),
+                    given.cloned().map_or(Json::Null, Json::Object)
+                )));
+            }
+        }
+        let mut provided = below.unwrap_or_default();
+        provided.extend(subgraph.provides(field));
+        let arguments = universe.arguments(&self.thing.ty, name, &arguments);
+        let value = universe.value(&self.thing, name, &arguments);
+        self.resolved(value, &field.ty, &Rc::new(provided))
+    }
+}
+
+impl<'s> Object<'s> {
+    fn entities(&self, arguments: &Map<String, Json>) -> Result<ResolvedValue<'_>, FieldError> {
+        let server = self.server;
+        let Some(Json::Array(representations)) = arguments.get("representations") else {
+            return Err(server.refused("representations are missing".to_owned()));
+        };
+        let resolve = |representation: &Json| {
+            let Json::Object(representation) = representation else {
+                return Err(server.refused(format!("{representation} is no representation")));
+            };
+            let (presented, thing) =
+                server.entity(representation).map_err(|message| server.refused(message))?;
+            Ok(ResolvedValue::object(Object {
+                server,
+                presented,
+                thing,
+                provided: Rc::new(Vec::new()),
+                representation: Some(Rc::new(representation.clone())),
+            }))
+        };
+        let resolved: Vec<_> = representations.iter().map(resolve).collect();
+        Ok(ResolvedValue::List(Box::new(resolved.into_iter())))
+    }
+
+    /// The sets that keys and the way to here give below a field; nothing when they do not speak of it.
+    fn provided_below(&self, name: &str) -> Option<Vec<FieldSet>> {
+        let keys = self.server.subgraph.keys(&self.presented);
+        let sets = self.provided.iter().chain(keys.iter().map(|(set, _)| set));
+        let mut found = None;
+        for set in sets {
+            self.below(set, name, &mut found);
+        }
+        found
+    }
+
+    fn below(&self, set: &FieldSet, name: &str, found: &mut Option<Vec<FieldSet>>) {
+        for item in &set.0 {
+            match item {
+                SetItem::On { condition, below } => {
+                    let meets = condition.is_empty()
+                        || *condition == self.presented
+                        || self.server.universe.is_a(&self.thing.ty, condition);
+                    if meets {
+                        self.below(below, name, found);
+                    }
+                }
+                SetItem::Field { name: field, below, .. } if field == name => {
+                    found.get_or_insert_default().push(below.clone());
+                }
+                SetItem::Field { .. } => {}
+            }
+        }
+    }
+
+    fn resolved(
+        &self,
+        value: Value,
+        declared: &Type,
+        provided: &Rc<Vec<FieldSet>>,
+    ) -> Result<ResolvedValue<'s>, FieldError> {
+        Ok(match value {
+            Value::Failed(message) => return Err(FieldError { message }),
+            Value::Null => ResolvedValue::null(),
+            Value::Leaf(json) => ResolvedValue::leaf(leaf(&json)),
+            Value::Object(thing) => ResolvedValue::object(Object {
+                server: self.server,
+                presented: self.server.presented(&thing, declared.inner_named_type()),
+                thing,
+                provided: Rc::clone(provided),
+                representation: None,
+            }),
+            Value::List(items) => {
+                let items: Vec<_> =
+                    items.into_iter().map(|item| self.resolved(item, declared, provided)).collect();
+                ResolvedValue::List(Box::new(items.into_iter()))
+            }
+        })
+    }
+}
+
+/// JSON as the executor's JSON.
+pub(crate) fn leaf(value: &Json) -> apollo_compiler::response::JsonValue {
+    serde_json::from_value(value.clone()).expect("JSON is JSON")
+}
+
+/// Which fields were taken over: type, field, and who lost it.
+pub(crate) fn overridden(subgraphs: &[Subgraph]) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    for subgraph in subgraphs {
+        for (ty, fields) in subgraph.composites() {
+            for field in fields {
+                if let Some(from) = subgraph.overrides(field) {
+                    found.push((subgraph.canonical(ty).to_owned(), field.name.to_string(), from));
+                }
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,497 @@
+//! The made-up data that all subgraphs of a simulation and its oracle share.
+//!
+//! In: a supergraph and its subgraphs. Out: for an object, a field and arguments, a value; always the same one.
+//! A value is one that every subgraph which may be asked could give: nullable only if it is so everywhere, of a runtime
+//! type that all of them know. Keys are never null and tell entities apart; what is required never fails.
+//!
+//! Elsewhere: who may be asked what (`strict.rs`), the whole as one server (`monolith.rs`).
+
+use std::collections::{HashMap, HashSet};
+
+use apollo_compiler::ast::{self, OperationType, Type};
+use apollo_compiler::schema::{ExtendedType, FieldDefinition, ObjectType};
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Schema};
+use serde_json::{Map, Value as Json, json};
+
+use super::federation::{FieldSet, SetItem, Subgraph};
+
+/// Entities of each type.
+const ENTITIES: usize = 4;
+
+/// An object of the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Thing {
+    /// Its object type.
+    pub(crate) ty: String,
+    /// What tells it from all others.
+    pub(crate) id: String,
+    /// Which entity of its type it is.
+    pub(crate) index: Option<usize>,
+}
+
+/// A field's value.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Null,
+    Leaf(Json),
+    Object(Thing),
+    List(Vec<Value>),
+    /// The field, or the item of a list, fails.
+    Failed(String),
+}
+
+#[derive(Debug)]
+struct FieldFacts {
+    /// As strict as the strictest definition.
+    ty: Type,
+    /// Runtime types that all who resolve it know.
+    possible: Vec<String>,
+    /// Enum values that all who resolve it know.
+    values: Vec<String>,
+    /// Part of a key: never null.
+    is_key: bool,
+    /// Part of a key or required: never fails.
+    is_needed: bool,
+}
+
+/// What the simulated data is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Nature {
+    /// Another seed gives other data.
+    pub seed: u64,
+    /// Whether some fields fail.
+    pub has_errors: bool,
+}
+
+/// All data of one simulation.
+#[derive(Debug)]
+pub(crate) struct Universe {
+    pub(crate) supergraph: Schema,
+    pub(crate) api: Valid<Schema>,
+    facts: HashMap<(String, String), FieldFacts>,
+    entities: HashSet<String>,
+    /// Types whose keys are keys of an interface too, so that they must differ between its types.
+    by_interface: HashSet<String>,
+    nature: Nature,
+}
+
+impl Universe {
+    pub(crate) fn new(
+        supergraph_sdl: &str,
+        api: Valid<Schema>,
+        subgraphs: &[Subgraph],
+        nature: Nature,
+    ) -> Self {
+        let builder = Schema::builder().adopt_orphan_extensions().parse(supergraph_sdl, "supergraph.graphql");
+        let supergraph = builder.build().unwrap_or_else(|refused| refused.partial);
+        let mut universe = Self {
+            supergraph,
+            api,
+            facts: HashMap::new(),
+            entities: HashSet::new(),
+            by_interface: HashSet::new(),
+            nature,
+        };
+        universe.collect_facts(subgraphs);
+        universe.collect_keys(subgraphs);
+        universe
+    }
+
+    /// The object that root fields belong to.
+    pub(crate) fn root(&self, kind: OperationType) -> Thing {
+        let name = self.supergraph.root_operation(kind).cloned().unwrap_or_else(|| kind.default_type_name());
+        Thing { ty: name.to_string(), id: name.to_string(), index: None }
+    }
+
+    /// The supergraph's object types behind a type.
+    pub(crate) fn possible(&self, ty: &str) -> Vec<String> {
+        match self.supergraph.types.get(ty) {
+            Some(ExtendedType::Object(_)) => vec![ty.to_owned()],
+            Some(ExtendedType::Union(union)) => union.members.iter().map(ToString::to_string).collect(),
+            Some(ExtendedType::Interface(_)) => self
+                .objects()
+                .filter(|object| object.implements_interfaces.contains(ty))
+                .map(|object| object.name.to_string())
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn objects(&self) -> impl Iterator<Item = &ObjectType> {
+        self.supergraph.types.values().filter_map(|found| found.as_object())
+    }
+
+    pub(crate) fn is_a(&self, object: &str, ty: &str) -> bool {
+        object == ty || self.possible(ty).iter().any(|found| found == object)
+    }
+
+    fn collect_facts(&mut self, subgraphs: &[Subgraph]) {
+        let mut facts = HashMap::new();
+        for object in self.objects() {
+            for field in object.fields.values() {
+                facts.insert(
+                    (object.name.to_string(), field.name.to_string()),
+                    self.facts_of(object.name.as_str(), field, subgraphs),
+                );
+            }
+        }
+        self.facts = facts;
+    }
+
+    fn facts_of(&self, ty: &str, field: &FieldDefinition, subgraphs: &[Subgraph]) -> FieldFacts {
+        let base = field.ty.inner_named_type().as_str();
+        let mut facts = FieldFacts {
+            ty: field.ty.clone(),
+            possible: self.possible(base),
+            values: match self.supergraph.types.get(base) {
+                Some(ExtendedType::Enum(found)) => found.values.keys().map(ToString::to_string).collect(),
+                _ => Vec::new(),
+            },
+            is_key: false,
+            is_needed: false,
+        };
+        for subgraph in subgraphs {
+            for carrier in self.carriers(ty, subgraph) {
+                let Some(found) = subgraph.field(&carrier, &field.name) else { continue };
+                facts.ty = strictest(&facts.ty, &found.ty);
+                let base = found.ty.inner_named_type().as_str();
+                let is_asked = !subgraph.is_external(&carrier, found) || is_in_a_set(subgraph, &field.name);
+                if !is_asked {
+                    continue;
+                }
+                if !subgraph.is_interface_object(base) {
+                    let known = subgraph.possible(base);
+                    // Root types have a name of their own in each subgraph.
+                    let known: Vec<_> = known.iter().map(|name| subgraph.canonical(name)).collect();
+                    facts.possible.retain(|name| known.contains(&name.as_str()));
+                } else {
+                    let all = self.possible(base);
+                    facts.possible.retain(|name| all.contains(name));
+                }
+                if let Some(ExtendedType::Enum(known)) = subgraph.schema.types.get(base) {
+                    facts.values.retain(|value| known.values.contains_key(value.as_str()));
+                }
+            }
+        }
+        facts
+    }
+
+    /// The types by which a subgraph has fields of an object type: itself, or interface objects.
+    fn carriers(&self, ty: &str, subgraph: &Subgraph) -> Vec<String> {
+        let mut found = Vec::new();
+        let own = subgraph.schema.types.keys().find(|name| subgraph.canonical(name) == ty);
+        found.extend(own.map(ToString::to_string));
+        if let Some(object) = self.supergraph.get_object(ty) {
+            let interfaces = object.implements_interfaces.iter().map(|name| name.to_string());
+            found.extend(interfaces.filter(|name| subgraph.is_interface_object(name)));
+        }
+        found
+    }
+
+    fn collect_keys(&mut self, subgraphs: &[Subgraph]) {
+        for subgraph in subgraphs {
+            let composites: Vec<_> = subgraph.composites().collect();
+            for (ty, fields) in composites {
+                let canonical = subgraph.canonical(ty);
+                for (set, _) in subgraph.keys(ty) {
+                    let is_abstract =
+                        subgraph.is_interface_object(ty) || subgraph.schema.get_interface(ty).is_some();
+                    for object in self.possible(canonical) {
+                        if is_abstract {
+                            self.by_interface.insert(object.clone());
+                        }
+                        self.entities.insert(object);
+                    }
+                    self.mark(canonical, &set, true);
+                }
+                for field in fields {
+                    if let Some(set) = subgraph.requires(field) {
+                        self.mark(canonical, &set, false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self, ty: &str, set: &FieldSet, is_key: bool) {
+        for item in &set.0 {
+            match item {
+                SetItem::On { condition, below } => {
+                    self.mark(if condition.is_empty() { ty } else { condition }, below, is_key)
+                }
+                SetItem::Field { name, below, .. } => {
+                    let mut bases = HashSet::new();
+                    for object in self.possible(ty) {
+                        if let Some(facts) = self.facts.get_mut(&(object, name.clone())) {
+                            facts.is_key |= is_key;
+                            facts.is_needed = true;
+                            bases.insert(facts.ty.inner_named_type().to_string());
+                        }
+                    }
+                    for base in bases {
+                        self.mark(&base, below, is_key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value of a field; `arguments` as [`Universe::arguments`] writes them.
+    pub(crate) fn value(&self, thing: &Thing, field: &str, arguments: &str) -> Value {
+        let Some(facts) = self.facts.get(&(thing.ty.clone(), field.to_owned())) else {
+            return Value::Failed(format!("{} has no {field}", thing.ty));
+        };
+        let place = format!("{}/{field}{arguments}", thing.id);
+        self.at(facts, &facts.ty, &place, field, thing, 0)
+    }
+
+    fn at(
+        &self,
+        facts: &FieldFacts,
+        ty: &Type,
+        place: &str,
+        field: &str,
+        thing: &Thing,
+        shift: usize,
+    ) -> Value {
+        let roll = self.hash(place, "null") % 1000;
+        if self.nature.has_errors && !facts.is_needed && roll < 25 {
+            return Value::Failed(format!("no {field}"));
+        }
+        if !facts.is_key && !ty.is_non_null() && (30..150).contains(&roll) {
+            return Value::Null;
+        }
+        match ty {
+            Type::List(item) | Type::NonNullList(item) => {
+                let random = self.pick(place, "length", 5);
+                let length = if facts.is_key { 1 + random % 2 } else { random.saturating_sub(1) };
+                let item = |index| self.at(facts, item, &format!("{place}[{index}]"), field, thing, index);
+                Value::List((0..length).map(item).collect())
+            }
+            Type::Named(base) | Type::NonNullNamed(base) => {
+                if facts.possible.is_empty() {
+                    if self
+                        .supergraph
+                        .types
+                        .get(base)
+                        .is_some_and(|found| found.is_interface() || found.is_union())
+                    {
+                        return Value::Null;
+                    }
+                    return self.leaf(facts, base, place, field, thing, shift);
+                }
+                let ty = &facts.possible[self.pick(place, "type", facts.possible.len())];
+                Value::Object(self.thing(facts, ty, place, thing, shift))
+            }
+        }
+    }
+
+    fn thing(&self, facts: &FieldFacts, ty: &str, place: &str, parent: &Thing, shift: usize) -> Thing {
+        let is_root = [OperationType::Query, OperationType::Mutation, OperationType::Subscription]
+            .into_iter()
+            .any(|kind| self.supergraph.root_operation(kind).is_some_and(|name| name == ty));
+        if is_root {
+            return Thing { ty: ty.to_owned(), id: ty.to_owned(), index: None };
+        }
+        if !self.entities.contains(ty) {
+            return Thing { ty: ty.to_owned(), id: place.to_owned(), index: None };
+        }
+        // The entities in the keys of different entities differ.
+        let index = match parent.index {
+            Some(index) if facts.is_key => (index + shift) % ENTITIES,
+            _ => self.pick(place, "entity", ENTITIES),
+        };
+        Self::entity(ty, index)
+    }
+
+    fn entity(ty: &str, index: usize) -> Thing {
+        Thing { ty: ty.to_owned(), id: format!("{ty}#{index}"), index: Some(index) }
+    }
+
+    /// All entities behind a type.
+    pub(crate) fn entities(&self, ty: &str) -> Vec<Thing> {
+        let objects = self.possible(ty);
+        objects.iter().flat_map(|object| (0..ENTITIES).map(|index| Self::entity(object, index))).collect()
+    }
+
+    fn leaf(
+        &self,
+        facts: &FieldFacts,
+        base: &str,
+        place: &str,
+        field: &str,
+        thing: &Thing,
+        shift: usize,
+    ) -> Value {
+        let random = self.hash(place, "leaf");
+        let number = i64::try_from(random % 2000).expect("it is small") - 1000;
+        let key = thing.index.filter(|_| facts.is_key);
+        let ordinal = key.map(|index| {
+            let types = self.supergraph.types.get_index_of(thing.ty.as_str()).unwrap_or_default();
+            let apart = if self.by_interface.contains(&thing.ty) { types * 100 } else { 0 };
+            apart + 10 + index + shift * 1000
+        });
+        let of_key = |ordinal: usize| {
+            let apart = if field == "id" { String::new() } else { format!("{field}-") };
+            format!("{apart}{ordinal}")
+        };
+        let json = match base {
+            "Int" => json!(ordinal.map_or(number, |ordinal| i64::try_from(ordinal).expect("it is small"))),
+            "Float" => json!(ordinal.map_or(number as f64, |ordinal| ordinal as f64) + 0.25),
+            "Boolean" => json!(ordinal.map_or(random % 2 == 0, |ordinal| ordinal % 2 == 0)),
+            "ID" | "String" => match ordinal {
+                Some(ordinal) => json!(of_key(ordinal)),
+                None if random % 7 == 0 => json!(format!("\u{e9} \"{number}\" \\ \u{1f600}\n")),
+                None => json!(format!("{base}{random:x}")),
+            },
+            _ if !facts.values.is_empty() => {
+                let chosen = ordinal.unwrap_or(usize::try_from(random >> 8).expect("64 bits"));
+                json!(facts.values[chosen % facts.values.len()])
+            }
+            _ if self.supergraph.get_enum(base).is_some() => return Value::Null,
+            _ => match (ordinal, random % 5) {
+                (Some(ordinal), _) => json!(of_key(ordinal)),
+                (None, 0) => json!({"b": [number, null, "x"], "a": {"c": true}}),
+                (None, 1) => json!([number, {"z": 1, "y": null}]),
+                (None, 2) => json!(9_007_199_254_740_993_i64 + number),
+                (None, _) => json!(format!("{base}{random:x}")),
+            },
+        };
+        Value::Leaf(json)
+    }
+
+    fn hash(&self, place: &str, purpose: &str) -> u64 {
+        let mut state = self.nature.seed ^ 0xcbf2_9ce4_8422_2325;
+        for byte in place.bytes().chain([0]).chain(purpose.bytes()) {
+            state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        state ^ (state >> 31)
+    }
+
+    fn pick(&self, place: &str, purpose: &str, bound: usize) -> usize {
+        usize::try_from(self.hash(place, purpose) >> 8).expect("64 bits") % bound
+    }
+
+    /// Arguments as part of a value's place: those that clients can give, in the schema's order, with defaults.
+    pub(crate) fn arguments(&self, ty: &str, field: &str, given: &Map<String, Json>) -> String {
+        let visible = self.api.type_field(ty, field).ok().map(|found| &found.node);
+        let all = self.supergraph.type_field(ty, field).ok().map(|found| &found.node);
+        let Some(definition) = visible.or(all) else { return String::new() };
+        let mut out = String::new();
+        for argument in &definition.arguments {
+            let default = argument.default_value.as_ref().map(|value| super::federation::literal(value));
+            if let Some(value) = given.get(argument.name.as_str()).cloned().or(default) {
+                out.push_str(&format!("({}:{})", argument.name, self.canonical(&argument.ty, &value)));
+            }
+        }
+        out
+    }
+
+    /// An input value in one form, whichever server coerced it.
+    fn canonical(&self, ty: &Type, value: &Json) -> Json {
+        match (ty, value) {
+            (_, Json::Null) => Json::Null,
+            (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => {
+                items.iter().map(|one| self.canonical(item, one)).collect()
+            }
+            (Type::List(item) | Type::NonNullList(item), one) => json!([self.canonical(item, one)]),
+            (Type::Named(base) | Type::NonNullNamed(base), value) => self.canonical_named(base, value),
+        }
+    }
+
+    fn canonical_named(&self, base: &Name, value: &Json) -> Json {
+        let input = self.api.get_input_object(base).or_else(|| self.supergraph.get_input_object(base));
+        match (base.as_str(), value) {
+            ("ID", Json::Number(number)) => number.to_string().into(),
+            ("Float", Json::Number(number)) => number.as_f64().into(),
+            (_, Json::Object(fields)) if input.is_some() => {
+                let known = input.expect("just seen").fields.values();
+                let given = known.filter_map(|field| {
+                    let default = field.default_value.as_ref().map(|value| super::federation::literal(value));
+                    let value = fields.get(field.name.as_str()).cloned().or(default)?;
+                    Some((field.name.to_string(), self.canonical(&field.ty, &value)))
+                });
+                Json::Object(given.collect())
+            }
+            (_, other) => other.clone(),
+        }
+    }
+
+    /// What a field set selects of an object, as it stands in a representation but for `__typename`s.
+    pub(crate) fn project(&self, thing: &Thing, set: &FieldSet) -> Map<String, Json> {
+        let mut out = Map::new();
+        self.project_into(thing, set, &mut out);
+        out
+    }
+
+    fn project_into(&self, thing: &Thing, set: &FieldSet, out: &mut Map<String, Json>) {
+        for item in &set.0 {
+            match item {
+                SetItem::On { condition, below } => {
+                    if condition.is_empty() || self.is_a(&thing.ty, condition) {
+                        self.project_into(thing, below, out);
+                    }
+                }
+                SetItem::Field { name, arguments, below } => {
+                    let arguments = self.arguments(&thing.ty, name, arguments);
+                    let value = self.projected(&self.value(thing, name, &arguments), below);
+                    match out.get_mut(name) {
+                        Some(known) => merge(known, value),
+                        None => drop(out.insert(name.clone(), value)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn projected(&self, value: &Value, below: &FieldSet) -> Json {
+        match value {
+            Value::Null | Value::Failed(_) => Json::Null,
+            Value::Leaf(json) => json.clone(),
+            Value::Object(thing) => Json::Object(self.project(thing, below)),
+            Value::List(items) => items.iter().map(|item| self.projected(item, below)).collect(),
+        }
+    }
+}
+
+fn merge(known: &mut Json, more: Json) {
+    match (known, more) {
+        (Json::Object(known), Json::Object(more)) => {
+            for (name, value) in more {
+                match known.get_mut(&name) {
+                    Some(known) => merge(known, value),
+                    None => drop(known.insert(name, value)),
+                }
+            }
+        }
+        (Json::Array(known), Json::Array(more)) => {
+            known.iter_mut().zip(more).for_each(|(known, more)| merge(known, more));
+        }
+        _ => {}
+    }
+}
+
+/// Whether some key or `@provides` of a subgraph speaks of a field of this name.
+fn is_in_a_set(subgraph: &Subgraph, field: &str) -> bool {
+    let mut names = Vec::new();
+    for (ty, fields) in subgraph.composites() {
+        subgraph.keys(ty).iter().for_each(|(set, _)| set.names(&mut names));
+        fields.iter().filter_map(|field| subgraph.provides(field)).for_each(|set| set.names(&mut names));
+    }
+    names.iter().any(|name| name == field)
+}
+
+/// Non-null wherever one of the two is.
+fn strictest(one: &Type, other: &Type) -> Type {
+    let required = one.is_non_null() || other.is_non_null();
+    let merged = match (one, other) {
+        (Type::List(one) | Type::NonNullList(one), Type::List(other) | Type::NonNullList(other)) => {
+            Type::List(Box::new(strictest(one, other)))
+        }
+        _ => ast::Type::Named(one.inner_named_type().clone()),
+    };
+    if required { merged.non_null() } else { merged }
+}
