@@ -62,6 +62,9 @@ payloads! {
         /// End of an auction.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ends_at: Option<DateTime<Utc>>,
+        /// Share of a service's price that is paid before work starts, in percent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deposit_percent: Option<i32>,
     }
     /// A listing changed; carries the new state.
     struct ListingUpdated {
@@ -71,6 +74,9 @@ payloads! {
         status: String,
         /// Price asked now.
         ask_price: Amount,
+        /// Share of a service's price that is paid before work starts, in percent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deposit_percent: Option<i32>,
     }
     /// The listing is kept for the order.
     struct ListingLocked {
@@ -106,6 +112,12 @@ payloads! {
         buyer_id: Uuid,
         /// For how much.
         price: Amount,
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Who sells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seller_id: Option<Uuid>,
     }
     /// A bid waits for its funds.
     struct BidPlaced {
@@ -124,6 +136,12 @@ payloads! {
         bidder_id: Uuid,
         /// How much.
         amount: Amount,
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Who sells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seller_id: Option<Uuid>,
     }
     /// A bid no longer leads.
     struct BidOutbid {
@@ -133,6 +151,12 @@ payloads! {
         bidder_id: Uuid,
         /// The bid that leads now.
         by_bid_id: Uuid,
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// What the leading bid offers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        price: Option<Amount>,
     }
     /// A bid was refused.
     struct BidRejected {
@@ -142,6 +166,9 @@ payloads! {
         bidder_id: Uuid,
         /// Why, such as `OUTBID` or `INSUFFICIENT_FUNDS`.
         code: String,
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
     }
     /// The auction ends later.
     struct AuctionExtended {
@@ -159,6 +186,12 @@ payloads! {
         /// Its amount.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         price: Option<Amount>,
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Who sells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seller_id: Option<Uuid>,
     }
     /// Money and item of a won auction have changed hands.
     struct AuctionSettled {
@@ -166,13 +199,41 @@ payloads! {
         winner_id: Uuid,
         /// The price.
         price: Amount,
+        /// The captured hold of the winner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold_id: Option<Uuid>,
+        /// The item that changed hands.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item_id: Option<Uuid>,
+        /// The platform's part of the price.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fee: Option<Amount>,
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Who sells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seller_id: Option<Uuid>,
     }
     /// The listing ended without a sale.
-    struct ListingClosed {}
+    struct ListingClosed {
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Who sells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seller_id: Option<Uuid>,
+    }
     /// The listing was called off.
     struct ListingCancelled {
         /// Why, such as `ITEM_UNAVAILABLE` or `BY_SELLER`.
         reason: String,
+        /// Title of the listing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Who sells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seller_id: Option<Uuid>,
     }
 }
 

@@ -219,11 +219,13 @@ fn listings() -> Vec<Example> {
             product_id: Some(id(3)),
             item_id: Some(id(4)),
             ends_at: Some(at()),
+            deposit_percent: None,
         }),
         example(&ListingUpdated {
             title: text("Kopitiam sign"),
             status: text("ACTIVE"),
             ask_price: amount(),
+            deposit_percent: None,
         }),
         example(&ListingLocked {
             order_id,
@@ -234,9 +236,15 @@ fn listings() -> Vec<Example> {
         }),
         example(&ListingLockRejected { order_id, code: text("ALREADY_RESERVED") }),
         example(&ListingUnlocked { order_id }),
-        example(&ListingSold { order_id: Some(order_id), buyer_id, price: amount() }),
-        example(&ListingClosed {}),
-        example(&ListingCancelled { reason: text("ITEM_UNAVAILABLE") }),
+        example(&ListingSold {
+            order_id: Some(order_id),
+            buyer_id,
+            price: amount(),
+            title: None,
+            seller_id: None,
+        }),
+        example(&ListingClosed { title: None, seller_id: None }),
+        example(&ListingCancelled { reason: text("ITEM_UNAVAILABLE"), title: None, seller_id: None }),
     ]
 }
 
@@ -244,16 +252,26 @@ fn bids() -> Vec<Example> {
     let (bid_id, bidder_id) = (id(1), id(2));
     vec![
         example(&BidPlaced { bid_id, bidder_id, amount: amount() }),
-        example(&BidAccepted { bid_id, bidder_id, amount: amount() }),
-        example(&BidOutbid { bid_id, bidder_id, by_bid_id: id(3) }),
-        example(&BidRejected { bid_id, bidder_id, code: text("OUTBID") }),
+        example(&BidAccepted { bid_id, bidder_id, amount: amount(), title: None, seller_id: None }),
+        example(&BidOutbid { bid_id, bidder_id, by_bid_id: id(3), title: None, price: None }),
+        example(&BidRejected { bid_id, bidder_id, code: text("OUTBID"), title: None }),
         example(&AuctionExtended { ends_at: at() }),
         example(&AuctionEnded {
             winning_bid_id: Some(bid_id),
             winner_id: Some(bidder_id),
             price: Some(amount()),
+            title: None,
+            seller_id: None,
         }),
-        example(&AuctionSettled { winner_id: bidder_id, price: amount() }),
+        example(&AuctionSettled {
+            winner_id: bidder_id,
+            price: amount(),
+            hold_id: None,
+            item_id: None,
+            fee: None,
+            title: None,
+            seller_id: None,
+        }),
     ]
 }
 

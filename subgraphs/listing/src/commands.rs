@@ -48,6 +48,7 @@ pub async fn open(tx: &Tx, hub: &Hub<Uuid>, id: Uuid, cause: &Envelope) -> Resul
             title: listing.title,
             status: ListingStatus::Active.name().to_owned(),
             ask_price: listing.ask_price.into(),
+            deposit_percent: None,
         };
         outbox::append(tx, NewMessage::caused_by(cause, id, ACTOR, &updated)).await?;
         hub.changed_by(tx, id);
@@ -61,7 +62,7 @@ pub async fn open(tx: &Tx, hub: &Hub<Uuid>, id: Uuid, cause: &Envelope) -> Resul
 /// [`SystemError`] when the database refuses.
 pub async fn call_off(tx: &Tx, hub: &Hub<Uuid>, id: Uuid, cause: &Envelope) -> Result<(), SystemError> {
     if store::listings::move_on(tx, id, ListingStatus::Pending, ListingStatus::Cancelled).await? {
-        let cancelled = ListingCancelled { reason: "ITEM_UNAVAILABLE".to_owned() };
+        let cancelled = ListingCancelled { reason: "ITEM_UNAVAILABLE".to_owned(), title: None, seller_id: None };
         outbox::append(tx, NewMessage::caused_by(cause, id, ACTOR, &cancelled)).await?;
         hub.changed_by(tx, id);
     }

@@ -20,5 +20,9 @@ pub fn created(listing: &Listing) -> ListingCreated {
         product_id,
         item_id,
         ends_at,
+        deposit_percent: match listing.details {
+            Details::Service { deposit_percent, .. } => Some(deposit_percent),
+            _ => None,
+        },
     }
 }
