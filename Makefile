@@ -15,7 +15,7 @@ WEB_SOURCES := $(shell find web schema -type f \
 WEB_MODULES := web/node_modules/.package-lock.json
 WEB_BUILD := web/.next/BUILD_ID
 
-.PHONY: help run build seed test test-rust test-web test-e2e test-kafka lint fmt deny tools services web clean
+.PHONY: help run build seed test test-rust test-web test-e2e test-kafka bench lint fmt deny tools services web clean
 
 help:
 	@echo 'make run         build and start everything: storefront :3000, GraphQL :4000/graphql'
@@ -24,6 +24,7 @@ help:
 	@echo 'make test-rust   Rust tests    make test-web  web checks and unit tests'
 	@echo 'make test-e2e    the browser journey against a running system it starts itself'
 	@echo 'make test-kafka  the event suite against a real Apache Kafka (Java 17 and Maven)'
+	@echo 'make bench       gateway CPU per request, alone or beside peers (BENCH_PEERS); Linux, two cores'
 
 # ---- run ------------------------------------------------------------------------------------------------------------
 
@@ -92,6 +93,16 @@ test-e2e: build
 
 test-kafka:
 	@deploy/test-kafka.sh
+
+# ---- bench ----------------------------------------------------------------------------------------------------------
+
+# BENCH_PEERS: lines `name=command`, where {supergraph}, {port}, {mode} and {dir} are replaced; gateway/bench/peers has scripts.
+# BENCH_MODES=full,default,suite  BENCH_ROUNDS=3  BENCH_SECONDS=10  BENCH_WARM_UP_SECONDS=5  BENCH_CONNECTIONS=50
+# BENCH_SUBGRAPH_DELAY_MS=0  BENCH_GATEWAY_CORE=0  BENCH_LOAD_CORE=1 (or none)  BENCH_JSON=file
+bench:
+	@$(CARGO) build --release --locked -p kopitiam-server
+	@$(CARGO) build --release --locked -p kopitiam-bench --features tools
+	@$(TARGET)/release/bench-gateways $(TARGET)/release/gateway $(TARGET)/release/bench-subgraphs
 
 fmt:
 	@$(CARGO) fmt --all
