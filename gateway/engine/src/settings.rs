@@ -58,10 +58,10 @@ impl Default for DocumentLimits {
             expanded_selections_max: 10_000,
             depth_max: 20,
             aliases_max: 100,
-            root_fields_max: 50,
-            directives_max: 100,
+            root_fields_max: 200,
+            directives_max: 500,
             operations_max: 50,
-            variables_max: 100,
+            variables_max: 500,
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use axum::Router;
 use http::header::{HeaderName, HeaderValue};
 use kopitiam_engine::EngineSettings;
 
@@ -28,6 +29,9 @@ pub struct Options {
     pub forward_headers: Vec<HeaderName>,
     /// Origins whose pages may read answers, compared exactly. None by default.
     pub cors_origins: Vec<HeaderValue>,
+    /// Further paths of the embedding program, served beside `/graphql` behind the same listener, log and CORS. They must
+    /// not overlap with the gateway's own paths, nor have a fallback: the gateway's answers what nobody knows.
+    pub routes: Router,
     /// Bounds of HTTP.
     pub http: HttpSettings,
     /// Bounds of the engine.
@@ -78,6 +82,7 @@ impl Options {
             dev: false,
             forward_headers: Vec::new(),
             cors_origins: Vec::new(),
+            routes: Router::new(),
             http: HttpSettings::default(),
             engine: EngineSettings::default(),
         }

@@ -79,12 +79,12 @@ impl Server {
         let listen = options.listen;
         let http = options.http;
         let draining = CancellationToken::new();
-        let cors_origins = options.cors_origins.clone();
+        let (cors_origins, routes) = (options.cors_origins.clone(), options.routes.clone());
         let app = Arc::new(build(options, draining.clone())?);
         let fail = |source| ServerError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let router = router(Arc::clone(&app), cors_origins);
+        let router = router(Arc::clone(&app), routes, cors_origins);
         Ok(Self { listener, address, app, router, http, draining })
     }
 

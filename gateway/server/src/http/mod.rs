@@ -38,8 +38,8 @@ pub(crate) use self::app::App;
 pub(crate) use self::encode::error_body;
 pub(crate) use self::listen::run;
 
-/// All paths of a gateway.
-pub(crate) fn router(app: Arc<App>, cors_origins: Vec<HeaderValue>) -> Router {
+/// All paths of a gateway, and those of the program it is embedded in.
+pub(crate) fn router(app: Arc<App>, routes: Router, cors_origins: Vec<HeaderValue>) -> Router {
     let dev = app.dev;
     let mut router = Router::new()
         .route("/graphql", any(handler::graphql))
@@ -49,7 +49,7 @@ pub(crate) fn router(app: Arc<App>, cors_origins: Vec<HeaderValue>) -> Router {
     if dev {
         router = router.route("/graphiql/{file}", get(graphiql::asset));
     }
-    let mut router = router.with_state(app);
+    let mut router = router.with_state(app).merge(routes);
     if !cors_origins.is_empty() {
         router = router.layer(cors(cors_origins));
     }

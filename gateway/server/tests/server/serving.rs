@@ -37,6 +37,18 @@ async fn one_request_joins_two_subgraphs_over_http_and_in_process_alike() {
 }
 
 #[tokio::test]
+async fn paths_of_the_embedding_program_are_served_beside_graphql() {
+    let mut options = in_process();
+    options.routes = Router::new().route("/hooks", post(async || "heard"));
+    let gateway = start(options).await;
+    let heard = gateway.client.post(gateway.url("/hooks")).send().await.unwrap();
+    assert_eq!((heard.status(), heard.text().await.unwrap().as_str()), (StatusCode::OK, "heard"));
+    assert_eq!(gateway.data(JOINED).await, joined());
+    let nothing = gateway.client.get(gateway.url("/elsewhere")).send().await.unwrap();
+    assert_eq!(nothing.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn the_status_tells_the_outcome_in_the_newer_media_type_only() {
     let gateway = start(in_process()).await;
     for (query, status) in [
