@@ -15,7 +15,7 @@ WEB_SOURCES := $(shell find web schema -type f \
 WEB_MODULES := web/node_modules/.package-lock.json
 WEB_BUILD := web/.next/BUILD_ID
 
-.PHONY: help run build seed test test-rust test-web test-e2e test-kafka bench lint fmt deny tools services web clean
+.PHONY: help run build seed test test-rust test-web test-e2e journey test-kafka bench lint fmt deny tools services web clean
 
 help:
 	@echo 'make run         build and start everything: storefront :3000, GraphQL :4000/graphql'
@@ -65,7 +65,8 @@ web: $(WEB_BUILD)
 
 # ---- test -----------------------------------------------------------------------------------------------------------
 
-test: lint test-rust test-web test-e2e
+# `test-rust` has built the binaries already, with the features that tests add: the journey runs those.
+test: lint test-rust test-web $(BROKER) web journey
 
 lint:
 	@echo '==> formats and lints'
@@ -87,7 +88,9 @@ test-web: $(WEB_MODULES)
 	@echo '==> web checks and unit tests'
 	@cd web && $(NPM) run --silent verify
 
-test-e2e: build
+test-e2e: build journey
+
+journey:
 	@echo '==> browser journey'
 	@KOPITIAM_BROKER=$(abspath $(BROKER)) deploy/test-e2e.sh $(TARGET)/debug/marketplace
 
