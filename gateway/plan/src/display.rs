@@ -47,7 +47,7 @@ impl Plan {
                 let body = fetch.document.find('{').map_or("", |start| body_at(&fetch.document, start));
                 let place =
                     if at.0.is_empty() { String::new() } else { format!(" at {}", self.path_text(at)) };
-                vec![format!("{head}{place} {}", spaced(body))]
+                vec![format!("{head}{place} {}{}", spaced(body), fragments(&fetch.document))]
             }
             FetchKind::Entities { groups } => {
                 let entries: Vec<String> = groups
@@ -62,12 +62,13 @@ impl Plan {
                         format!("at {}{when} {}", paths.join(", "), spaced(body))
                     })
                     .collect();
+                let fragments = fragments(&fetch.document);
                 if let [single] = entries.as_slice() {
-                    return vec![format!("{head} {single}")];
+                    return vec![format!("{head} {single}{fragments}")];
                 }
                 let mut lines = vec![format!("{head} {{")];
                 lines.extend(entries.into_iter().map(|entry| format!("  {entry}")));
-                lines.push("}".to_owned());
+                lines.push(format!("}}{fragments}"));
                 lines
             }
         }
@@ -119,6 +120,19 @@ fn condition_text(conditions: &Conditions) -> String {
     format!(" if {}", any.join(" | "))
 }
 
+/// The fragments of a document, each after a space.
+fn fragments(document: &str) -> String {
+    let operation = document.find('{').map_or(document.len(), |start| start + body_at(document, start).len());
+    let mut rest = &document[operation..];
+    let mut text = String::new();
+    while let Some(start) = rest.find('{') {
+        let body = body_at(rest, start);
+        let _ = write!(text, " {} {}", &rest[..start], spaced(body));
+        rest = &rest[start + body.len()..];
+    }
+    text
+}
+
 /// The selection set that starts at a byte position, with its braces.
 fn body_at(document: &str, start: usize) -> &str {
     let mut depth = 0_u32;
@@ -162,6 +176,11 @@ fn spaced(body: &str) -> String {
             '{' if outside => text.push_str(if gap { "{ " } else { " { " }),
             '}' if outside => text.push_str(if text.ends_with(' ') { "} " } else { " } " }),
             '@' if outside && !text.ends_with(' ') => text.push_str(" @"),
+            '.' if outside && !text.ends_with([' ', '{', '.']) => text.push_str(" ."),
+            _ if outside && text.ends_with([')', '"']) && (char.is_alphanumeric() || char == '_') => {
+                text.push(' ');
+                text.push(char);
+            }
             _ => text.push(char),
         }
     }

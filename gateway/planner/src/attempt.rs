@@ -2,19 +2,18 @@
 //!
 //! Elsewhere: choosing subgraphs (`choose.rs`), asking them (`place.rs`), entering them (`inputs.rs`).
 
-use std::rc::Rc;
-
 use ahash::{HashMap, HashSet};
 
-use kopitiam_operation::{Conditions, FieldNode, NormalisedOperation, OperationKind};
+use kopitiam_operation::{FieldNode, NormalisedOperation, OperationKind};
 use kopitiam_supergraph::{SubgraphId, TypeId, TypeSet};
 
 use crate::{
     PlanError,
-    draft::{Build, DraftId, PosId, Position},
-    facts::{Distances, Facts},
+    conditions::Cond,
+    draft::{Build, DraftId, PosId},
+    facts::Facts,
     item::{Item, Want},
-    reach::Reaches,
+    reach::{Reached, Reentered},
 };
 
 /// What an attempt prefers everywhere, as opposed to its decisions at single choices.
@@ -41,11 +40,10 @@ pub(crate) struct Attempt<'a, 'f> {
     /// What a root fetch opened now must wait for.
     pub(crate) root_deps: Vec<DraftId>,
     pub(crate) strategy: Strategy,
-    /// What [`Attempt::reaches`] found, and at which version of the build.
-    pub(crate) reached: HashMap<(PosId, TypeId), (u64, Rc<Reaches<'a>>)>,
+    /// What [`Attempt::reaches`] found, and when.
+    pub(crate) reached: HashMap<(PosId, TypeId), Reached<'a>>,
     /// The same for asking a position's parent again.
-    pub(crate) reentered: HashMap<PosId, (u64, Distances)>,
-    pub(crate) step_limit: usize,
+    pub(crate) reentered: HashMap<PosId, Reentered>,
 }
 
 impl<'a, 'f> Attempt<'a, 'f> {
@@ -54,7 +52,6 @@ impl<'a, 'f> Attempt<'a, 'f> {
         operation: &'a NormalisedOperation,
         decisions: &'f [usize],
         strategy: Strategy,
-        step_limit: usize,
     ) -> Self {
         Self {
             facts,
@@ -69,21 +66,15 @@ impl<'a, 'f> Attempt<'a, 'f> {
             strategy,
             reached: HashMap::default(),
             reentered: HashMap::default(),
-            step_limit,
         }
     }
 
     /// Builds the whole plan.
     pub(crate) fn run(&mut self) -> Result<(), PlanError> {
         let operation = self.operation;
-        let root = self.build.add_position(Position {
-            parent: None,
-            types: TypeSet::one(operation.root),
-            client: &operation.selection.fields,
-            slots: Vec::new(),
-            sources: Vec::new(),
-        });
-        let wants = self.client_wants(&operation.selection.fields, &Conditions::ALWAYS);
+        let types = TypeSet::one(operation.root);
+        let root = self.build.add_position(None, types, &operation.selection.fields);
+        let wants = self.client_wants(&operation.selection.fields, Cond::ALWAYS);
         if operation.kind == OperationKind::Query {
             return self.resolve(root, &wants);
         }
@@ -113,11 +104,13 @@ impl<'a, 'f> Attempt<'a, 'f> {
     }
 
     /// The wants of the client's fields at one place.
-    pub(crate) fn client_wants(&mut self, fields: &'a [FieldNode], conditions: &Conditions) -> Vec<Want<'a>> {
+    pub(crate) fn client_wants(&mut self, fields: &'a [FieldNode], conditions: Cond) -> Vec<Want<'a>> {
+        let table = &mut self.facts.conditions;
         let mut wants = Vec::with_capacity(fields.len());
         for field in fields {
-            let Some(conditions) = conditions.and(&field.conditions) else { continue };
             let key = self.build.keys.intern(&field.response_key);
+            let own = table.intern(&field.conditions);
+            let Some(conditions) = table.and(conditions, own) else { continue };
             wants.push(Want { item: Item::Client(field), on: field.on.clone(), conditions, key });
         }
         wants
@@ -157,15 +150,15 @@ impl<'a, 'f> Attempt<'a, 'f> {
         let Item::Client(field) = want.item else { return Ok(()) };
         if client_needs_typename(self.facts, field) {
             let types = self.build.position(child).types.clone();
-            self.typename(child, &types, &want.conditions)?;
+            self.typename(child, &types, want.conditions)?;
         }
-        let wants = self.client_wants(&field.selection.fields, &want.conditions);
+        let wants = self.client_wants(&field.selection.fields, want.conditions);
         self.resolve(child, &wants)
     }
 
     pub(crate) fn check_steps(&mut self) -> Result<(), PlanError> {
         self.facts.steps += 1;
-        if self.facts.steps > self.step_limit { Err(PlanError::TooComplex) } else { Ok(()) }
+        if self.facts.exhausted() { Err(PlanError::TooComplex) } else { Ok(()) }
     }
 
     pub(crate) fn unreachable(&self, ty: TypeId, item: Item<'a>) -> PlanError {

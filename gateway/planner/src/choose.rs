@@ -59,6 +59,7 @@ impl<'a> Attempt<'a, '_> {
             if want.item.name().starts_with("__") {
                 continue;
             }
+            self.check_steps()?;
             let here = want.on.and(&self.build.position(at).types);
             let mut by_type: Vec<(TypeId, Vec<Candidate<'a>>)> =
                 here.iter().map(|ty| (ty, self.candidates(at, want.item, ty))).collect();
@@ -67,6 +68,7 @@ impl<'a> Attempt<'a, '_> {
                 if candidates.is_empty() {
                     return Err(self.unreachable(ty, want.item));
                 }
+                self.facts.steps += candidates.len() / 4;
                 let costed = candidates.into_iter().map(|found| {
                     let cost = self.facts.cost(want.item, found.owner.subgraph, found.owner.view);
                     (found, cost)
@@ -82,9 +84,9 @@ impl<'a> Attempt<'a, '_> {
         let mut found: Vec<Assigned<'a>> = Vec::new();
         for entry in open {
             let candidate = entry.candidates[0].0;
-            let same =
-                found.iter_mut().find(|(want, _, other)| *want == entry.want && alike(other, &candidate));
-            match same {
+            // Those of one want stand together.
+            let mut of_want = found.iter_mut().rev().take_while(|(want, ..)| *want == entry.want);
+            match of_want.find(|(_, _, other)| alike(other, &candidate)) {
                 Some((_, types, _)) => types.insert(entry.ty),
                 None => found.push((entry.want, TypeSet::one(entry.ty), candidate)),
             }
@@ -104,9 +106,8 @@ impl<'a> Attempt<'a, '_> {
     ) -> Vec<Assigned<'a>> {
         let mut merged: Vec<Assigned<'a>> = Vec::new();
         for (want, types, candidate) in assigned {
-            let found = merged
-                .iter()
-                .position(|(other, _, before)| *other == want && same_source(before, &candidate));
+            let first = merged.iter().rposition(|(other, ..)| *other != want).map_or(0, |last| last + 1);
+            let found = (first..merged.len()).find(|&index| same_source(&merged[index].2, &candidate));
             let interface = self.interface_owner(at, &candidate, wants[want].item.name());
             match (found, interface) {
                 (Some(index), Some(owner)) => {

@@ -1,122 +1,179 @@
-//! Writes the document of a request: minified, with aliases where the subgraph's rules forbid one name for two fields
+//! What a request asks, as text: with aliases where the subgraph's rules forbid one name for two fields
 //! (GraphQL specification, section 5.3.2 "Field Selection Merging").
+//!
+//! Always: bounded. A field that is wanted for several reasons is written once for each, but not when that multiplies
+//! with the fields around it: then it is asked without a condition.
+//! Elsewhere: fragments (`minify.rs`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use ahash::{HashMap, HashSet};
 use apollo_compiler::ast;
-use kopitiam_operation::{ConditionLiteral, Conditions};
-use kopitiam_plan::{FetchField, FetchSelection, KeyTable};
+use kopitiam_operation::{ConditionLiteral, Conditions, OperationKind};
+use kopitiam_plan::{FetchField, FetchSelection};
 use kopitiam_supergraph::{Supergraph, TypeId, TypeKind, TypeSet};
 
-use crate::draft::{Build, DocField, DocNode, NodeId};
+use crate::{
+    conditions::{Cond, CondTable},
+    draft::{Build, DocField, DocNode, NodeId},
+    minify::{Body, SetId, Sets},
+};
+
+/// How often a selection set may stand in the document because of alternative conditions above it.
+const COPIES_MAX: usize = 16;
+
+/// How many pairs of fields may be compared; beyond it all get names of their own.
+const COMPARISONS_MAX: usize = 500_000;
 
 pub(crate) struct Writer<'b, 'a> {
-    pub(crate) build: &'b Build<'a>,
-    pub(crate) supergraph: &'a Supergraph,
+    build: &'b Build<'a>,
+    supergraph: &'a Supergraph,
+    table: &'b CondTable,
     /// Response keys in the document that differ from the tree's.
     aliases: HashMap<(NodeId, usize), String>,
+    comparisons: usize,
+    pub(crate) sets: Sets,
+    written: HashMap<(NodeId, Cond, usize), SetId>,
     /// The client's variables that the document uses.
     pub(crate) variables: BTreeSet<String>,
 }
 
 impl<'b, 'a> Writer<'b, 'a> {
-    pub(crate) fn new(build: &'b Build<'a>, supergraph: &'a Supergraph) -> Self {
-        Self { build, supergraph, aliases: HashMap::new(), variables: BTreeSet::new() }
-    }
-
-    fn keys(&self) -> &KeyTable {
-        &self.build.keys
+    pub(crate) fn new(build: &'b Build<'a>, supergraph: &'a Supergraph, table: &'b CondTable) -> Self {
+        Self {
+            build,
+            supergraph,
+            table,
+            aliases: HashMap::default(),
+            comparisons: 0,
+            sets: Sets::default(),
+            written: HashMap::default(),
+            variables: BTreeSet::new(),
+        }
     }
 
     fn response_key(&self, node: NodeId, index: usize) -> &str {
         match self.aliases.get(&(node, index)) {
             Some(alias) => alias,
-            None => self.keys().name(self.build.node(node).fields[index].key),
+            None => self.build.keys.name(self.build.node(node).fields[index].key),
         }
     }
 
     /// Gives other names to fields that may not share one.
     pub(crate) fn assign_aliases(&mut self, node: NodeId) {
+        let mut done = HashSet::default();
+        self.assign_below(node, &mut done);
+    }
+
+    fn assign_below(&mut self, node: NodeId, done: &mut HashSet<NodeId>) {
+        if !done.insert(node) {
+            return;
+        }
+        let mut named: HashMap<String, Vec<usize>> = HashMap::default();
         for index in 0..self.build.node(node).fields.len() {
             if let Some(child) = self.build.node(node).fields[index].child {
-                self.assign_aliases(child);
+                self.assign_below(child, done);
             }
             let mut number = 0;
-            while self.clashes(node, index) {
+            let mut key = self.response_key(node, index).to_owned();
+            while named.get(&key).is_some_and(|before| self.clashes(node, index, before)) {
                 number += 1;
-                let name = &self.build.node(node).fields[index].name;
-                self.aliases.insert((node, index), format!("_a{number}_{name}"));
+                key = format!("_a{number}_{}", self.build.node(node).fields[index].name);
+                self.aliases.insert((node, index), key.clone());
             }
+            named.entry(key).or_default().push(index);
         }
     }
 
-    /// Whether an earlier field of the selection set has the same response key and may not share it.
-    fn clashes(&self, node: NodeId, index: usize) -> bool {
-        (0..index).any(|before| {
-            self.response_key(node, before) == self.response_key(node, index)
-                && !self.compatible((node, before), (node, index), false)
-        })
+    /// Whether one of the fields before it, which have the same response key, may not share it.
+    fn clashes(&mut self, node: NodeId, index: usize, before: &[usize]) -> bool {
+        before.iter().any(|&before| !self.compatible((node, before), (node, index), false))
     }
 
     /// Whether two fields may share a response key; `apart` when no object can have both.
-    fn compatible(&self, a: (NodeId, usize), b: (NodeId, usize), apart: bool) -> bool {
-        let (left, right) = (&self.build.node(a.0).fields[a.1], &self.build.node(b.0).fields[b.1]);
+    fn compatible(&mut self, a: (NodeId, usize), b: (NodeId, usize), apart: bool) -> bool {
+        self.comparisons += 1;
+        let build = self.build;
+        let (left, right) = (&build.node(a.0).fields[a.1], &build.node(b.0).fields[b.1]);
         let apart = apart || !left.on.meets(&right.on);
         if !apart && (left.name != right.name || left.arguments != right.arguments) {
             return false;
         }
-        if !same_shape(left, right) {
+        if !same_shape(left, right) || self.comparisons > COMPARISONS_MAX {
             return false;
         }
         let (Some(left), Some(right)) = (left.child, right.child) else { return true };
         left == right || self.children_compatible(left, right, apart)
     }
 
-    fn children_compatible(&self, left: NodeId, right: NodeId, apart: bool) -> bool {
-        let (lefts, rights) = (self.build.node(left).fields.len(), self.build.node(right).fields.len());
-        let mut pairs = (0..lefts).flat_map(|l| (0..rights).map(move |r| (l, r)));
-        pairs.all(|(l, r)| {
-            self.response_key(left, l) != self.response_key(right, r)
-                || self.compatible((left, l), (right, r), apart)
+    fn children_compatible(&mut self, left: NodeId, right: NodeId, apart: bool) -> bool {
+        let rights = self.build.node(right).fields.len();
+        let mut named: HashMap<String, Vec<usize>> = HashMap::default();
+        for index in 0..rights {
+            named.entry(self.response_key(right, index).to_owned()).or_default().push(index);
+        }
+        self.comparisons += rights;
+        (0..self.build.node(left).fields.len()).all(|l| {
+            let same = named.get(self.response_key(left, l));
+            same.into_iter().flatten().all(|&r| self.compatible((left, l), (right, r), apart))
         })
     }
 
     /// What to take from the answer below a selection set.
     pub(crate) fn selection(&self, node: NodeId) -> FetchSelection {
         let mut selection = FetchSelection::default();
+        let mut known: HashMap<&str, (usize, Vec<NodeId>)> = HashMap::default();
         for (index, field) in self.build.node(node).fields.iter().enumerate() {
-            let found = FetchField {
-                response_key: self.response_key(node, index).into(),
-                key: field.key,
-                selection: field.child.map(|child| self.selection(child)),
-            };
-            add_fetch_field(&mut selection, found);
+            let response_key = self.response_key(node, index);
+            let found = known.entry(response_key).or_insert((selection.fields.len(), Vec::new()));
+            let new = field.child.filter(|child| !found.1.contains(child));
+            found.1.extend(new);
+            let below = new.map(|child| self.selection(child));
+            match (selection.fields.get_mut(found.0), below) {
+                (None, selected) => selection.fields.push(FetchField {
+                    response_key: response_key.into(),
+                    key: field.key,
+                    selection: selected,
+                }),
+                (Some(FetchField { selection: Some(inner), .. }), Some(more)) => {
+                    more.fields.into_iter().for_each(|field| add_fetch_field(inner, field));
+                }
+                (Some(_), _) => {}
+            }
         }
         selection
     }
 
-    /// Writes a selection set with its braces.
-    pub(crate) fn write(&mut self, node: NodeId, outer: &Conditions, out: &mut String) {
+    /// Writes a selection set.
+    pub(crate) fn write(&mut self, node: NodeId, outer: Cond, copies: usize) -> SetId {
+        if let Some(&written) = self.written.get(&(node, outer, copies)) {
+            return written;
+        }
         let (direct, typed) = self.layout(node);
-        out.push('{');
-        let start = out.len();
+        let mut body = Body::new(self.fragment_type(node));
         for index in direct {
-            self.write_field(node, index, outer, out);
+            self.write_field(node, index, (outer, copies), &mut body);
         }
         for (ty, fields) in typed {
-            separate(out, start);
-            let _ = write!(out, "...on {}{{", self.supergraph.ty(ty).name);
-            let inner = out.len();
+            let mut inner = Body::new(Some(self.supergraph.ty(ty).name.to_string()));
             for index in fields {
-                self.write_field_after(node, index, outer, inner, out);
+                self.write_field(node, index, (outer, copies), &mut inner);
             }
-            out.push('}');
+            body.inline(self.sets.add(inner));
         }
-        if out.len() == start {
-            out.push_str("__typename");
+        if body.is_empty() {
+            body.text("__typename");
         }
-        out.push('}');
+        let written = self.sets.add(body);
+        self.written.insert((node, outer, copies), written);
+        written
+    }
+
+    /// A subgraph may call its root types otherwise, so that they stay unnamed.
+    fn fragment_type(&self, node: NodeId) -> Option<String> {
+        let ty = self.build.node(node).static_type?;
+        self.supergraph.root_of(ty).is_none().then(|| self.supergraph.ty(ty).name.to_string())
     }
 
     /// Fields asked on the selection set's own type, and those asked on object types.
@@ -130,6 +187,7 @@ impl<'b, 'a> Writer<'b, 'a> {
             || view.is_some_and(|view| view.is_interface_object);
         let mut direct = Vec::new();
         let mut typed: Vec<(TypeId, Vec<usize>)> = Vec::new();
+        let mut places: HashMap<TypeId, usize> = HashMap::default();
         for (index, field) in found.fields.iter().enumerate() {
             let declared = field.ty.is_none() || self.declared(found, field);
             if concrete || (declared && wanted.is_subset(&field.on)) {
@@ -137,10 +195,11 @@ impl<'b, 'a> Writer<'b, 'a> {
                 continue;
             }
             for ty in field.on.and(&found.possible).iter() {
-                match typed.iter_mut().find(|(other, _)| *other == ty) {
-                    Some((_, fields)) => fields.push(index),
-                    None => typed.push((ty, vec![index])),
-                }
+                let place = *places.entry(ty).or_insert_with(|| {
+                    typed.push((ty, Vec::new()));
+                    typed.len() - 1
+                });
+                typed[place].1.push(index);
             }
         }
         (direct, typed)
@@ -152,60 +211,60 @@ impl<'b, 'a> Writer<'b, 'a> {
         view.is_some_and(|view| !field.composite || field.ty.as_ref() == Some(&view.ty))
     }
 
-    fn write_field(&mut self, node: NodeId, index: usize, outer: &Conditions, out: &mut String) {
-        let start = out.rfind('{').map_or(0, |brace| brace + 1);
-        self.write_field_after(node, index, outer, start, out);
-    }
-
-    fn write_field_after(
-        &mut self,
-        node: NodeId,
-        index: usize,
-        outer: &Conditions,
-        start: usize,
-        out: &mut String,
-    ) {
+    fn write_field(&mut self, node: NodeId, index: usize, (outer, copies): (Cond, usize), body: &mut Body) {
         let field = &self.build.node(node).fields[index];
-        let conditions = relative(&field.conditions, outer);
-        if conditions.is_always() {
-            separate(out, start);
-            self.write_plain(node, index, "", out);
+        let conditions = relative(self.table.get(field.conditions), self.table.get(outer));
+        let alternatives = conditions.0.len();
+        let multiplies = field.child.is_some() && alternatives > 1 && copies * alternatives > COPIES_MAX;
+        if conditions.is_always() || multiplies && !self.is_mutation(node) {
+            return self.write_plain(node, index, "", copies, body);
         }
+        let copies = copies * alternatives;
         for conjunction in &conditions.0 {
-            separate(out, start);
             let (wrapped, own) = split_directives(conjunction);
             for literal in conjunction {
                 self.variables.insert(literal.variable.to_string());
             }
             for literal in &wrapped {
-                let _ = write!(out, "...{}{{", directive(literal));
+                body.text(&format!("...{}{{", directive(literal)));
             }
             let own: String = own.iter().map(|literal| directive(literal)).collect();
-            self.write_plain(node, index, &own, out);
-            out.extend(wrapped.iter().map(|_| '}'));
+            self.write_plain(node, index, &own, copies, body);
+            if !wrapped.is_empty() {
+                body.text(&"}".repeat(wrapped.len()));
+            }
         }
     }
 
-    fn write_plain(&mut self, node: NodeId, index: usize, directives: &str, out: &mut String) {
+    /// What a mutation does is never done without its condition.
+    fn is_mutation(&self, node: NodeId) -> bool {
+        let mut drafts = self.build.drafts.iter();
+        drafts.any(|draft| draft.node == node && draft.operation == OperationKind::Mutation)
+    }
+
+    fn write_plain(&mut self, node: NodeId, index: usize, directives: &str, copies: usize, body: &mut Body) {
         let build = self.build;
         let field = &build.node(node).fields[index];
         let key = self.response_key(node, index);
+        let mut text = String::new();
         if key != field.name.as_str() {
-            let _ = write!(out, "{key}:");
+            let _ = write!(text, "{key}:");
         }
-        out.push_str(&field.name);
+        text.push_str(&field.name);
         if !field.arguments.is_empty() {
-            out.push('(');
+            text.push('(');
             for (index, argument) in field.arguments.iter().enumerate() {
                 let comma = if index == 0 { "" } else { "," };
-                let _ = write!(out, "{comma}{}:", argument.name);
-                self.write_value(&argument.value, out);
+                let _ = write!(text, "{comma}{}:", argument.name);
+                self.write_value(&argument.value, &mut text);
             }
-            out.push(')');
+            text.push(')');
         }
-        out.push_str(directives);
+        text.push_str(directives);
+        body.text(&text);
         if let Some(child) = field.child {
-            self.write(child, &field.conditions, out);
+            let set = self.write(child, field.conditions, copies);
+            body.set(set);
         }
     }
 
@@ -235,12 +294,6 @@ impl<'b, 'a> Writer<'b, 'a> {
                 let _ = write!(out, "{}", plain.serialize().no_indent());
             }
         }
-    }
-}
-
-fn separate(out: &mut String, start: usize) {
-    if out.len() > start && !out.ends_with(['}', '{']) {
-        out.push(' ');
     }
 }
 

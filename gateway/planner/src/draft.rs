@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 
 use ahash::HashMap;
 use apollo_compiler::{Name, Node, ast};
-use kopitiam_operation::{Conditions, FieldNode, OperationKind};
+use kopitiam_operation::{FieldNode, OperationKind};
 use kopitiam_plan::{Key, KeyTable};
 use kopitiam_supergraph::{FieldSet, SubgraphId, TypeId, TypeSet};
+
+use crate::conditions::{Cond, CondTable};
 
 /// A place in the response tree: all objects that one path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,10 +29,17 @@ pub(crate) struct Position<'a> {
     pub(crate) parent: Option<(PosId, usize)>,
     /// The runtime types that objects here may have.
     pub(crate) types: TypeSet,
-    /// What the client selects here.
+    /// What the client selects here, and the keys of it.
     pub(crate) client: &'a [FieldNode],
+    pub(crate) client_keys: Vec<Key>,
     pub(crate) slots: Vec<Slot<'a>>,
+    /// The slots' keys: a slot is looked for by key at every field, and these are quick to look through.
+    pub(crate) slot_keys: Vec<Key>,
+    /// The slots that a key or a `@requires` may be made of.
+    pub(crate) inputs: Vec<usize>,
     pub(crate) sources: Vec<Source>,
+    /// Grows with every change that may let more be reached from here, or sooner.
+    pub(crate) version: u64,
 }
 
 /// A field of a position, for some of its runtime types.
@@ -43,7 +52,7 @@ pub(crate) struct Slot<'a> {
     /// The fetches that bring it.
     pub(crate) fills: Vec<Fill>,
     /// When it is there.
-    pub(crate) conditions: Conditions,
+    pub(crate) conditions: Cond,
 }
 
 #[derive(Clone)]
@@ -74,6 +83,31 @@ pub(crate) struct DocNode {
     /// Object types that may stand here, as far as the subgraph knows.
     pub(crate) possible: TypeSet,
     pub(crate) fields: Vec<DocField>,
+    /// The fields' keys, as in [`Position::slot_keys`].
+    pub(crate) field_keys: Vec<Key>,
+    /// The key of the field that this is the selection set of.
+    pub(crate) below: Option<Key>,
+}
+
+impl DocNode {
+    pub(crate) fn new(
+        subgraph: SubgraphId,
+        static_type: Option<TypeId>,
+        possible: TypeSet,
+        below: Option<Key>,
+    ) -> Self {
+        Self { subgraph, static_type, possible, fields: Vec::new(), field_keys: Vec::new(), below }
+    }
+
+    /// The fields of one key: their indexes.
+    pub(crate) fn with_key(&self, key: Key) -> impl Iterator<Item = usize> + '_ {
+        indexes(&self.field_keys, key)
+    }
+}
+
+/// Where `key` is among `keys`.
+pub(crate) fn indexes(keys: &[Key], key: Key) -> impl Iterator<Item = usize> + '_ {
+    keys.iter().enumerate().filter(move |(_, found)| **found == key).map(|(index, _)| index)
 }
 
 #[derive(Clone)]
@@ -82,7 +116,7 @@ pub(crate) struct DocField {
     pub(crate) name: Name,
     pub(crate) arguments: Vec<Node<ast::Argument>>,
     pub(crate) on: TypeSet,
-    pub(crate) conditions: Conditions,
+    pub(crate) conditions: Cond,
     /// The field's type in the subgraph; `None` for `__typename`.
     pub(crate) ty: Option<ast::Type>,
     pub(crate) composite: bool,
@@ -121,7 +155,7 @@ pub(crate) struct RepField {
     pub(crate) conditional: bool,
     pub(crate) is_key: bool,
     /// When something asked needs it.
-    pub(crate) conditions: Conditions,
+    pub(crate) conditions: Cond,
     pub(crate) selection: Vec<RepField>,
 }
 
@@ -131,7 +165,7 @@ pub(crate) struct Build<'a> {
     pub(crate) drafts: Vec<Draft>,
     pub(crate) nodes: Vec<DocNode>,
     pub(crate) keys: KeyTable,
-    /// Grows with every source and fill: what was found reachable before may be reached better now.
+    /// Grows with that of any position.
     pub(crate) version: u64,
     /// What the representations of each entity fetch are made of.
     pub(crate) inputs: HashMap<DraftId, Vec<Input<'a>>>,
@@ -144,7 +178,7 @@ pub(crate) struct Input<'a> {
     pub(crate) set: &'a FieldSet,
     pub(crate) is_key: bool,
     /// When it is asked for.
-    pub(crate) conditions: Conditions,
+    pub(crate) conditions: Cond,
 }
 
 impl<'a> Build<'a> {
@@ -160,9 +194,32 @@ impl<'a> Build<'a> {
         &self.nodes[id.0]
     }
 
-    pub(crate) fn add_position(&mut self, position: Position<'a>) -> PosId {
-        self.positions.push(position);
+    /// A place where nothing is asked yet.
+    pub(crate) fn add_position(
+        &mut self,
+        parent: Option<(PosId, usize)>,
+        types: TypeSet,
+        client: &'a [FieldNode],
+    ) -> PosId {
+        let client_keys = client.iter().map(|field| self.keys.intern(&field.response_key)).collect();
+        self.positions.push(Position {
+            parent,
+            types,
+            client,
+            client_keys,
+            slots: Vec::new(),
+            slot_keys: Vec::new(),
+            inputs: Vec::new(),
+            sources: Vec::new(),
+            version: 0,
+        });
         PosId(self.positions.len() - 1)
+    }
+
+    /// From now on more can be reached from a position.
+    pub(crate) fn changed(&mut self, at: PosId) {
+        self.version += 1;
+        self.positions[at.0].version += 1;
     }
 
     pub(crate) fn add_node(&mut self, node: DocNode) -> NodeId {
@@ -190,22 +247,23 @@ impl<'a> Build<'a> {
 
     /// Adds a field to a selection set, or widens one that is there: by types where the conditions are the same, by
     /// conditions where the types are. One that differs in both stands beside it.
-    pub(crate) fn add_field(&mut self, node: NodeId, field: DocField) {
-        let fields = &mut self.nodes[node.0].fields;
-        let same = fields.iter_mut().find(|found| {
-            found.key == field.key
-                && found.name == field.name
+    pub(crate) fn add_field(&mut self, conditions: &mut CondTable, node: NodeId, field: DocField) {
+        let node = &mut self.nodes[node.0];
+        let same = node.with_key(field.key).find(|&index| {
+            let found = &node.fields[index];
+            found.name == field.name
                 && found.arguments == field.arguments
                 && found.ty == field.ty
                 && (field.child.is_none() || found.child == field.child)
                 && (found.on == field.on || found.conditions == field.conditions)
         });
-        match same {
-            Some(found) => {
-                found.on = found.on.or(&field.on);
-                found.conditions = found.conditions.or(&field.conditions);
-            }
-            None => fields.push(field),
+        if let Some(index) = same {
+            let found = &mut node.fields[index];
+            found.on = found.on.or(&field.on);
+            found.conditions = conditions.or(found.conditions, field.conditions);
+        } else {
+            node.field_keys.push(field.key);
+            node.fields.push(field);
         }
     }
 }

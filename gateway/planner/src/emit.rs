@@ -1,7 +1,6 @@
 //! The finished build as a plan: requests with documents, paths, representations.
 
-use std::fmt::Write;
-
+use ahash::HashMap;
 use apollo_compiler::{Node, ast};
 use kopitiam_operation::{Conditions, NormalisedOperation, OperationKind};
 use kopitiam_plan::{
@@ -11,8 +10,10 @@ use kopitiam_plan::{
 use kopitiam_supergraph::{Supergraph, TypeSet};
 
 use crate::{
+    conditions::{Cond, CondTable},
     document::{Writer, relative},
-    draft::{Build, DocNode, DraftId, PosId, RepField, VariantDraft},
+    draft::{Build, DraftId, NodeId, PosId, RepField, VariantDraft},
+    minify::{Body, SetId},
     pack::{Request, request_of},
     shape,
 };
@@ -21,6 +22,9 @@ pub(crate) struct Emitter<'b, 'a> {
     supergraph: &'a Supergraph,
     operation: &'a NormalisedOperation,
     build: &'b Build<'a>,
+    table: &'b CondTable,
+    /// When anything of a fetch's selection set is wanted.
+    wanted: HashMap<NodeId, Cond>,
     types: TypeTable,
 }
 
@@ -30,8 +34,11 @@ pub(crate) fn plan<'a>(
     operation: &'a NormalisedOperation,
     build: &Build<'a>,
     requests: &[Request],
+    table: &mut CondTable,
 ) -> Plan {
-    let mut emitter = Emitter { supergraph, operation, build, types: TypeTable::default() };
+    let wanted = build.drafts.iter().map(|draft| (draft.node, any(build, table, draft.node))).collect();
+    let any_of: Vec<Cond> = requests.iter().map(|request| any_part(build, table, &wanted, request)).collect();
+    let mut emitter = Emitter { supergraph, operation, build, table, wanted, types: TypeTable::default() };
     let request_of = request_of(requests);
     let mut fetches = Vec::with_capacity(requests.len());
     for (index, request) in requests.iter().enumerate() {
@@ -41,7 +48,7 @@ pub(crate) fn plan<'a>(
         depends_on.sort();
         depends_on.dedup();
         let id = FetchId(u32::try_from(index).expect("fetches fit in u32"));
-        fetches.push(emitter.fetch(id, request, depends_on));
+        fetches.push(emitter.fetch(id, request, depends_on, any_of[index]));
     }
     let mut keys = build.keys.clone();
     let shape = shape::shape(supergraph, operation, &mut keys, &mut emitter.types);
@@ -54,32 +61,31 @@ struct Part {
     variants: Vec<EntityVariant>,
     selection: kopitiam_plan::FetchSelection,
     conditions: Conditions,
-    text: String,
+    asked: SetId,
 }
 
 impl Emitter<'_, '_> {
-    fn fetch(&mut self, id: FetchId, request: &Request, depends_on: Vec<FetchId>) -> Fetch {
+    fn fetch(&mut self, id: FetchId, request: &Request, depends_on: Vec<FetchId>, conditions: Cond) -> Fetch {
         let build = self.build;
-        let mut writer = Writer::new(build, self.supergraph);
+        let mut writer = Writer::new(build, self.supergraph, self.table);
         let first = build.draft(request.drafts[0]);
-        let (mut body, kind, mut extra) = (String::new(), first.operation, Vec::new());
-        let (kind_of_fetch, conditions) = if first.entities.is_none() {
+        let (kind, mut extra) = (first.operation, Vec::new());
+        let (root, kind_of_fetch) = if first.entities.is_none() {
             writer.assign_aliases(first.node);
-            writer.write(first.node, &Conditions::ALWAYS, &mut body);
+            let root = writer.write(first.node, Cond::ALWAYS, 1);
             let selection = writer.selection(first.node);
             let at = self.path(first.position);
-            (FetchKind::Root { at, selection }, any(build.node(first.node)))
+            (root, FetchKind::Root { at, selection })
         } else {
             let mut parts: Vec<Part> = Vec::new();
             for &draft in &request.drafts {
                 let part = self.part(draft, &mut writer);
                 join(&mut parts, part);
             }
-            let all = parts.iter().map(|part| part.conditions.clone()).reduce(|a, b| a.or(&b));
-            let groups = self.groups(parts, &mut body, &mut extra);
-            (FetchKind::Entities { groups }, all.unwrap_or_default())
+            let (root, groups) = self.groups(parts, &mut writer, &mut extra);
+            (root, FetchKind::Entities { groups })
         };
-        let (document, variables) = self.document(kind, &body, &extra, &writer);
+        let (document, variables) = self.document(kind, root, &extra, writer);
         Fetch {
             id,
             subgraph: self.supergraph.subgraph(request.subgraph).name.clone(),
@@ -88,7 +94,7 @@ impl Emitter<'_, '_> {
             variables,
             kind: kind_of_fetch,
             depends_on,
-            conditions,
+            conditions: self.table.get(conditions).clone(),
         }
     }
 
@@ -96,32 +102,23 @@ impl Emitter<'_, '_> {
         let build = self.build;
         let found = build.draft(draft);
         let entities = found.entities.as_ref().expect("only entity fetches have parts");
-        let outer = self.conditions_at(found.position);
-        let absolute = any(build.node(found.node));
+        let outer = self.table.get(conditions_at(build, found.position));
+        let absolute = self.wanted[&found.node];
         writer.assign_aliases(found.node);
-        let mut text = String::new();
-        match build.node(found.node).static_type {
-            Some(interface) => {
-                let _ = write!(text, "{{...on {}", self.supergraph.ty(interface).name);
-                writer.write(found.node, &absolute, &mut text);
-                text.push('}');
-            }
-            None => writer.write(found.node, &absolute, &mut text),
+        let mut asked = writer.write(found.node, absolute, 1);
+        if build.node(found.node).static_type.is_some() {
+            let mut body = Body::new(None);
+            body.inline(asked);
+            asked = writer.sets.add(body);
         }
         let types = &build.position(found.position).types;
         Part {
             targets: vec![self.path(found.position)],
-            variants: entities.variants.iter().map(|variant| self.variant(variant, types, &outer)).collect(),
+            variants: entities.variants.iter().map(|variant| self.variant(variant, types, outer)).collect(),
             selection: writer.selection(found.node),
-            conditions: relative(&absolute, &outer),
-            text,
+            conditions: relative(self.table.get(absolute), outer),
+            asked,
         }
-    }
-
-    /// The conditions under which objects are at a position.
-    fn conditions_at(&self, at: PosId) -> Conditions {
-        let Some((parent, slot)) = self.build.position(at).parent else { return Conditions::ALWAYS };
-        self.build.position(parent).slots[slot].conditions.clone()
     }
 
     fn path(&mut self, at: PosId) -> Path {
@@ -159,15 +156,20 @@ impl Emitter<'_, '_> {
             source: field.source,
             on,
             is_key: field.is_key,
-            conditions: relative(&field.conditions, outer),
+            conditions: relative(self.table.get(field.conditions), outer),
             selection: field.selection.iter().map(|inner| self.representation(inner, outer)).collect(),
         }
     }
 
     /// Writes the `_entities` fields.
-    fn groups(&self, parts: Vec<Part>, body: &mut String, extra: &mut Vec<String>) -> Vec<EntityGroup> {
+    fn groups(
+        &self,
+        parts: Vec<Part>,
+        writer: &mut Writer<'_, '_>,
+        extra: &mut Vec<String>,
+    ) -> (SetId, Vec<EntityGroup>) {
         let single = parts.len() == 1;
-        body.push('{');
+        let mut body = Body::new(None);
         let mut groups = Vec::with_capacity(parts.len());
         for (index, part) in parts.into_iter().enumerate() {
             let (key, base) = if single {
@@ -177,7 +179,8 @@ impl Emitter<'_, '_> {
             };
             let variable = self.free_variable(base);
             let alias = if single { String::new() } else { format!("{key}:") };
-            let _ = write!(body, "{alias}_entities(representations:${variable}){}", part.text);
+            body.text(&format!("{alias}_entities(representations:${variable})"));
+            body.set(part.asked);
             extra.push(format!("${variable}:[_Any!]!"));
             groups.push(EntityGroup {
                 response_key: key.into(),
@@ -188,8 +191,7 @@ impl Emitter<'_, '_> {
                 conditions: if single { Conditions::ALWAYS } else { part.conditions },
             });
         }
-        body.push('}');
-        groups
+        (writer.sets.add(body), groups)
     }
 
     /// A name that no variable of the client has.
@@ -203,9 +205,9 @@ impl Emitter<'_, '_> {
     fn document(
         &self,
         kind: OperationKind,
-        body: &str,
+        root: SetId,
         extra: &[String],
-        writer: &Writer<'_, '_>,
+        mut writer: Writer<'_, '_>,
     ) -> (Box<str>, Vec<Box<str>>) {
         let mut declared: Vec<String> = extra.to_vec();
         let mut variables = Vec::new();
@@ -222,7 +224,7 @@ impl Emitter<'_, '_> {
             OperationKind::Subscription => "subscription",
         };
         let header = if declared.is_empty() { String::new() } else { format!("({})", declared.join(",")) };
-        (format!("{word}{header}{body}").into(), variables)
+        (writer.sets.document(&format!("{word}{header}"), root).into(), variables)
     }
 }
 
@@ -234,14 +236,46 @@ fn declaration(variable: &Node<ast::VariableDefinition>) -> String {
 }
 
 /// When any field of a selection set is wanted.
-fn any(node: &DocNode) -> Conditions {
-    node.fields.iter().map(|field| field.conditions.clone()).reduce(|a, b| a.or(&b)).unwrap_or_default()
+fn any(build: &Build<'_>, table: &mut CondTable, node: NodeId) -> Cond {
+    let all = build.node(node).fields.iter().map(|field| field.conditions);
+    all.reduce(|a, b| table.or(a, b)).unwrap_or(Cond::ALWAYS)
+}
+
+/// When any part of a request is wanted. What of it is said by the conditions of a place need not be said again.
+fn any_part(
+    build: &Build<'_>,
+    table: &mut CondTable,
+    wanted: &HashMap<NodeId, Cond>,
+    request: &Request,
+) -> Cond {
+    let mut all: Option<Cond> = None;
+    for &draft in &request.drafts {
+        let draft = build.draft(draft);
+        let absolute = wanted[&draft.node];
+        let one = if draft.entities.is_some() {
+            let outer = conditions_at(build, draft.position);
+            let rest = relative(table.get(absolute), table.get(outer));
+            table.intern(&rest)
+        } else {
+            absolute
+        };
+        all = Some(all.map_or(one, |all| table.or(all, one)));
+    }
+    all.unwrap_or(Cond::ALWAYS)
+}
+
+/// The conditions under which objects are at a position.
+fn conditions_at(build: &Build<'_>, at: PosId) -> Cond {
+    build
+        .position(at)
+        .parent
+        .map_or(Cond::ALWAYS, |(parent, slot)| build.position(parent).slots[slot].conditions)
 }
 
 /// Entities of several paths that are asked the same are one group, de-duplicated across all of them.
 fn join(parts: &mut Vec<Part>, part: Part) {
     let same = parts.iter_mut().find(|found| {
-        found.text == part.text
+        found.asked == part.asked
             && found.variants == part.variants
             && found.selection == part.selection
             && found.conditions == part.conditions

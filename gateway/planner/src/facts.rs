@@ -10,7 +10,7 @@ use kopitiam_supergraph::{
     FieldSet, FieldView, Key, Root, SetField, SubgraphId, Supergraph, TypeId, TypeKind, TypeSet, TypeView,
 };
 
-use crate::item::Item;
+use crate::{conditions::CondTable, item::Item};
 
 /// A subgraph that has a field of an object type.
 #[derive(Clone, Copy)]
@@ -55,7 +55,11 @@ pub(crate) struct Facts<'a> {
     distances: HashMap<(TypeId, SubgraphId), Option<Distances>>,
     costs: HashMap<(usize, SubgraphId, TypeId), Cost>,
     pending: HashSet<(usize, SubgraphId, TypeId)>,
+    inputs: HashMap<TypeId, Rc<HashSet<&'a str>>>,
+    pub(crate) conditions: CondTable,
     pub(crate) steps: usize,
+    /// How many steps may be taken until [`Facts::exhausted`].
+    pub(crate) step_limit: usize,
 }
 
 impl<'a> Facts<'a> {
@@ -68,8 +72,16 @@ impl<'a> Facts<'a> {
             distances: HashMap::default(),
             costs: HashMap::default(),
             pending: HashSet::default(),
+            inputs: HashMap::default(),
+            conditions: CondTable::default(),
             steps: 0,
+            step_limit: usize::MAX,
         }
+    }
+
+    /// Whether the limit is passed: what is found out from now on may be wrong, and will not be used.
+    pub(crate) fn exhausted(&self) -> bool {
+        self.steps > self.step_limit
     }
 
     /// The interfaces that a type belongs to, itself included when it is one without implementations.
@@ -135,6 +147,31 @@ impl<'a> Facts<'a> {
         }
         let found = Rc::new(found);
         self.entries.insert((subgraph, ty), Rc::clone(&found));
+        found
+    }
+
+    /// Whether a field of this name is in a key or a `@requires` of one of these types.
+    pub(crate) fn is_input(&mut self, types: &TypeSet, name: &str) -> bool {
+        types.iter().any(|ty| self.inputs(ty).contains(name))
+    }
+
+    fn inputs(&mut self, ty: TypeId) -> Rc<HashSet<&'a str>> {
+        if let Some(found) = self.inputs.get(&ty) {
+            return Rc::clone(found);
+        }
+        let supergraph = self.supergraph;
+        let mut names = HashSet::default();
+        let interfaces = self.interfaces(ty);
+        for &one in interfaces.iter().chain(std::iter::once(&ty)) {
+            let keys = supergraph.ty(one).views.iter().flatten().flat_map(|view| &view.keys);
+            let keys = keys.map(|key| &key.fields);
+            let views = supergraph.ty(one).fields.values().flat_map(|field| field.views.iter().flatten());
+            let requires = views.filter_map(|view| view.requires.as_ref());
+            let fields = keys.chain(requires).flat_map(|set| &set.fields);
+            names.extend(fields.map(|field| field.name.as_str()));
+        }
+        let found = Rc::new(names);
+        self.inputs.insert(ty, Rc::clone(&found));
         found
     }
 
@@ -320,6 +357,9 @@ impl<'a> Facts<'a> {
         let mut total = Cost::default();
         let mut opened: HashSet<SubgraphId> = HashSet::default();
         for child in item.children() {
+            if self.exhausted() {
+                break;
+            }
             if child.name().starts_with("__") {
                 if view.is_interface_object {
                     total.levels = total.levels.max(1);
@@ -368,6 +408,7 @@ impl<'a> Facts<'a> {
         let distances = self.distances_providing(ty, subgraph, provided);
         let owners = self.owners(ty, child.parent(), child.name());
         let mut best: Option<(Cost, SubgraphId, bool)> = None;
+        self.steps += owners.len() / 8;
         for owner in owners.iter() {
             let distance = distances.as_ref().and_then(|levels| levels[owner.subgraph.index()]);
             let own = (owner.subgraph == subgraph).then_some(0);

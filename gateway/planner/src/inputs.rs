@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use kopitiam_operation::{Conditions, OperationKind};
+use kopitiam_operation::OperationKind;
 use kopitiam_plan::Key;
 use kopitiam_supergraph::{FieldSet, SetField, SubgraphId, TypeId, TypeSet};
 
 use crate::{
     PlanError,
     attempt::Attempt,
+    conditions::{Cond, CondTable},
     draft::{DocNode, Draft, DraftId, EntityDraft, Input, PosId, RepField, Source, VariantDraft},
     facts::Entry,
     item::{Item, Want},
@@ -39,7 +40,7 @@ impl<'a> Attempt<'a, '_> {
         let name = want.item.name().as_str();
         let guards: Vec<_> = types.iter().map(|ty| (at, ty, subgraph, name)).collect();
         self.requiring.extend(guards.iter().copied());
-        let entered = self.hop(at, &hops, subgraph, candidate.owner.view.requires.as_ref(), &want.conditions);
+        let entered = self.hop(at, &hops, subgraph, candidate.owner.view.requires.as_ref(), want.conditions);
         for guard in &guards {
             self.requiring.remove(guard);
         }
@@ -57,7 +58,7 @@ impl<'a> Attempt<'a, '_> {
         hops: &[(TypeId, Entry<'a>)],
         subgraph: SubgraphId,
         requires: Option<&'a FieldSet>,
-        conditions: &Conditions,
+        conditions: Cond,
     ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
         let mut found: Vec<(usize, TypeSet)> = Vec::new();
         for (types, entry) in self.hop_groups(at, hops) {
@@ -65,25 +66,16 @@ impl<'a> Attempt<'a, '_> {
             let mut fields = self.obtain(at, &types, &entry.key.fields, conditions, true, &mut deps)?;
             if let Some(requires) = requires {
                 let more = self.obtain(at, &types, requires, conditions, false, &mut deps)?;
-                join_requires(&mut fields, more);
+                join_requires(&mut self.facts.conditions, &mut fields, more);
             }
             let all = &self.build.position(at).types;
             let known = all.len() <= 1 || (!self.facts.names_runtime_type(&entry) && types == *all);
             if !known {
                 deps.extend(self.typename(at, &types, conditions)?);
             }
-            let mut inputs = vec![Input {
-                on: types.clone(),
-                set: &entry.key.fields,
-                is_key: true,
-                conditions: conditions.clone(),
-            }];
-            inputs.extend(requires.map(|set| Input {
-                on: types.clone(),
-                set,
-                is_key: false,
-                conditions: conditions.clone(),
-            }));
+            let mut inputs =
+                vec![Input { on: types.clone(), set: &entry.key.fields, is_key: true, conditions }];
+            inputs.extend(requires.map(|set| Input { on: types.clone(), set, is_key: false, conditions }));
             let variant = VariantDraft { on: types, typename: entry.typename, fields };
             let source = self.entity_source(at, subgraph, variant, deps, inputs);
             let asked: TypeSet = hops.iter().map(|(ty, _)| *ty).collect();
@@ -97,11 +89,7 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// The runtime types that the path to a position depends on; gives what to wait for.
-    pub(crate) fn path_types(
-        &mut self,
-        at: PosId,
-        conditions: &Conditions,
-    ) -> Result<BTreeSet<DraftId>, PlanError> {
+    pub(crate) fn path_types(&mut self, at: PosId, conditions: Cond) -> Result<BTreeSet<DraftId>, PlanError> {
         let mut deps = BTreeSet::new();
         let mut here = at;
         while let Some((parent, slot)) = self.build.position(here).parent {
@@ -149,7 +137,7 @@ impl<'a> Attempt<'a, '_> {
         let static_type = by_interface.then_some(variant.typename);
         for index in 0..self.build.position(at).sources.len() {
             if let Some(variants) = self.joined(at, index, subgraph, static_type, &variant, &deps) {
-                self.build.version += 1;
+                self.build.changed(at);
                 let source = &mut self.build.positions[at.0].sources[index];
                 source.types = source.types.or(&served(&variant, view));
                 let (draft, node) = (source.draft, source.node);
@@ -158,34 +146,46 @@ impl<'a> Attempt<'a, '_> {
                 let entities =
                     self.build.drafts[draft.0].entities.as_mut().expect("only entity fetches are joined");
                 entities.variants = variants;
-                self.build.inputs.entry(draft).or_default().extend(inputs);
+                self.add_inputs(draft, inputs);
                 return index;
             }
         }
         let opaque = view.is_some_and(|view| view.is_interface_object).then_some(variant.typename);
         let possible = view.map(|view| view.possible.clone()).unwrap_or_default();
         let types = served(&variant, view);
-        let node = self.build.add_node(DocNode {
-            subgraph,
-            static_type,
-            possible: if by_interface { possible } else { variant.on.clone() },
-            fields: Vec::new(),
-        });
+        let possible = if by_interface { possible } else { variant.on.clone() };
+        let node = self.build.add_node(DocNode::new(subgraph, static_type, possible, None));
         let entities = Some(EntityDraft { variants: vec![variant] });
         let operation = OperationKind::Query;
         let draft =
             self.build.add_draft(Draft { subgraph, operation, node, position: at, entities, deps, level: 0 });
         self.build.inputs.insert(draft, inputs);
         let provided = FieldSet::default();
-        self.build.version += 1;
+        self.build.changed(at);
         let sources = &mut self.build.positions[at.0].sources;
         sources.push(Source { draft, node, subgraph, types, opaque, provided });
         sources.len() - 1
     }
 
+    /// What an entity fetch's representations are made of besides; one more use of the same is no other input.
+    fn add_inputs(&mut self, draft: DraftId, inputs: Vec<Input<'a>>) {
+        let known = self.build.inputs.entry(draft).or_default();
+        for input in inputs {
+            let same = known.iter_mut().find(|found| {
+                std::ptr::eq(found.set, input.set) && found.is_key == input.is_key && found.on == input.on
+            });
+            match same {
+                Some(found) => {
+                    found.conditions = self.facts.conditions.or(found.conditions, input.conditions)
+                }
+                None => known.push(input),
+            }
+        }
+    }
+
     /// The variants of an entity fetch if this one joins it; `None` when it cannot.
     fn joined(
-        &self,
+        &mut self,
         at: PosId,
         source: usize,
         subgraph: SubgraphId,
@@ -207,7 +207,7 @@ impl<'a> Attempt<'a, '_> {
         match variants.iter_mut().find(|found| found.on.meets(&variant.on)) {
             None => variants.push(variant.clone()),
             Some(found) if found.on == variant.on && found.typename == variant.typename => {
-                merge_fields(&mut found.fields, variant.fields.clone())?;
+                merge_fields(&mut self.facts.conditions, &mut found.fields, variant.fields.clone())?;
             }
             Some(_) => return None,
         }
@@ -220,7 +220,7 @@ impl<'a> Attempt<'a, '_> {
         at: PosId,
         types: &TypeSet,
         set: &'a FieldSet,
-        conditions: &Conditions,
+        conditions: Cond,
         is_key: bool,
         deps: &mut BTreeSet<DraftId>,
     ) -> Result<Vec<RepField>, PlanError> {
@@ -231,14 +231,15 @@ impl<'a> Attempt<'a, '_> {
                 continue;
             }
             let key = self.input_key(at, field, &here);
-            let want = Want { item: Item::Set(field), on: here.clone(), conditions: conditions.clone(), key };
+            let want = Want { item: Item::Set(field), on: here.clone(), conditions, key };
             for slot in self.place_input(at, &want)? {
                 let found = self.input(at, slot, &want, is_key, deps)?;
                 let Some((on, selection)) = found else { continue };
                 let conditional = on != *types;
                 let name = field.name.clone();
-                let when = if is_key { Conditions::ALWAYS } else { conditions.clone() };
+                let when = if is_key { Cond::ALWAYS } else { conditions };
                 push_field(
+                    &mut self.facts.conditions,
                     &mut fields,
                     RepField { name, source: key, on, conditional, is_key, conditions: when, selection },
                 );
@@ -273,7 +274,7 @@ impl<'a> Attempt<'a, '_> {
         let first = found.fills.iter().min_by_key(|fill| self.build.draft(fill.draft).level);
         deps.extend(first.map(|fill| fill.draft));
         let types = self.build.position(child).types.clone();
-        let selection = self.obtain(child, &types, &field.selection, &want.conditions, is_key, deps)?;
+        let selection = self.obtain(child, &types, &field.selection, want.conditions, is_key, deps)?;
         Ok((!selection.is_empty()).then_some((on, selection)))
     }
 
@@ -322,26 +323,25 @@ impl<'a> Attempt<'a, '_> {
     /// Never a different place for each type: the types may not be known yet, and a key may be what it takes to know.
     fn input_key(&mut self, at: PosId, field: &'a SetField, types: &TypeSet) -> Key {
         let position = self.build.position(at);
-        let asked = position.client.iter().find(|client| {
+        let asked = position.client.iter().position(|client| {
             client.name == field.name
                 && client.arguments[..] == field.arguments[..]
                 && types.is_subset(&client.on)
         });
         if let Some(client) = asked {
-            return self.build.keys.intern(&client.response_key);
+            return position.client_keys[client];
         }
-        let keys = &self.build.keys;
-        let of_client = |key: &str| position.client.iter().any(|client| client.response_key == key);
         let own = position.slots.iter().find(|slot| {
             *slot.name == field.name
                 && slot.arguments == &field.arguments[..]
-                && !of_client(keys.name(slot.key))
+                && !position.client_keys.contains(&slot.key)
         });
         if let Some(own) = own {
             return own.key;
         }
-        let taken =
-            |key: &str| of_client(key) || position.slots.iter().any(|slot| keys.name(slot.key) == key);
+        let keys = &self.build.keys;
+        let used = position.client_keys.iter().chain(&position.slot_keys);
+        let taken = |key: &str| used.clone().any(|&used| keys.name(used) == key);
         let key = free_key(&field.name, taken);
         self.build.keys.intern(&key)
     }
@@ -362,17 +362,17 @@ fn served(variant: &VariantDraft, view: Option<&kopitiam_supergraph::TypeView>) 
 }
 
 /// Adds required fields to a key's. A field that is in the key already is sent as the key has it.
-fn join_requires(fields: &mut Vec<RepField>, more: Vec<RepField>) {
+fn join_requires(table: &mut CondTable, fields: &mut Vec<RepField>, more: Vec<RepField>) {
     for field in more {
         let before = fields.clone();
-        if merge_fields(fields, vec![field]).is_none() {
+        if merge_fields(table, fields, vec![field]).is_none() {
             *fields = before;
         }
     }
 }
 
 /// Joins two representations; `None` when they would send different values under one name.
-fn merge_fields(fields: &mut Vec<RepField>, more: Vec<RepField>) -> Option<()> {
+fn merge_fields(table: &mut CondTable, fields: &mut Vec<RepField>, more: Vec<RepField>) -> Option<()> {
     for field in more {
         let same = fields.iter_mut().find(|found| found.name == field.name && found.on.meets(&field.on));
         match same {
@@ -384,10 +384,10 @@ fn merge_fields(fields: &mut Vec<RepField>, more: Vec<RepField>) -> Option<()> {
                     && found.selection.is_empty() == field.selection.is_empty() =>
             {
                 found.is_key |= field.is_key;
-                found.conditions = found.conditions.or(&field.conditions);
+                found.conditions = table.or(found.conditions, field.conditions);
                 found.on = found.on.or(&field.on);
                 found.conditional &= field.conditional;
-                merge_fields(&mut found.selection, field.selection)?;
+                merge_fields(table, &mut found.selection, field.selection)?;
             }
             Some(_) => return None,
         }
@@ -395,7 +395,7 @@ fn merge_fields(fields: &mut Vec<RepField>, more: Vec<RepField>) -> Option<()> {
     Some(())
 }
 
-fn push_field(fields: &mut Vec<RepField>, field: RepField) {
+fn push_field(table: &mut CondTable, fields: &mut Vec<RepField>, field: RepField) {
     let same = fields.iter_mut().find(|found| {
         found.name == field.name
             && found.source == field.source
@@ -405,8 +405,8 @@ fn push_field(fields: &mut Vec<RepField>, field: RepField) {
         Some(found) => {
             found.on = found.on.or(&field.on);
             found.conditional &= field.conditional;
-            found.conditions = found.conditions.or(&field.conditions);
-            let merged = merge_fields(&mut found.selection, field.selection);
+            found.conditions = table.or(found.conditions, field.conditions);
+            let merged = merge_fields(table, &mut found.selection, field.selection);
             debug_assert!(merged.is_some(), "one place of the tree holds one value");
         }
         None => fields.push(field),

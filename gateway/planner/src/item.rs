@@ -1,9 +1,11 @@
 //! What is wanted at a place: a field of the client's operation or of a field set, seen alike.
 
 use apollo_compiler::{Name, Node, ast};
-use kopitiam_operation::{Conditions, FieldNode};
+use kopitiam_operation::FieldNode;
 use kopitiam_plan::Key;
 use kopitiam_supergraph::{SetField, TypeId, TypeSet};
+
+use crate::conditions::Cond;
 
 /// A selected field, of the client or of a `@key`/`@requires` field set.
 #[derive(Clone, Copy)]
@@ -80,7 +82,7 @@ pub(crate) struct Want<'a> {
     /// The runtime types it is wanted for.
     pub(crate) on: TypeSet,
     /// From the operation's root down to here.
-    pub(crate) conditions: Conditions,
+    pub(crate) conditions: Cond,
     /// Where the response tree keeps it.
     pub(crate) key: Key,
 }

@@ -7,13 +7,15 @@
 //! - `attempt.rs`: one attempt, from the root down; `choose.rs` picks subgraphs, `place.rs` asks them,
 //!   `inputs.rs` enters them by key, `touch.rs` keeps conditions and `__typename` complete
 //! - `reach.rs`: which subgraph can be asked where; `facts.rs`: what the supergraph alone says of that
-//! - `draft.rs`: the plan under construction; `item.rs`: what is wanted
-//! - `pack.rs`: fetches into requests; `document.rs`: their documents; `shape.rs`: the response; `emit.rs`: the plan
+//! - `draft.rs`: the plan under construction; `item.rs`: what is wanted; `conditions.rs`: when
+//! - `pack.rs`: fetches into requests; `document.rs`: their documents, `minify.rs`: short ones; `shape.rs`: the response;
+//!   `emit.rs`: the plan
 //!
 //! Elsewhere: the plan's data types (`plan`), running it (`executor`).
 
 mod attempt;
 mod choose;
+mod conditions;
 mod document;
 mod draft;
 mod emit;
@@ -21,6 +23,7 @@ mod error;
 mod facts;
 mod inputs;
 mod item;
+mod minify;
 mod pack;
 mod place;
 mod reach;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ahash::HashMap;
 use kopitiam_supergraph::SubgraphId;
 
 use crate::draft::{Build, DraftId};
@@ -13,22 +14,26 @@ pub(crate) struct Request {
     pub(crate) level: u32,
 }
 
+/// How many fetches may be looked at to move one of them.
+const MOVES_WORK_MAX: usize = 200_000;
+
 /// Groups all fetches into requests, in topological order.
 pub(crate) fn requests(build: &Build<'_>) -> Vec<Request> {
     let mut levels: Vec<u32> = build.drafts.iter().map(|draft| draft.level).collect();
     delay_to_share(build, &mut levels);
     let mut requests: Vec<Request> = Vec::new();
+    let mut shared: HashMap<(SubgraphId, u32), usize> = HashMap::default();
     for (index, &level) in levels.iter().enumerate() {
         let draft = build.draft(DraftId(index));
-        let shared = requests.iter_mut().find(|request| {
-            let first = build.draft(request.drafts[0]);
-            let entities = first.entities.is_some() && draft.entities.is_some();
-            entities && request.subgraph == draft.subgraph && request.level == level
-        });
-        match shared {
-            Some(request) => request.drafts.push(DraftId(index)),
-            None => requests.push(Request { drafts: vec![DraftId(index)], subgraph: draft.subgraph, level }),
+        let new = requests.len();
+        let request = match &draft.entities {
+            Some(_) => *shared.entry((draft.subgraph, level)).or_insert(new),
+            None => new,
+        };
+        if request == new {
+            requests.push(Request { drafts: Vec::new(), subgraph: draft.subgraph, level });
         }
+        requests[request].drafts.push(DraftId(index));
     }
     requests.sort_by_key(|request| request.level);
     requests
@@ -37,23 +42,33 @@ pub(crate) fn requests(build: &Build<'_>) -> Vec<Request> {
 /// Moves fetches to a later level where another request to their subgraph is, as long as nothing gets deeper.
 fn delay_to_share(build: &Build<'_>, levels: &mut Vec<u32>) {
     let total = levels.iter().copied().max().unwrap_or(0);
+    let latest = latest(build, total);
+    let mut of_subgraph: HashMap<SubgraphId, BTreeSet<u32>> = HashMap::default();
+    for (draft, level) in build.drafts.iter().zip(levels.iter()) {
+        if draft.entities.is_some() {
+            of_subgraph.entry(draft.subgraph).or_default().insert(*level);
+        }
+    }
+    let mut work = 0;
     for index in 0..build.drafts.len() {
         let draft = build.draft(DraftId(index));
-        if draft.entities.is_none() {
+        if draft.entities.is_none() || latest[index] == levels[index] {
             continue;
         }
-        let latest = latest(build, total);
-        let mut better: Option<(usize, Vec<u32>)> = None;
+        // Levels that others have left meanwhile cost a look, no more.
+        let others = of_subgraph.get(&draft.subgraph).into_iter().flatten().copied();
+        let others: Vec<u32> =
+            others.filter(|&level| level > levels[index] && level <= latest[index]).collect();
+        if others.is_empty() {
+            continue;
+        }
         let now = count(build, levels);
-        let others: BTreeSet<u32> = (0..build.drafts.len())
-            .filter(|&other| {
-                let found = build.draft(DraftId(other));
-                other != index && found.entities.is_some() && found.subgraph == draft.subgraph
-            })
-            .map(|other| levels[other])
-            .filter(|&level| level > levels[index] && level <= latest[index])
-            .collect();
+        let mut better: Option<(usize, Vec<u32>)> = None;
         for level in others {
+            work += build.drafts.len();
+            if work > MOVES_WORK_MAX {
+                return;
+            }
             let mut moved = levels.clone();
             moved[index] = level;
             settle(build, &mut moved);
@@ -64,6 +79,11 @@ fn delay_to_share(build: &Build<'_>, levels: &mut Vec<u32>) {
             }
         }
         if let Some((_, moved)) = better {
+            for (draft, level) in
+                build.drafts.iter().zip(&moved).filter(|(draft, _)| draft.entities.is_some())
+            {
+                of_subgraph.entry(draft.subgraph).or_default().insert(*level);
+            }
             *levels = moved;
         }
     }

@@ -1,12 +1,13 @@
 //! Puts a wanted field into the documents of the fetches that bring it.
 
-use kopitiam_operation::{Conditions, FieldNode, OperationKind};
+use kopitiam_operation::{FieldNode, OperationKind};
 use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeSet};
 
 use crate::{
     PlanError,
     attempt::Attempt,
-    draft::{DocField, DocNode, Draft, Fill, NodeId, PosId, Position, Slot, Source},
+    conditions::Cond,
+    draft::{DocField, DocNode, Draft, Fill, NodeId, PosId, Slot, Source, indexes},
     item::Want,
     reach::{Candidate, Way},
 };
@@ -23,13 +24,14 @@ impl<'a> Attempt<'a, '_> {
         let mut slots = Vec::new();
         let mut missing = types.clone();
         // Already there for some types, asked as an input of something else.
-        for index in 0..self.build.position(at).slots.len() {
+        let here: Vec<usize> = indexes(&self.build.position(at).slot_keys, want.key).collect();
+        for index in here {
             let slot = &self.build.position(at).slots[index];
             let overlap = slot.on.and(&missing);
-            let same = slot.key == want.key && slot.name == want.item.name();
-            if same && slot.arguments == want.item.arguments() && !overlap.is_empty() {
+            let same = slot.name == want.item.name() && slot.arguments == want.item.arguments();
+            if same && !overlap.is_empty() {
                 missing = missing.minus(&overlap);
-                self.refill(at, index, &overlap, &want.conditions)?;
+                self.refill(at, index, &overlap, want.conditions)?;
                 slots.push(index);
             }
         }
@@ -40,10 +42,10 @@ impl<'a> Attempt<'a, '_> {
         let sources = match (&candidate.owner.view.requires, candidate.way) {
             (Some(_), _) => self.enter_for(at, want, &missing, candidate)?,
             (None, Way::Source(source)) => {
-                self.touch(at, source, &missing, &want.conditions)?;
+                self.touch(at, source, &missing, want.conditions)?;
                 vec![(source, missing)]
             }
-            (None, _) => self.ensure(at, &missing, subgraph, &want.conditions)?,
+            (None, _) => self.ensure(at, &missing, (subgraph, candidate.level), want.conditions)?,
         };
         for (source, types) in sources {
             let filled = self.fill(at, source, want, &types, candidate.owner.view);
@@ -54,15 +56,19 @@ impl<'a> Attempt<'a, '_> {
         Ok(slots)
     }
 
-    /// Makes a subgraph a source of a position.
+    /// Makes a subgraph a source of a position. A source that is there by `level` is taken as it is.
     pub(crate) fn ensure(
         &mut self,
         at: PosId,
         types: &TypeSet,
-        subgraph: SubgraphId,
-        conditions: &Conditions,
+        (subgraph, level): (SubgraphId, u32),
+        conditions: Cond,
     ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
         self.check_steps()?;
+        if let Some(source) = self.source_by(at, types, subgraph, level) {
+            self.touch(at, source, types, conditions)?;
+            return Ok(vec![(source, types.clone())]);
+        }
         let mut found: Vec<(usize, TypeSet)> = Vec::new();
         let mut hops = Vec::new();
         for ty in types.iter() {
@@ -95,14 +101,18 @@ impl<'a> Attempt<'a, '_> {
         Ok(found)
     }
 
+    fn source_by(&self, at: PosId, types: &TypeSet, subgraph: SubgraphId, level: u32) -> Option<usize> {
+        let sources = self.build.position(at).sources.iter();
+        sources.into_iter().position(|source| {
+            source.subgraph == subgraph
+                && types.is_subset(&source.types)
+                && self.build.draft(source.draft).level <= level
+        })
+    }
+
     /// A fetch of root fields. Below the root, where a field is of the query type, it is a query that waits for the
     /// objects it completes.
-    fn open_root(
-        &mut self,
-        at: PosId,
-        subgraph: SubgraphId,
-        conditions: &Conditions,
-    ) -> Result<usize, PlanError> {
+    fn open_root(&mut self, at: PosId, subgraph: SubgraphId, conditions: Cond) -> Result<usize, PlanError> {
         let (operation, deps) = match self.build.position(at).parent {
             None => (self.operation.kind, self.root_deps.iter().copied().collect()),
             Some((parent, slot)) => {
@@ -112,32 +122,22 @@ impl<'a> Attempt<'a, '_> {
             }
         };
         let types = self.build.position(at).types.clone();
-        let node = self.build.add_node(DocNode {
-            subgraph,
-            static_type: types.first(),
-            possible: types.clone(),
-            fields: Vec::new(),
-        });
+        let node = self.build.add_node(DocNode::new(subgraph, types.first(), types.clone(), None));
         let draft = Draft { subgraph, operation, node, position: at, entities: None, deps, level: 0 };
         let draft = self.build.add_draft(draft);
         let provided = FieldSet::default();
-        self.build.version += 1;
+        self.build.changed(at);
         let sources = &mut self.build.positions[at.0].sources;
         sources.push(Source { draft, node, subgraph, types, opaque: None, provided });
         Ok(sources.len() - 1)
     }
 
     /// Asks the field that leads to a position in another subgraph as well.
-    fn reenter(
-        &mut self,
-        at: PosId,
-        subgraph: SubgraphId,
-        conditions: &Conditions,
-    ) -> Result<usize, PlanError> {
+    fn reenter(&mut self, at: PosId, subgraph: SubgraphId, conditions: Cond) -> Result<usize, PlanError> {
         let (parent, slot) = self.build.position(at).parent.expect("the root is not re-entered");
         let found = self.build.position(parent).slots.get(slot).expect("a position's slot exists");
         let (on, name, arguments, key) = (found.on.clone(), found.name, found.arguments, found.key);
-        let sources = self.ensure(parent, &on, subgraph, conditions)?;
+        let sources = self.ensure(parent, &on, (subgraph, 0), conditions)?;
         let mut entered = None;
         for (source, types) in sources {
             let ty = types.first().expect("a source is given for at least one type");
@@ -163,9 +163,10 @@ impl<'a> Attempt<'a, '_> {
         let item = want.item;
         let node = self.build.position(at).sources[source].node;
         // The same field from the same source for more types needs no slot of its own.
-        let wider = self.build.position(at).slots.iter().position(|slot| {
-            slot.key == want.key
-                && slot.name == item.name()
+        let position = self.build.position(at);
+        let wider = indexes(&position.slot_keys, want.key).find(|&index| {
+            let slot = &position.slots[index];
+            slot.name == item.name()
                 && slot.arguments == item.arguments()
                 && self.fills_from(slot, node, view)
                 && slot.child.is_none_or(|child| {
@@ -175,31 +176,41 @@ impl<'a> Attempt<'a, '_> {
                 })
         });
         let slot = wider.unwrap_or_else(|| {
-            let slots = &mut self.build.positions[at.0].slots;
-            slots.push(Slot {
+            let position = &mut self.build.positions[at.0];
+            position.slot_keys.push(want.key);
+            position.slots.push(Slot {
                 key: want.key,
                 name: item.name(),
                 arguments: item.arguments(),
                 on: TypeSet::empty(),
                 child: None,
                 fills: Vec::new(),
-                conditions: want.conditions.clone(),
+                conditions: want.conditions,
             });
-            slots.len() - 1
+            position.slots.len() - 1
         });
         let found = &mut self.build.positions[at.0].slots[slot];
+        // A position below is now reached through more types.
+        let widened = found.child.is_some() && !types.is_subset(&found.on);
         found.on = found.on.or(types);
-        found.conditions = found.conditions.or(&want.conditions);
+        found.conditions = self.facts.conditions.or(found.conditions, want.conditions);
+        let is_input = self.facts.is_input(types, item.name());
+        let position = &mut self.build.positions[at.0];
+        if is_input && !position.inputs.contains(&slot) {
+            position.inputs.push(slot);
+        }
+        if widened || is_input {
+            self.build.changed(at);
+        }
         let field = (want.key, item.name(), item.arguments());
-        self.fill_slot(at, source, slot, field, types, view, &want.conditions);
+        self.fill_slot(at, source, slot, field, types, view, want.conditions);
         slot
     }
 
     fn fills_from(&self, slot: &Slot<'a>, node: NodeId, view: &FieldView) -> bool {
-        let fields = &self.build.node(node).fields;
-        fields.iter().any(|field| {
-            field.key == slot.key
-                && field.name == *slot.name
+        let found = self.build.node(node);
+        found.with_key(slot.key).map(|index| &found.fields[index]).any(|field| {
+            field.name == *slot.name
                 && field.arguments == slot.arguments
                 && field.ty.as_ref() == Some(&view.ty)
                 && slot.fills.iter().all(|fill| self.build.draft(fill.draft).subgraph == fill.subgraph)
@@ -210,8 +221,9 @@ impl<'a> Attempt<'a, '_> {
     /// The selection set below `node` that a slot's position already has as a source.
     fn child_node(&self, slot: &Slot<'a>, node: NodeId) -> Option<NodeId> {
         let child = slot.child?;
+        let found = self.build.node(node);
         let below: Vec<NodeId> =
-            self.build.node(node).fields.iter().filter_map(|field| field.child).collect();
+            found.with_key(slot.key).filter_map(|index| found.fields[index].child).collect();
         self.build.position(child).sources.iter().map(|source| source.node).find(|node| below.contains(node))
     }
 
@@ -225,7 +237,7 @@ impl<'a> Attempt<'a, '_> {
         (key, name, arguments): crate::FieldKey<'a>,
         types: &TypeSet,
         view: &'a FieldView,
-        conditions: &Conditions,
+        conditions: Cond,
     ) -> Option<NodeId> {
         let from = self.build.position(at).sources[source].clone();
         let existing = self.child_node(&self.build.position(at).slots[slot], from.node);
@@ -239,19 +251,19 @@ impl<'a> Attempt<'a, '_> {
             Some(self.below(at, slot, &from, types, view))
         };
         self.build.add_field(
+            &mut self.facts.conditions,
             from.node,
             DocField {
                 key,
                 name: name.clone(),
                 arguments: arguments.to_vec(),
                 on: types.clone(),
-                conditions: conditions.clone(),
+                conditions,
                 ty: Some(view.ty.clone()),
                 composite,
                 child,
             },
         );
-        self.build.version += 1;
         let fills = &mut self.build.positions[at.0].slots[slot].fills;
         match fills.iter_mut().find(|fill| fill.draft == from.draft && fill.subgraph == from.subgraph) {
             Some(fill) => fill.on = fill.on.or(types),
@@ -277,20 +289,17 @@ impl<'a> Attempt<'a, '_> {
             Some(child) => child,
             None => self.position_below(at, slot, &possible, view),
         };
-        let name = self.build.position(at).slots[slot].name;
+        let (name, key) = (self.build.position(at).slots[slot].name, self.build.position(at).slots[slot].key);
         let mut provided = from.provided.below(name, types);
         if let Some(more) = &view.provides {
             provided.fields.extend(more.fields.iter().cloned());
         }
-        let node = self.build.add_node(DocNode {
-            subgraph: from.subgraph,
-            static_type: Some(view.base),
-            possible: possible.clone(),
-            fields: Vec::new(),
-        });
+        let node = DocNode::new(from.subgraph, Some(view.base), possible.clone(), Some(key));
+        let node = self.build.add_node(node);
         let source =
             Source { draft: from.draft, node, subgraph: from.subgraph, types: possible, opaque, provided };
         self.build.positions[child.0].sources.push(source);
+        self.build.changed(child);
         node
     }
 
@@ -309,22 +318,16 @@ impl<'a> Attempt<'a, '_> {
             }
         }
         let client = self.client_below(at, key, &on);
-        let child = self.build.add_position(Position {
-            parent: Some((at, slot)),
-            types,
-            client,
-            slots: Vec::new(),
-            sources: Vec::new(),
-        });
+        let child = self.build.add_position(Some((at, slot)), types, client);
         self.build.positions[at.0].slots[slot].child = Some(child);
         child
     }
 
     /// What the client selects below a response key, for these runtime types.
     fn client_below(&self, at: PosId, key: kopitiam_plan::Key, on: &TypeSet) -> &'a [FieldNode] {
-        let client = self.build.position(at).client;
-        let name = self.build.keys.name(key);
-        let found = client.iter().find(|field| *field.response_key == *name && field.on.meets(on));
-        found.map_or(&[], |field| &field.selection.fields)
+        let position = self.build.position(at);
+        let client = position.client;
+        let found = indexes(&position.client_keys, key).find(|&index| client[index].on.meets(on));
+        found.map_or(&[], |index| &client[index].selection.fields)
     }
 }

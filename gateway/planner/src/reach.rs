@@ -38,6 +38,26 @@ pub(crate) struct Reach<'a> {
 /// By subgraph.
 pub(crate) type Reaches<'a> = Vec<Option<Reach<'a>>>;
 
+/// What was found reachable, and what that depended on.
+pub(crate) struct Reached<'a> {
+    /// The position's version, the stamp of its parent's, and the build's when this was last seen to be right.
+    own: u64,
+    above: u64,
+    checked: u64,
+    found: Rc<Reaches<'a>>,
+}
+
+/// The same of a position's parent: how soon it can be asked again.
+pub(crate) struct Reentered {
+    /// The parent's version, and the stamp of what the parent depends on.
+    own: u64,
+    above: u64,
+    checked: u64,
+    /// Another one for each other result.
+    stamp: u64,
+    levels: Distances,
+}
+
 /// A way to get a field for objects of one type.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
@@ -50,15 +70,22 @@ pub(crate) struct Candidate<'a> {
 impl<'a> Attempt<'a, '_> {
     /// Every subgraph that can be asked about objects of one type at a position.
     pub(crate) fn reaches(&mut self, at: PosId, ty: TypeId) -> Rc<Reaches<'a>> {
-        let version = self.version();
-        match self.reached.get(&(at, ty)) {
-            Some((when, found)) if *when == version => Rc::clone(found),
-            _ => {
-                let found = Rc::new(self.find_reaches(at, ty));
-                self.reached.insert((at, ty), (version, Rc::clone(&found)));
-                found
-            }
+        let checked = self.version();
+        let known = self.reached.get(&(at, ty)).filter(|known| known.checked == checked);
+        if let Some(known) = known {
+            return Rc::clone(&known.found);
         }
+        let (own, above) = (self.own_version(at), self.reentry(at).0);
+        if let Some(known) = self.reached.get_mut(&(at, ty))
+            && known.own == own
+            && known.above == above
+        {
+            known.checked = checked;
+            return Rc::clone(&known.found);
+        }
+        let found = Rc::new(self.find_reaches(at, ty));
+        self.reached.insert((at, ty), Reached { own, above, checked, found: Rc::clone(&found) });
+        found
     }
 
     fn find_reaches(&mut self, at: PosId, ty: TypeId) -> Reaches<'a> {
@@ -128,7 +155,7 @@ impl<'a> Attempt<'a, '_> {
 
     /// Subgraphs that have the field which leads here, and can be asked about the parent.
     fn reentries(&mut self, at: PosId, reaches: &mut Reaches<'a>) {
-        let levels = self.reentry_levels(at);
+        let levels = self.reentry(at).1;
         for (slot, level) in reaches.iter_mut().zip(levels.iter()) {
             if let (None, Some(level)) = (&slot, level) {
                 *slot = Some(Reach { level: *level, way: Way::Reentry });
@@ -136,40 +163,60 @@ impl<'a> Attempt<'a, '_> {
         }
     }
 
-    /// The same for all runtime types of the position: it is the parent that is asked again.
-    fn reentry_levels(&mut self, at: PosId) -> Distances {
-        let version = self.version();
-        if let Some((when, found)) = self.reentered.get(&at)
-            && *when == version
-        {
-            return Rc::clone(found);
+    /// The levels at which each subgraph can be asked for the field that leads here, and a stamp of this result. The same
+    /// for all runtime types of the position: it is the parent that is asked again.
+    fn reentry(&mut self, at: PosId) -> (u64, Distances) {
+        let Some((parent, slot)) = self.build.position(at).parent else { return (0, Rc::default()) };
+        let checked = self.version();
+        let known = self.reentered.get(&at).filter(|known| known.checked == checked);
+        if let Some(known) = known {
+            return (known.stamp, Rc::clone(&known.levels));
         }
-        let mut levels: Vec<Option<u32>> = vec![None; self.facts.supergraph.subgraphs().len()];
-        if let Some((parent, slot)) = self.build.position(at).parent {
-            let slot = &self.build.position(parent).slots[slot];
-            let (on, name) = (slot.on.clone(), slot.name);
-            levels.fill(Some(0));
-            for ty in on.iter() {
-                let above = self.reaches(parent, ty);
-                let owners = self.facts.owners(ty, ty, name);
-                for (index, level) in levels.iter_mut().enumerate() {
-                    let has = owners
-                        .iter()
-                        .any(|owner| owner.subgraph.index() == index && owner.view.requires.is_none());
-                    *level = match (*level, above[index]) {
-                        (Some(level), Some(reach)) if has => Some(level.max(reach.level)),
-                        _ => None,
-                    };
-                }
+        let (own, above) = (self.own_version(parent), self.reentry(parent).0);
+        if let Some(known) = self.reentered.get_mut(&at)
+            && known.own == own
+            && known.above == above
+        {
+            known.checked = checked;
+            return (known.stamp, Rc::clone(&known.levels));
+        }
+        let levels = Rc::new(self.find_reentry_levels(parent, slot));
+        let before = self.reentered.get(&at).filter(|known| known.levels == levels);
+        let stamp = before.map_or(checked.max(1), |known| known.stamp);
+        let found = Reentered { own, above, checked, stamp, levels: Rc::clone(&levels) };
+        self.reentered.insert(at, found);
+        (stamp, levels)
+    }
+
+    fn find_reentry_levels(&mut self, parent: PosId, slot: usize) -> Vec<Option<u32>> {
+        let slot = &self.build.position(parent).slots[slot];
+        let (on, name) = (slot.on.clone(), slot.name);
+        let mut levels: Vec<Option<u32>> = vec![Some(0); self.facts.supergraph.subgraphs().len()];
+        for ty in on.iter() {
+            let above = self.reaches(parent, ty);
+            let owners = self.facts.owners(ty, ty, name);
+            self.facts.steps += 1 + levels.len() / 16;
+            let mut has = vec![false; levels.len()];
+            for owner in owners.iter().filter(|owner| owner.view.requires.is_none()) {
+                has[owner.subgraph.index()] = true;
+            }
+            for ((level, above), has) in levels.iter_mut().zip(above.iter()).zip(has) {
+                *level = match (*level, above) {
+                    (Some(level), Some(reach)) if has => Some(level.max(reach.level)),
+                    _ => None,
+                };
             }
         }
-        let levels = Rc::new(levels);
-        self.reentered.insert(at, (version, Rc::clone(&levels)));
         levels
     }
 
     fn version(&self) -> u64 {
-        self.build.version + if self.opening_root { 1 << 40 } else { 0 }
+        // The bit for opening the root stands apart from the count.
+        self.build.version + 1 + if self.opening_root { 1 << 40 } else { 0 }
+    }
+
+    fn own_version(&self, at: PosId) -> u64 {
+        self.build.position(at).version + if self.opening_root { 1 << 40 } else { 0 }
     }
 
     /// Whether a subgraph resolves a field of an object type without conditions.
@@ -181,9 +228,11 @@ impl<'a> Attempt<'a, '_> {
     fn relax_reaches(&mut self, at: PosId, ty: TypeId, reaches: &mut Reaches<'a>) -> bool {
         let mut changed = false;
         let typename = self.typename_level(at, ty, reaches);
+        let mut levels = levels_of(reaches);
         for subgraph in self.facts.supergraph.subgraph_ids() {
+            self.facts.steps += self.facts.entries(subgraph, ty).len() / 4;
             for &entry in self.facts.entries(subgraph, ty).iter() {
-                let Some(mut level) = self.set_level_at(at, ty, &entry.key.fields, reaches) else { continue };
+                let Some(mut level) = self.set_level_at(at, ty, &entry.key.fields, &levels) else { continue };
                 if self.facts.names_runtime_type(&entry) {
                     let Some(known) = typename else { continue };
                     level = level.max(known);
@@ -198,6 +247,7 @@ impl<'a> Attempt<'a, '_> {
                 };
                 if better {
                     *slot = Some(Reach { level: level + 1, way: Way::Hop(entry) });
+                    levels[subgraph.index()] = Some(level + 1);
                     changed = true;
                 }
             }
@@ -210,8 +260,7 @@ impl<'a> Attempt<'a, '_> {
         if self.build.position(at).types.len() <= 1 {
             return Some(0);
         }
-        let levels: Vec<Option<u32>> = reaches.iter().map(|reach| reach.map(|reach| reach.level)).collect();
-        self.facts.typename_level(ty, &levels)
+        self.facts.typename_level(ty, &levels_of(reaches))
     }
 
     /// The level after which a key's fields are at a position.
@@ -220,14 +269,13 @@ impl<'a> Attempt<'a, '_> {
         at: PosId,
         ty: TypeId,
         set: &'a FieldSet,
-        reaches: &Reaches<'a>,
+        levels: &[Option<u32>],
     ) -> Option<u32> {
         let mut worst = 0;
-        let levels: Vec<Option<u32>> = reaches.iter().map(|reach| reach.map(|reach| reach.level)).collect();
         for field in set.fields.iter().filter(|field| field.on.contains(ty)) {
             let known = self.filled_level(at, ty, field);
             let provided = self.provided_level(at, ty, field);
-            let fetched = self.facts.field_level(ty, field, &levels);
+            let fetched = self.facts.field_level(ty, field, levels);
             worst = worst.max([known, provided, fetched].into_iter().flatten().min()?);
         }
         Some(worst)
@@ -238,7 +286,8 @@ impl<'a> Attempt<'a, '_> {
         if !field.selection.is_empty() {
             return None;
         }
-        let slots = self.build.position(at).slots.iter();
+        let position = self.build.position(at);
+        let slots = position.inputs.iter().map(|&index| &position.slots[index]);
         let same = slots.filter(|slot| *slot.name == field.name && slot.arguments == &*field.arguments);
         let fills = same.flat_map(|slot| &slot.fills).filter(|fill| fill.on.contains(ty));
         fills.map(|fill| self.build.draft(fill.draft).level).min()
@@ -302,8 +351,9 @@ impl<'a> Attempt<'a, '_> {
         self.requiring.remove(&guard);
         let level = level?;
         let mut best: Option<(u32, Entry<'a>)> = None;
+        let levels = levels_of(reaches);
         for &entry in self.facts.entries(owner.subgraph, ty).iter() {
-            if let Some(key) = self.set_level_at(at, ty, &entry.key.fields, reaches)
+            if let Some(key) = self.set_level_at(at, ty, &entry.key.fields, &levels)
                 && best.is_none_or(|(old, _)| key < old)
                 && (entry.typename == owner.ty || !self.facts.names_runtime_type(&entry))
             {
@@ -361,4 +411,8 @@ impl<'a> Attempt<'a, '_> {
         on.iter()
             .all(|ty| self.plain_field(subgraph, ty, name) && self.reached_by_entity(parent, ty, subgraph))
     }
+}
+
+fn levels_of(reaches: &Reaches<'_>) -> Vec<Option<u32>> {
+    reaches.iter().map(|reach| reach.map(|reach| reach.level)).collect()
 }

@@ -49,7 +49,7 @@ pub(crate) fn best_plan(
         improve(&mut facts, operation, &mut best, limits.attempts, bound);
     }
     let requests = pack::requests(&best.build);
-    Ok(emit::plan(supergraph, operation, &best.build, &requests))
+    Ok(emit::plan(supergraph, operation, &best.build, &requests, &mut facts.conditions))
 }
 
 /// Takes another subgraph at one choice after the other, and keeps what is better.
@@ -96,7 +96,8 @@ fn attempt<'a>(
     decisions: Vec<usize>,
     step_limit: usize,
 ) -> Result<Found<'a>, PlanError> {
-    let mut attempt = Attempt::new(facts, operation, &decisions, strategy, step_limit);
+    facts.step_limit = step_limit;
+    let mut attempt = Attempt::new(facts, operation, &decisions, strategy);
     attempt.run()?;
     let (build, choices) = (attempt.build, attempt.choices);
     let requests = pack::requests(&build);

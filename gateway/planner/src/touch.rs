@@ -2,13 +2,13 @@
 //!
 //! And `__typename`, which is asked only where something depends on it.
 
-use kopitiam_operation::Conditions;
 use kopitiam_plan::Key;
 use kopitiam_supergraph::{TypeId, TypeSet};
 
 use crate::{
     PlanError,
     attempt::Attempt,
+    conditions::Cond,
     draft::{DocField, DraftId, PosId},
     facts::Entry,
     reach::Way,
@@ -21,10 +21,10 @@ impl<'a> Attempt<'a, '_> {
         at: PosId,
         slot: usize,
         types: &TypeSet,
-        conditions: &Conditions,
+        conditions: Cond,
     ) -> Result<(), PlanError> {
         let found = &mut self.build.positions[at.0].slots[slot];
-        found.conditions = found.conditions.or(conditions);
+        found.conditions = self.facts.conditions.or(found.conditions, conditions);
         let (key, name, fills) = (found.key, found.name, found.fills.clone());
         for source in 0..self.build.position(at).sources.len() {
             let from = &self.build.position(at).sources[source];
@@ -32,17 +32,18 @@ impl<'a> Attempt<'a, '_> {
                 continue;
             }
             let node = from.node;
-            let fields = self.build.node(node).fields.iter();
-            let same: Vec<DocField> =
-                fields.filter(|field| field.key == key && field.name == *name).cloned().collect();
+            let found = self.build.node(node);
+            let same = found.with_key(key).map(|index| &found.fields[index]);
+            let same: Vec<DocField> = same.filter(|field| field.name == *name).cloned().collect();
             let covered = same
                 .iter()
-                .filter(|field| field.conditions.or(conditions) == field.conditions)
+                .filter(|field| self.facts.conditions.covers(field.conditions, conditions))
                 .fold(TypeSet::empty(), |all, field| all.or(&field.on));
             let missing = types.minus(&covered);
             for field in same.iter().filter(|field| field.on.meets(&missing)) {
                 let on = field.on.and(&missing);
-                self.build.add_field(node, DocField { on, conditions: conditions.clone(), ..field.clone() });
+                let field = DocField { on, conditions, ..field.clone() };
+                self.build.add_field(&mut self.facts.conditions, node, field);
             }
             if !same.is_empty() {
                 self.touch(at, source, types, conditions)?;
@@ -57,7 +58,7 @@ impl<'a> Attempt<'a, '_> {
         at: PosId,
         source: usize,
         types: &TypeSet,
-        conditions: &Conditions,
+        conditions: Cond,
     ) -> Result<(), PlanError> {
         let found = &self.build.position(at).sources[source];
         let (draft, node) = (found.draft, found.node);
@@ -67,7 +68,7 @@ impl<'a> Attempt<'a, '_> {
                 let Some(input) = self.build.inputs.get_mut(&draft).and_then(|all| all.get_mut(index)) else {
                     continue;
                 };
-                let wider = input.conditions.or(conditions);
+                let wider = self.facts.conditions.or(input.conditions, conditions);
                 // What a `@requires` needs is needed only when its own field is.
                 if !input.is_key || wider == input.conditions || !input.on.meets(types) {
                     continue;
@@ -80,14 +81,22 @@ impl<'a> Attempt<'a, '_> {
             return Ok(());
         }
         let Some((parent, _)) = self.build.position(at).parent else { return Ok(()) };
+        let Some(key) = self.build.node(node).below else { return Ok(()) };
         for above in 0..self.build.position(parent).sources.len() {
-            let above_node = self.build.position(parent).sources[above].node;
-            let fields = &mut self.build.nodes[above_node.0].fields;
+            let found = &self.build.position(parent).sources[above];
+            if found.draft != draft {
+                continue;
+            }
+            let above_node = found.node;
+            let fields: Vec<usize> = self.build.node(above_node).with_key(key).collect();
             let mut changed = false;
-            for field in fields.iter_mut().filter(|field| field.child == Some(node)) {
-                let wider = field.conditions.or(conditions);
-                changed |= wider != field.conditions;
-                field.conditions = wider;
+            for index in fields {
+                let field = &mut self.build.nodes[above_node.0].fields[index];
+                if field.child == Some(node) {
+                    let wider = self.facts.conditions.or(field.conditions, conditions);
+                    changed |= wider != field.conditions;
+                    field.conditions = wider;
+                }
             }
             if changed {
                 let types = self.build.position(parent).types.clone();
@@ -102,7 +111,7 @@ impl<'a> Attempt<'a, '_> {
         &mut self,
         at: PosId,
         types: &TypeSet,
-        conditions: &Conditions,
+        conditions: Cond,
     ) -> Result<Vec<DraftId>, PlanError> {
         let mut missing = types.clone();
         let mut brought = self.typename_from_sources(at, &mut missing, conditions)?;
@@ -113,7 +122,7 @@ impl<'a> Attempt<'a, '_> {
                         self.hop(at, &hops, subgraph, None, conditions)?;
                     }
                     None => {
-                        self.ensure(at, &missing, subgraph, conditions)?;
+                        self.ensure(at, &missing, (subgraph, 0), conditions)?;
                     }
                 }
             }
@@ -128,7 +137,7 @@ impl<'a> Attempt<'a, '_> {
         &mut self,
         at: PosId,
         missing: &mut TypeSet,
-        conditions: &Conditions,
+        conditions: Cond,
     ) -> Result<Vec<DraftId>, PlanError> {
         let mut order: Vec<usize> = (0..self.build.position(at).sources.len()).collect();
         order.sort_by_key(|&index| self.build.draft(self.build.position(at).sources[index].draft).level);
@@ -141,7 +150,7 @@ impl<'a> Attempt<'a, '_> {
             *missing = missing.minus(&source.types);
             let (draft, node) = (source.draft, source.node);
             let on = self.build.node(node).possible.clone();
-            self.build.add_field(node, typename_field(on, conditions));
+            self.build.add_field(&mut self.facts.conditions, node, typename_field(on, conditions));
             let types = self.build.position(at).sources[index].types.clone();
             self.touch(at, index, &types, conditions)?;
             brought.push(draft);
@@ -188,13 +197,13 @@ impl<'a> Attempt<'a, '_> {
     }
 }
 
-fn typename_field(on: TypeSet, conditions: &Conditions) -> DocField {
+fn typename_field(on: TypeSet, conditions: Cond) -> DocField {
     DocField {
         key: Key::TYPENAME,
         name: apollo_compiler::name!("__typename"),
         arguments: Vec::new(),
         on,
-        conditions: conditions.clone(),
+        conditions,
         ty: None,
         composite: false,
         child: None,

@@ -1,6 +1,8 @@
 //! What a request's document brings into the tree, checked against what its subgraph defines.
 
-use apollo_compiler::ast;
+use std::collections::HashMap;
+
+use apollo_compiler::{Name, Node, ast};
 use kopitiam_operation::Conditions;
 use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeId, TypeKind, TypeSet};
 
@@ -34,9 +36,18 @@ impl Checker<'_> {
             return self.gap(label, "its document does not parse");
         };
         let operation = document.definitions.first().and_then(|found| found.as_operation_definition());
+        let fragments: Fragments<'_> = document
+            .definitions
+            .iter()
+            .filter_map(|found| found.as_fragment_definition())
+            .map(|found| (&found.name, found))
+            .collect();
         let (Some(operation), Some(subgraph)) = (operation, self.supergraph.subgraph_id(&fetch.subgraph))
         else {
             return self.gap(label, "has no operation or no known subgraph");
+        };
+        let Some(selections) = in_place(&operation.selection_set, &fragments, FRAGMENTS_NESTED_MAX) else {
+            return self.gap(label, "spreads a fragment that it does not define");
         };
         match &fetch.kind {
             FetchKind::Root { at: path, selection } => {
@@ -53,12 +64,12 @@ impl Checker<'_> {
                         conditions: fetch.conditions.and(&there).unwrap_or_default(),
                         inputs: None,
                     };
-                    self.walk(&operation.selection_set, &at, selection);
+                    self.walk(&selections, &at, selection);
                 }
             }
             FetchKind::Entities { groups } => {
                 for group in groups {
-                    let field = operation.selection_set.iter().find_map(|selection| {
+                    let field = selections.iter().find_map(|selection| {
                         selection.as_field().filter(|field| *field.response_name() == *group.response_key)
                     });
                     match field {
@@ -85,6 +96,7 @@ impl Checker<'_> {
                     let inner = self.narrowed(at, static_type, conditions);
                     self.walk(&fragment.selection_set, &inner, take);
                 }
+                // All were put in place before.
                 ast::Selection::FragmentSpread(_) => {}
             }
         }
@@ -207,6 +219,42 @@ impl Checker<'_> {
             self.gap(self.label(at), format!("asks {} without what it requires", field.name));
         }
     }
+}
+
+/// A document's fragments by name.
+type Fragments<'a> = HashMap<&'a Name, &'a Node<ast::FragmentDefinition>>;
+
+/// How deep fragments may be in one another: a document has no more than it has selection sets within one another.
+const FRAGMENTS_NESTED_MAX: usize = 500;
+
+/// A selection set with its fragments in place; `None` when one of them is not there or contains itself.
+fn in_place(
+    selections: &[ast::Selection],
+    fragments: &Fragments<'_>,
+    levels: usize,
+) -> Option<Vec<ast::Selection>> {
+    let levels = levels.checked_sub(1)?;
+    let one = |selection: &ast::Selection| match selection {
+        ast::Selection::Field(field) => {
+            let mut field = field.clone();
+            field.make_mut().selection_set = in_place(&field.selection_set, fragments, levels)?;
+            Some(ast::Selection::Field(field))
+        }
+        ast::Selection::InlineFragment(fragment) => {
+            let mut fragment = fragment.clone();
+            fragment.make_mut().selection_set = in_place(&fragment.selection_set, fragments, levels)?;
+            Some(ast::Selection::InlineFragment(fragment))
+        }
+        ast::Selection::FragmentSpread(spread) => {
+            let fragment = fragments.get(&spread.fragment_name)?;
+            Some(ast::Selection::InlineFragment(Node::new(ast::InlineFragment {
+                type_condition: Some(fragment.type_condition.clone()),
+                directives: spread.directives.clone(),
+                selection_set: in_place(&fragment.selection_set, fragments, levels)?,
+            })))
+        }
+    };
+    selections.iter().map(one).collect()
 }
 
 pub(super) fn directives(selection: &ast::Selection) -> &ast::DirectiveList {
