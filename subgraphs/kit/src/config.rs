@@ -19,6 +19,8 @@ use std::str::FromStr;
 use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kafka::topics::Layout;
 
+use crate::auth::Denylist;
+
 /// A setting that is missing or not understood.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -57,6 +59,8 @@ pub struct ServiceConfig {
     pub auth: AuthConfig,
     /// Folder for files of the service.
     pub data_dir: PathBuf,
+    /// Whose tokens are refused; services in one process share it.
+    pub denylist: Denylist,
 }
 
 /// Where the broker is.
@@ -135,6 +139,7 @@ impl ServiceConfig {
             kafka: KafkaConfig::from_env()?,
             auth: AuthConfig::from_env()?,
             data_dir,
+            denylist: Denylist::default(),
         })
     }
 }

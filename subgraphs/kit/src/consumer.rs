@@ -2,7 +2,10 @@
 //!
 //! In: a group, topics, a [`Handler`]. Always: the inbox row and the handler's writes are one transaction; a crash before
 //! the offset is committed replays the message, and the inbox drops the copy. A message that cannot be applied is tried
-//! five times and then goes to `<topic>.dlq`; while database or broker are away it is tried for ever.
+//! five times and then parked, with a copy in `<topic>.dlq`; one behind a gap is parked at once. While database or broker
+//! are away it is tried for ever.
+//!
+//! Elsewhere: what is parked, and in which order it leaves (`parked`).
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -14,20 +17,27 @@ use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use sea_orm::DbErr;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use uuid::Uuid;
 
 use crate::config::KafkaConfig;
 use crate::db::{Db, Tx};
 use crate::errors::{Failure, SystemError, is_transient};
-use crate::inbox;
+use crate::parked::{self, NewParked, Parked};
+use crate::{inbox, time};
 
 const TRIES: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const BROKER_BACKOFF: Duration = Duration::from_millis(500);
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+/// Between looks at what is parked.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// A parked message tried this often again is worth an alarm each time: about ten seconds after it was parked.
+const ALARM_AFTER_TRIES: i64 = 3;
 
 /// Why a message was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +53,9 @@ pub enum HandleError {
         /// The message's.
         theirs: i64,
     },
+    /// An earlier message of the key is parked. The consumer's own; handlers do not return it.
+    #[error("an earlier message of the key is parked")]
+    Behind,
     /// The message makes no sense here; a retry will not help.
     #[error("cannot apply: {0}")]
     Poison(String),
@@ -74,6 +87,12 @@ impl From<Failure> for HandleError {
 pub trait Handler: Send + Sync + 'static {
     /// Applies it; may run again after a failure, so it has no effect but through `tx`.
     async fn handle(&self, tx: &Tx, envelope: &Envelope) -> Result<(), HandleError>;
+
+    /// The same with the topic it came from: for handlers of several topics that must gate events of types they do not
+    /// know, such as a newer producer sends. The consumer calls this one.
+    async fn handle_from(&self, tx: &Tx, _topic: Topic, envelope: &Envelope) -> Result<(), HandleError> {
+        self.handle(tx, envelope).await
+    }
 }
 
 /// Who consumes what.
@@ -97,6 +116,7 @@ pub async fn run<H: Handler>(
     loop {
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
+            () = worker.retry_parked() => Ok(()),
             ended = worker.consume(&shutdown) => ended,
         };
         match ended {
@@ -173,50 +193,168 @@ impl<H: Handler> Worker<H> {
                     continue;
                 }
             };
-            self.apply_or_bury(&message).await?;
+            self.apply_or_park(&message).await?;
             commit_offset(&consumer, &message)?;
         }
         Ok(())
     }
 
-    /// Returns once the message is applied, dropped as a copy, or safe in the dead letter topic.
-    async fn apply_or_bury(&self, message: &BorrowedMessage<'_>) -> Result<(), SystemError> {
-        let reason = match Envelope::from_record(message) {
-            Ok(envelope) => match self.apply(&envelope).await {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    tracing::error!(
-                        group = self.config.group, topic = message.topic(), id = %envelope.id,
-                        message_type = envelope.message_type, aggregate = %envelope.aggregate_id, %error,
-                        "message goes to the dead letter topic"
-                    );
-                    error.to_string()
-                }
-            },
+    /// Returns once the message is applied, dropped as a copy, or safe among the parked ones.
+    async fn apply_or_park(&self, message: &BorrowedMessage<'_>) -> Result<(), SystemError> {
+        let prefix = self.kafka.layout.prefix.as_str();
+        let topic = message.topic().strip_prefix(prefix).unwrap_or(message.topic());
+        let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+        let envelope = match Envelope::from_record(message) {
+            Ok(envelope) => envelope,
             Err(error) => {
-                tracing::error!(group = self.config.group, topic = message.topic(), %error, "unreadable message");
-                error.to_string()
+                tracing::error!(group = self.config.group, topic, %error, "unreadable message, parked");
+                let payload = message.payload().unwrap_or_default();
+                let parked = NewParked {
+                    consumer: &self.config.group,
+                    topic,
+                    key: &key,
+                    blocks: false,
+                    event_id: id_of_bytes(topic, payload),
+                    envelope: None,
+                    body: &String::from_utf8_lossy(payload),
+                    reason: &error.to_string(),
+                };
+                self.park(&parked).await?;
+                return self.bury(message, &error.to_string()).await;
             }
         };
-        // Dead letters are rare, and a producer has threads and connections: this one lives for one message.
-        bury(&client::producer(&self.kafka.brokers)?, message, &self.config.group, &reason).await
+        let error = match self.apply(&envelope, topic, &key).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let reason = error.to_string();
+        let body = serde_json::to_string(&envelope)?;
+        let parked = NewParked {
+            consumer: &self.config.group,
+            topic,
+            key: &key,
+            blocks: !Topic::from_name(topic).is_some_and(Topic::is_command),
+            event_id: envelope.id,
+            envelope: Some(&envelope),
+            body: &body,
+            reason: &reason,
+        };
+        self.park(&parked).await?;
+        match error {
+            // It may be the one that the others wait for.
+            HandleError::Behind => self.free(topic, &key).await,
+            HandleError::Gap { .. } => {
+                tracing::warn!(group = self.config.group, topic, aggregate = %envelope.aggregate_id, %error,
+                    "event is early, parked");
+                Ok(())
+            }
+            _ => {
+                tracing::error!(
+                    group = self.config.group, topic, id = %envelope.id, message_type = envelope.message_type,
+                    aggregate = %envelope.aggregate_id, saga_id = %envelope.correlation_id, %error,
+                    "message cannot be applied, parked"
+                );
+                self.bury(message, &reason).await
+            }
+        }
     }
 
-    async fn apply(&self, envelope: &Envelope) -> Result<(), HandleError> {
+    async fn park(&self, parked: &NewParked<'_>) -> Result<(), SystemError> {
+        self.db.transaction(|tx| async move { parked::add(&tx, parked, time::now()).await }).await
+    }
+
+    async fn bury(&self, message: &BorrowedMessage<'_>, reason: &str) -> Result<(), SystemError> {
+        // Dead letters are rare, and a producer has threads and connections: this one lives for one message.
+        bury(&client::producer(&self.kafka.brokers)?, message, &self.config.group, reason).await
+    }
+
+    /// Applies what is parked under the key, in order, as far as it goes.
+    async fn free(&self, topic: &str, key: &str) -> Result<(), SystemError> {
+        let waiting = parked::of_key(&self.db, &self.config.group, topic, key).await?;
+        let mut freed = 0;
+        for parked in &waiting {
+            match self.apply_parked(parked).await {
+                Ok(()) => freed += 1,
+                Err(error) if is_transient(&error) => {
+                    tracing::warn!(group = self.config.group, topic, key, %error, "parked message waits on");
+                    break;
+                }
+                Err(error) => {
+                    if parked.tries >= ALARM_AFTER_TRIES {
+                        tracing::error!(
+                            group = self.config.group, topic, key, id = %parked.event_id, tries = parked.tries,
+                            parked = waiting.len(), %error, "key is parked: nothing of it is applied"
+                        );
+                    }
+                    parked::failed(&self.db, parked, &error.to_string(), time::now()).await?;
+                    // Later events wait for this one; commands and unreadable records wait for nobody.
+                    if Topic::from_name(topic).is_some_and(Topic::is_command)
+                        || parked.message_type.is_empty()
+                    {
+                        continue;
+                    }
+                    break;
+                }
+            }
+        }
+        if freed > 0 {
+            tracing::info!(group = self.config.group, topic, key, freed, "parked messages applied");
+        }
+        Ok(())
+    }
+
+    async fn apply_parked(&self, parked: &Parked) -> Result<(), HandleError> {
+        let envelope: Envelope =
+            serde_json::from_str(&parked.body).map_err(|error| HandleError::Poison(error.to_string()))?;
+        let envelope = &envelope;
+        self.db
+            .transaction(|tx| async move {
+                if parked::take(&tx, parked.seq).await?
+                    && inbox::first_time(&tx, &self.config.group, envelope.id).await?
+                {
+                    self.hand_over(&tx, &parked.topic, envelope).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Tries parked keys again when their time has come. Never ends.
+    async fn retry_parked(&self) {
+        loop {
+            tokio::time::sleep(RETRY_EVERY).await;
+            if let Err(error) = self.retry_due().await {
+                tracing::warn!(group = self.config.group, %error, "parked messages could not be tried");
+            }
+        }
+    }
+
+    async fn retry_due(&self) -> Result<(), SystemError> {
+        for (topic, key) in parked::due(&self.db, &self.config.group, time::now()).await? {
+            self.free(&topic, &key).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, envelope: &Envelope, topic: &str, key: &str) -> Result<(), HandleError> {
         let mut tries = 1;
         let mut pause = BACKOFF;
         loop {
-            match self.apply_once(envelope).await {
+            match self.apply_once(envelope, topic, key).await {
                 Ok(()) => return Ok(()),
-                Err(error @ HandleError::Poison(_)) => return Err(error),
+                // What is missing comes later in the same partition, if at all: waiting here would only hold it up.
+                Err(error @ (HandleError::Poison(_) | HandleError::Gap { .. } | HandleError::Behind)) => {
+                    return Err(error);
+                }
                 Err(error) => {
-                    let transient = matches!(&error, HandleError::System(cause) if is_transient(cause));
+                    let transient = is_transient(&error);
                     if !transient && tries >= TRIES {
                         return Err(error);
                     }
                     tracing::warn!(
                         group = self.config.group, tries, transient, id = %envelope.id,
-                        message_type = envelope.message_type, %error, "trying again"
+                        message_type = envelope.message_type, saga_id = %envelope.correlation_id, %error,
+                        "trying again"
                     );
                     tries += 1;
                 }
@@ -226,16 +364,34 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    async fn apply_once(&self, envelope: &Envelope) -> Result<(), HandleError> {
+    async fn hand_over(&self, tx: &Tx, topic: &str, envelope: &Envelope) -> Result<(), HandleError> {
+        match Topic::from_name(topic) {
+            Some(topic) => self.handler.handle_from(tx, topic, envelope).await,
+            None => self.handler.handle(tx, envelope).await,
+        }
+    }
+
+    async fn apply_once(&self, envelope: &Envelope, topic: &str, key: &str) -> Result<(), HandleError> {
         self.db
             .transaction(|tx| async move {
-                if inbox::first_time(&tx, &self.config.group, envelope.id).await? {
-                    self.handler.handle(&tx, envelope).await?;
+                if !inbox::first_time(&tx, &self.config.group, envelope.id).await? {
+                    return Ok(());
                 }
-                Ok(())
+                if parked::holds(&tx, &self.config.group, topic, key).await? {
+                    return Err(HandleError::Behind);
+                }
+                self.hand_over(&tx, topic, envelope).await
             })
             .await
     }
+}
+
+/// Names an unreadable record: a copy of it gets the same id.
+fn id_of_bytes(topic: &str, payload: &[u8]) -> Uuid {
+    let digest = Sha256::new().chain_update(topic.as_bytes()).chain_update(payload).finalize();
+    let mut bytes = [0_u8; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 fn commit_offset(consumer: &StreamConsumer, message: &BorrowedMessage<'_>) -> Result<(), SystemError> {

@@ -27,18 +27,28 @@ pub struct UserError {
     pub message: String,
     /// Path of the input field at fault.
     pub field: Option<Vec<String>>,
+    /// Whether the same request may be granted a moment later, as nothing about it is wrong. Not told to clients.
+    #[graphql(skip)]
+    #[serde(skip)]
+    pub passing: bool,
 }
 
 impl UserError {
     /// A refusal that no single input field caused.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), field: None }
+        Self { code: code.into(), message: message.into(), field: None, passing: false }
+    }
+
+    /// The same as one that passes: an idempotency key does not keep it, so the same key may try again.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        Self { passing: true, ..self }
     }
 
     /// A refusal of one input field, such as `["input", "price"]`.
     pub fn on(field: &[&str], code: impl Into<String>, message: impl Into<String>) -> Self {
         let field = field.iter().map(|&part| part.to_owned()).collect();
-        Self { code: code.into(), message: message.into(), field: Some(field) }
+        Self { code: code.into(), message: message.into(), field: Some(field), passing: false }
     }
 }
 
@@ -91,6 +101,11 @@ impl Failure {
     /// One refusal.
     pub fn refused(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Refused(vec![UserError::new(code, message)])
+    }
+
+    /// One refusal that passes, see [`UserError::passing`]: something else has to finish first.
+    pub fn refused_for_now(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Refused(vec![UserError::new(code, message).passing()])
     }
 }
 

@@ -45,7 +45,8 @@ impl Key {
 
 /// Runs `work` at most once for the key, in one transaction with the key's row, and stores its answer.
 ///
-/// Refusals are stored too: the same key gets the same refusal. System failures are not: the same key may try again.
+/// Refusals are stored too: the same key gets the same refusal. System failures and refusals that pass
+/// ([`UserError::passing`]) are not: the same key may try again.
 ///
 /// # Errors
 /// What `work` gave; refusals `IDEMPOTENCY_MISMATCH` when the key came with another request, `IN_PROGRESS` when another
@@ -71,7 +72,7 @@ where
         })
         .await;
     if let Err(Failure::Refused(errors)) = &outcome
-        && !errors.iter().any(|error| is_own_code(&error.code))
+        && !errors.iter().any(|error| error.passing || is_own_code(&error.code))
     {
         // The refused work was rolled back with its key; the refusal alone is kept.
         db.transaction(|tx| async move {

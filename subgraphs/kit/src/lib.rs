@@ -4,7 +4,10 @@
 //! - [`config`], [`telemetry`]: settings from the environment; logs
 //! - [`db`], [`migrations`]: SQLite or PostgreSQL by URL, transactions, the kit's own tables
 //! - [`outbox`]: events written in the business transaction, and the relay that publishes them
-//! - [`consumer`], [`inbox`]: events applied once, in order per key; the version gate of projections
+//! - [`consumer`], [`inbox`], [`parked`]: events applied once, in order per key; the version gate of projections; what waits
+//! - [`rebuild`]: read models made anew from the topics
+//! - [`purge`]: rows that may go after a while
+//! - [`operator`]: what a person can ask of a service's database from the command line
 //! - [`idempotency`]: one effect per client key
 //! - [`saga`], [`timers`]: long business transactions over services; things to do later
 //! - [`ids`], [`money`], [`page`], [`time`]: values
@@ -27,8 +30,12 @@ pub mod inbox;
 pub mod live;
 pub mod migrations;
 pub mod money;
+pub mod operator;
 pub mod outbox;
 pub mod page;
+pub mod parked;
+pub mod purge;
+pub mod rebuild;
 pub mod saga;
 pub mod serve;
 pub mod service;

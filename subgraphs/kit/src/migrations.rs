@@ -7,7 +7,7 @@ use sea_orm_migration::prelude::*;
 
 /// The kit's migrations, oldest first.
 pub fn kit_migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Messaging)]
+    vec![Box::new(Messaging), Box::new(Parking)]
 }
 
 struct Messaging;
@@ -51,6 +51,72 @@ impl MigrationTrait for Messaging {
     async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
         Err(DbErr::Migration("events are never dropped".to_owned()))
     }
+}
+
+/// Messages that wait, where the broker put what was published, and indexes for purging by age.
+struct Parking;
+
+impl MigrationName for Parking {
+    fn name(&self) -> &'static str {
+        "m0002_kit_parking"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Parking {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(parked()).await?;
+        for column in ["published_partition", "published_offset"] {
+            let add = ColumnDef::new(column).big_integer().to_owned();
+            manager.alter_table(Table::alter().table("kit_outbox").add_column(add).to_owned()).await?;
+        }
+        let indexes = [
+            ("kit_parked_event", "kit_parked", ["consumer", "event_id", ""], true),
+            ("kit_parked_key", "kit_parked", ["consumer", "topic", "message_key"], false),
+            ("kit_parked_due", "kit_parked", ["consumer", "next_try_ms", ""], false),
+            ("kit_outbox_offset", "kit_outbox", ["topic", "published_partition", "published_offset"], false),
+            ("kit_inbox_age", "kit_inbox", ["processed_at", "", ""], false),
+            ("kit_idempotency_age", "kit_idempotency", ["created_at", "", ""], false),
+        ];
+        for (name, table, columns, unique) in indexes {
+            let mut index = Index::create().name(name).table(table).to_owned();
+            for column in columns.into_iter().filter(|column| !column.is_empty()) {
+                index.col(column);
+            }
+            if unique {
+                index.unique();
+            }
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration("events are never dropped".to_owned()))
+    }
+}
+
+fn parked() -> TableCreateStatement {
+    Table::create()
+        .table("kit_parked")
+        .col(ColumnDef::new("seq").big_integer().not_null().auto_increment().primary_key())
+        .col(ColumnDef::new("consumer").text().not_null())
+        .col(ColumnDef::new("topic").text().not_null())
+        .col(ColumnDef::new("message_key").text().not_null())
+        .col(ColumnDef::new("blocks").boolean().not_null())
+        .col(ColumnDef::new("event_id").uuid().not_null())
+        .col(ColumnDef::new("message_type").text().not_null())
+        .col(ColumnDef::new("aggregate_version").big_integer().not_null())
+        .col(ColumnDef::new("body").text().not_null())
+        .col(ColumnDef::new("reason").text().not_null())
+        .col(ColumnDef::new("tries").big_integer().not_null())
+        .col(ColumnDef::new("next_try_ms").big_integer().not_null())
+        .col(ColumnDef::new("parked_at").timestamp_with_time_zone().not_null())
+        .to_owned()
 }
 
 fn outbox() -> TableCreateStatement {

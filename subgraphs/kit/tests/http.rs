@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_graphql::{Context, Object, Subscription};
 use futures::Stream;
-use kopitiam_kit::auth::{HasScope, LoggedIn, Verifier, viewer};
+use kopitiam_kit::auth::{Denylist, HasScope, LoggedIn, Verifier, viewer};
 use kopitiam_kit::graphql;
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
-use kopitiam_kit::serve::{Endpoint, serve};
+use kopitiam_kit::serve::{ClientAddress, Endpoint, serve};
 use kopitiam_kit::testing::{TestDb, TestTokens, auth_config, sqlite};
 use kopitiam_kit::{Money, SystemError};
 use reqwest::{Client, Response, StatusCode};
@@ -62,6 +62,10 @@ impl Query {
     }
 
     // Says that it is at work, and answers when told to.
+    async fn address(&self, ctx: &Context<'_>) -> Option<String> {
+        ctx.data_unchecked::<ClientAddress>().0.map(|address| address.to_string())
+    }
+
     async fn slow(&self, ctx: &Context<'_>) -> i32 {
         let Slow { started, finish } = ctx.data_unchecked();
         started.notify_one();
@@ -107,6 +111,7 @@ struct Server {
     url: String,
     client: Client,
     tokens: TestTokens,
+    denylist: Denylist,
     slow: Slow,
     shutdown: CancellationToken,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -122,13 +127,14 @@ impl Server {
             .data(Hub::<u8>::default())
             .data(slow.clone())
             .finish();
-        let verifier = Arc::new(Verifier::new(auth_config(&tokens)));
+        let denylist = Denylist::default();
+        let verifier = Arc::new(Verifier::new(auth_config(&tokens)).with_denylist(denylist.clone()));
         let router = Endpoint::new(schema, verifier, db.db().clone(), shutdown.clone()).router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let served = tokio::spawn(serve(listener, router, shutdown.clone()));
         let stop = shutdown.clone().drop_guard();
-        Self { url, client: Client::new(), tokens, slow, shutdown, served, _db: db, _stop: stop }
+        Self { url, client: Client::new(), tokens, denylist, slow, shutdown, served, _db: db, _stop: stop }
     }
 
     fn post(&self, body: &Value) -> reqwest::RequestBuilder {
@@ -286,6 +292,7 @@ async fn the_running_service_answers_with_its_sdl() {
       own: Int
       scoped: Int @requiresScopes(scopes: [["stock:write"]])
       broken: Int
+      address: String
       slow: Int!
     }
 
@@ -329,6 +336,46 @@ async fn shutdown_answers_what_is_in_flight_and_ends_streams() {
     while stream.chunk().await.unwrap().is_some() {}
     tokio::time::timeout(Duration::from_secs(15), server.served).await.unwrap().unwrap().unwrap();
     assert!(server.client.get(format!("{}/health", server.url)).send().await.is_err(), "the port is closed");
+}
+
+#[tokio::test]
+async fn a_ban_ends_streams_and_refuses_tokens() {
+    let server = Server::start().await;
+    let user = Uuid::now_v7();
+    let token = server.tokens.issue(user, &["USER"], "");
+    let stream = json!({ "query": "subscription { bumps(until: 9) }" });
+    let stream = server.post(&stream).bearer_auth(&token).header("accept", "text/event-stream");
+    let mut stream = stream.send().await.unwrap();
+    stream.chunk().await.unwrap();
+    server.denylist.deny(user, kopitiam_kit::time::now());
+    let ended = async { while stream.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the stream ends");
+    let refused = server.post(&json!({ "query": "{ hello }" })).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_token_it_was_asked_for_with() {
+    let server = Server::start().await;
+    let now = kopitiam_kit::time::now().timestamp();
+    let token = server.tokens.sign(&json!({
+        "sub": Uuid::now_v7(), "iss": "kopitiam", "aud": "kopitiam", "iat": now - 60, "exp": now + 1,
+    }));
+    let stream = json!({ "query": "subscription { bumps(until: 9) }" });
+    let stream = server.post(&stream).bearer_auth(&token).header("accept", "text/event-stream");
+    let mut stream = stream.send().await.unwrap();
+    let ended = async { while stream.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the stream ends");
+}
+
+#[tokio::test]
+async fn the_gateways_word_on_the_client_address_reaches_the_resolvers() {
+    let server = Server::start().await;
+    let query = json!({ "query": "{ address }" });
+    let told = server.post(&query).header("x-client-address", "2001:db8::7").send().await.unwrap();
+    assert_eq!(json_of(told).await["data"]["address"], "2001:db8::7");
+    let nonsense = server.post(&query).header("x-client-address", "<script>").send().await.unwrap();
+    assert_eq!(json_of(nonsense).await["data"]["address"], Value::Null);
 }
 
 #[tokio::test]

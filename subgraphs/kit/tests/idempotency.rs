@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use chrono::{DateTime, TimeDelta};
 use kopitiam_kit::idempotency::{Key, once};
 use kopitiam_kit::migrations::kit_migrations;
+use kopitiam_kit::purge::{AgeColumn, Expiring, purge};
 use kopitiam_kit::testing::each_database;
 use kopitiam_kit::{Db, Failure, SystemError, Tx};
 use sea_orm::{ConnectionTrait, Statement};
@@ -134,6 +136,67 @@ async fn a_refusal_leaves_no_trace_but_is_remembered() {
         );
         assert_eq!(effects_in(db.read()).await, 0);
     }
+}
+
+#[tokio::test]
+async fn a_refusal_that_passes_is_not_kept_under_the_key() {
+    for db in each_database::<Migrator>().await {
+        let refuse = |_: Tx| async move { Err::<i64, _>(Failure::refused_for_now("ORDER_SETTLING", "soon")) };
+        assert_eq!(code(once(&db, &key("k"), &"two cups", refuse).await), "ORDER_SETTLING");
+        assert_eq!(order(&db, "k", "two cups").await.unwrap(), 1, "the same key is granted a moment later");
+    }
+}
+
+#[tokio::test]
+async fn old_keys_are_purged_and_young_ones_stay() {
+    const EFFECTS: Expiring = Expiring {
+        table: "effect",
+        column: AgeColumn::Millis("number"),
+        keep: TimeDelta::zero(),
+        only: "note = 'x'",
+    };
+    for db in each_database::<Migrator>().await {
+        order(&db, "k", "two cups").await.unwrap();
+        let now = kopitiam_kit::time::now();
+        let tomorrow = now + TimeDelta::hours(24);
+        assert_eq!(purge(&db, &[], tomorrow).await.unwrap(), 0);
+        assert_eq!(order(&db, "k", "two cups").await.unwrap(), 1, "the answer is kept for a day and more");
+        assert_eq!(purge(&db, &[], now + TimeDelta::hours(49)).await.unwrap(), 1);
+        assert_eq!(order(&db, "k", "two cups").await.unwrap(), 2, "the key is new again");
+        let epoch = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(2);
+        assert_eq!(
+            purge(&db, &[EFFECTS], epoch).await.unwrap(),
+            1,
+            "a service's own table, only what is older"
+        );
+        assert_eq!(effects_in(db.read()).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn more_than_a_batch_is_purged() {
+    for db in each_database::<Migrator>().await {
+        for batch in 0..3 {
+            let values: Vec<String> = (0..500)
+                .map(|n| format!("('test', '{}', '2020-01-01 00:00:00+00:00')", id(batch, n)))
+                .collect();
+            let insert = format!(
+                "INSERT INTO kit_inbox (consumer, event_id, processed_at) VALUES {}",
+                values.join(",")
+            );
+            let insert = insert.as_str();
+            db.transaction(|tx| async move {
+                tx.execute_unprepared(insert).await.map(|_| ()).map_err(SystemError::from)
+            })
+            .await
+            .unwrap();
+        }
+        assert_eq!(purge(&db, &[], kopitiam_kit::time::now()).await.unwrap(), 1_500);
+    }
+}
+
+fn id(batch: u64, number: u64) -> uuid::Uuid {
+    uuid::Uuid::from_u64_pair(batch, number)
 }
 
 #[tokio::test]

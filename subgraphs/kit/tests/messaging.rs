@@ -2,11 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use kopitiam_kafka::messages::user::{UserBanned, UserUnbanned};
-use kopitiam_kafka::{Envelope, Topic, client, topics};
+use kopitiam_kafka::{Envelope, Topic, client};
 use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
 use kopitiam_kit::inbox;
 use kopitiam_kit::migrations::kit_migrations;
@@ -54,26 +51,21 @@ impl MigrationTrait for Notes {
     }
 }
 
-/// Writes a note per event; refuses aggregates it is told to.
+/// Writes a note per event, in order of versions if `gated`.
+#[derive(Default)]
 struct NoteTaker {
-    calls: Arc<AtomicU32>,
-    poison: Option<Uuid>,
     gated: bool,
 }
 
 impl NoteTaker {
     fn new() -> Self {
-        Self { calls: Arc::default(), poison: None, gated: false }
+        Self::default()
     }
 }
 
 #[async_trait::async_trait]
 impl Handler for NoteTaker {
     async fn handle(&self, tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.poison == Some(envelope.aggregate_id) {
-            return Err(HandleError::Poison("told to".to_owned()));
-        }
         if self.gated && !inbox::gate(tx, "notes", envelope).await?.applies(envelope)? {
             return Ok(());
         }
@@ -142,7 +134,7 @@ async fn events_arrive_once_and_in_order_per_aggregate() {
                 ban(db, user).await;
             }
         }
-        let running = Running::start(db, &broker, NoteTaker { gated: true, ..NoteTaker::new() });
+        let running = Running::start(db, &broker, NoteTaker { gated: true });
         eventually("all events applied", || async { (notes(db).await.len() >= 15).then_some(()) }).await;
         let applied = notes(db).await;
         for user in users {
@@ -202,7 +194,7 @@ async fn a_message_sent_again_has_one_effect() {
 async fn several_relays_keep_the_order_of_each_aggregate() {
     let broker = TestBroker::start().await;
     for db in each_database::<Migrator>().await {
-        let running = Running::start(&db, &broker, NoteTaker { gated: true, ..NoteTaker::new() });
+        let running = Running::start(&db, &broker, NoteTaker { gated: true });
         let users = [Uuid::now_v7(), Uuid::now_v7()];
         for round in 0..30 {
             if round % 10 == 0 {
@@ -259,27 +251,6 @@ async fn concurrent_writers_leave_no_gap_in_the_versions() {
         versions.sort_unstable();
         assert_eq!(versions, (1..=20).collect::<Vec<i64>>());
     }
-}
-
-#[tokio::test]
-async fn poison_goes_to_the_dead_letters_and_the_rest_goes_on() {
-    let broker = TestBroker::start().await;
-    let db = sqlite::<Migrator>().await;
-    let (bad, good) = (Uuid::now_v7(), Uuid::now_v7());
-    let running = Running::start(&db, &broker, NoteTaker { poison: Some(bad), ..NoteTaker::new() });
-    let buried = ban(&db, bad).await;
-    ban(&db, good).await;
-    let db = &db;
-    eventually("the good event", || async { (notes(db).await == [(good, 1)]).then_some(()) }).await;
-    let kafka = broker.kafka();
-    let config = client::consumer_config(&kafka.brokers, &format!("{}undertaker", kafka.layout.prefix));
-    let reader: rdkafka::consumer::StreamConsumer = config.create().unwrap();
-    let dead_letters = topics::dead_letter(&kafka.layout.name(Topic::UserEvents));
-    rdkafka::consumer::Consumer::subscribe(&reader, &[&dead_letters]).unwrap();
-    let letter =
-        tokio::time::timeout(std::time::Duration::from_secs(30), reader.recv()).await.unwrap().unwrap();
-    assert_eq!(Envelope::from_record(&letter.detach()).unwrap().id, buried.id);
-    running.stop().await;
 }
 
 #[tokio::test]

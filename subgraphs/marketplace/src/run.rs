@@ -56,7 +56,8 @@ pub(crate) async fn run(options: Run) -> Result<()> {
     tell_ready(&options, started);
 
     let ended = tokio::select! {
-        () = interrupted() => None,
+        () = kopitiam_kit::service::termination() => None,
+        task = services.failed() => Some(format!("the task `{task}` panicked")),
         ended = &mut gateway => Some(format!("the gateway ended: {ended:?}")),
         ended = web_ended(web.as_mut()) => Some(ended),
     };
@@ -128,19 +129,5 @@ async fn web_ended(web: Option<&mut Web>) -> String {
     match web {
         Some(web) => web.ended().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Returns at Ctrl-C or SIGTERM.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
     }
 }

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use jsonwebtoken::jwk::JwkSet;
+use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, ServiceConfig};
 use kopitiam_kit::{Db, Service};
 use kopitiam_server::{JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
@@ -46,7 +47,8 @@ impl Services {
         kafka: &KafkaConfig,
         shutdown: &CancellationToken,
     ) -> Result<Self> {
-        let config = |name: &str, jwks: &JwksSource| config(name, data, kafka, jwks);
+        let denylist = Denylist::default();
+        let config = |name: &str, jwks: &JwksSource| config(name, data, kafka, jwks, &denylist);
         let user = kopitiam_user::app::start(config("user", &no_keys()), shutdown.clone());
         let user = user.await.context("the user service does not start")?;
         let key_set = key_set(user.router.clone()).await?;
@@ -86,6 +88,14 @@ impl Services {
         Server::bind(options).await.context("the gateway does not start")
     }
 
+    /// Returns the name of the first background task that panicked, of any service.
+    pub(crate) async fn failed(&self) -> &'static str {
+        let services = [&self.user, &self.product, &self.order, &self.listing];
+        let failures = services.map(|service| service.tasks.failure());
+        let happened = failures.iter().map(|failure| Box::pin(failure.happened()));
+        futures::future::select_all(happened).await.0
+    }
+
     /// Waits until relays, consumers and timers of all services have ended.
     pub(crate) async fn join(self) {
         self.listing.tasks.join().await;
@@ -95,7 +105,13 @@ impl Services {
     }
 }
 
-fn config(name: &str, data: &Path, kafka: &KafkaConfig, jwks: &JwksSource) -> ServiceConfig {
+fn config(
+    name: &str,
+    data: &Path,
+    kafka: &KafkaConfig,
+    jwks: &JwksSource,
+    denylist: &Denylist,
+) -> ServiceConfig {
     ServiceConfig {
         name: name.to_owned(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -103,6 +119,7 @@ fn config(name: &str, data: &Path, kafka: &KafkaConfig, jwks: &JwksSource) -> Se
         kafka: kafka.clone(),
         auth: AuthConfig { jwks: jwks.clone(), issuer: ISSUER.to_owned(), audience: ISSUER.to_owned() },
         data_dir: data.to_owned(),
+        denylist: denylist.clone(),
     }
 }
 

@@ -27,6 +27,7 @@ fn config(name: &str, data: &Path) -> ServiceConfig {
         kafka: KafkaConfig::new(format!("127.0.0.1:{}", free_port())),
         auth: AuthConfig { jwks, issuer: "kopitiam".to_owned(), audience: "kopitiam".to_owned() },
         data_dir: data.to_owned(),
+        denylist: kopitiam_kit::auth::Denylist::default(),
     }
 }
 

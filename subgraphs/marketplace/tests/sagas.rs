@@ -118,6 +118,7 @@ impl World {
             kafka: self.broker.kafka(),
             auth: auth_config(&self.tokens),
             data_dir: PathBuf::from(self.files.path()),
+            denylist: kopitiam_kit::auth::Denylist::default(),
         }
     }
 

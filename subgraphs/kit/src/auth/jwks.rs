@@ -8,7 +8,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use tokio::sync::Mutex;
 
-use super::{Claims, Identity, TokenError};
+use super::{Claims, Denylist, Identity, TokenError};
 use crate::config::{AuthConfig, JwksSource};
 
 /// At most one fetch per this, however many tokens name unknown keys.
@@ -23,6 +23,7 @@ pub struct Verifier {
     config: AuthConfig,
     keys: RwLock<Arc<Keys>>,
     last_refresh: Mutex<Option<Instant>>,
+    denylist: Denylist,
 }
 
 #[derive(Default)]
@@ -35,7 +36,23 @@ impl Verifier {
             JwksSource::Static(set) => Keys::from_set(set),
             JwksSource::Url(_) | JwksSource::File(_) => Keys::default(),
         };
-        Self { config, keys: RwLock::new(Arc::new(keys)), last_refresh: Mutex::new(None) }
+        Self {
+            config,
+            keys: RwLock::new(Arc::new(keys)),
+            last_refresh: Mutex::new(None),
+            denylist: Denylist::default(),
+        }
+    }
+
+    /// The same, refusing tokens of the people on the list.
+    #[must_use]
+    pub fn with_denylist(self, denylist: Denylist) -> Self {
+        Self { denylist, ..self }
+    }
+
+    /// Whose tokens are refused.
+    pub fn denylist(&self) -> &Denylist {
+        &self.denylist
     }
 
     /// Who the token is for.
@@ -56,7 +73,8 @@ impl Verifier {
         validation.set_issuer(&[&self.config.issuer]);
         validation.set_audience(&[&self.config.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        jsonwebtoken::decode::<Claims>(token, &key, &validation)?.claims.try_into()
+        let identity = jsonwebtoken::decode::<Claims>(token, &key, &validation)?.claims.try_into()?;
+        if self.denylist.is_denied(&identity) { Err(TokenError::Banned) } else { Ok(identity) }
     }
 
     fn find(&self, key_id: &str) -> Option<(Algorithm, DecodingKey)> {

@@ -3,14 +3,17 @@
 //! Always: the algorithm follows from the key, never from the token; every refused token gets the same answer.
 //! Elsewhere: issuing tokens (the user service), refusing banned users early (the gateway).
 
+mod denylist;
 mod jwks;
 
 use std::sync::Arc;
 
 use async_graphql::{Context, Guard};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
+pub use denylist::Denylist;
 pub use jwks::Verifier;
 
 use crate::errors::Denied;
@@ -28,6 +31,10 @@ pub struct Identity {
     pub session_id: Option<String>,
     /// `ver`: the account's version when the token was issued.
     pub version: Option<i64>,
+    /// `iat`.
+    pub issued_at: Option<DateTime<Utc>>,
+    /// `exp`: streams end here.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl Identity {
@@ -139,6 +146,9 @@ pub enum TokenError {
     /// Signed with a key that the issuer does not publish.
     #[error("token signed with an unknown key")]
     UnknownKey,
+    /// Of somebody who is banned.
+    #[error("token of a banned user")]
+    Banned,
     /// `sub` is no user id.
     #[error("token is for no user")]
     Subject,
@@ -156,6 +166,8 @@ struct Claims {
     scope: String,
     sid: Option<String>,
     ver: Option<i64>,
+    iat: Option<i64>,
+    exp: Option<i64>,
 }
 
 impl TryFrom<Claims> for Identity {
@@ -168,6 +180,8 @@ impl TryFrom<Claims> for Identity {
             scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
             session_id: claims.sid,
             version: claims.ver,
+            issued_at: claims.iat.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+            expires_at: claims.exp.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
         })
     }
 }

@@ -3,8 +3,10 @@
 //! Always: either both the change and its message are there, or neither. Versions are gapless per topic and aggregate,
 //! counted by a row that the transaction locks; a unique index proves it. Rows are kept: they are the service's history.
 
+mod lost;
 pub mod relay;
 
+use chrono::{DateTime, Utc};
 use kopitiam_kafka::envelope::{NO_TRACE, SCHEMA_VERSION};
 use kopitiam_kafka::{Envelope, KafkaError, Message, Topic};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
@@ -172,10 +174,28 @@ pub async fn append_untyped(tx: &Tx, message: UntypedMessage) -> Result<Envelope
 pub async fn resend(tx: &Tx, id: Uuid) -> Result<bool, SystemError> {
     let update = Statement::from_sql_and_values(
         tx.get_database_backend(),
-        "UPDATE kit_outbox SET published_at = NULL WHERE id = $1",
+        "UPDATE kit_outbox SET published_at = NULL, published_partition = NULL, published_offset = NULL WHERE id = $1",
         [id.into()],
     );
     Ok(tx.execute_raw(update).await?.rows_affected() == 1)
+}
+
+/// Publishes again what was written at or after a time, with the same ids and in the same order: after a broker lost
+/// messages in a way that the relay could not see. The number of messages.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn resend_since(db: &crate::Db, since: DateTime<Utc>) -> Result<u64, SystemError> {
+    db.transaction(|tx| async move {
+        let update = Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "UPDATE kit_outbox SET published_at = NULL, published_partition = NULL, published_offset = NULL \
+             WHERE occurred_at >= $1",
+            [since.into()],
+        );
+        Ok(tx.execute_raw(update).await?.rows_affected())
+    })
+    .await
 }
 
 /// How many messages wait to be published.

@@ -5,7 +5,8 @@
 //! database, and two such sequences mixed still bring each version first after the one before it. The lease only saves
 //! the copies: one relay works, the others stand by. A starting relay takes it at once, because the holder may have
 //! crashed; a holder that stops renewing loses it after ten seconds.
-//! A crash between sending and marking sends the same message again, with the same id.
+//! A crash between sending and marking sends the same message again, with the same id. A broker that lost what it had
+//! acknowledged is given it again (`lost`).
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::lost;
 use crate::config::KafkaConfig;
 use crate::db::Db;
 use crate::errors::SystemError;
@@ -63,6 +65,7 @@ async fn ensure_topics(kafka: &KafkaConfig) {
 /// Ends with an error when the producer is broken (a message timed out, so a hole could follow) or the database is away.
 async fn publish_with_one_producer(db: &Db, kafka: &KafkaConfig, holder: Uuid) -> Result<(), SystemError> {
     let producer = client::producer(&kafka.brokers)?;
+    lost::resend_what_the_broker_lost(db, &producer, &kafka.layout.prefix).await?;
     loop {
         let published = if hold_lease(db, holder).await? {
             publish_batch(db, &producer, &kafka.layout.prefix).await?
@@ -80,16 +83,28 @@ async fn publish_with_one_producer(db: &Db, kafka: &KafkaConfig, holder: Uuid) -
 
 struct Waiting {
     seq: i64,
+    /// Without the cluster's prefix.
+    name: String,
     topic: String,
     key: String,
     body: String,
 }
 
+/// Where the broker put a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    pub(super) seq: i64,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+}
+
 impl Waiting {
     fn from_row(row: &QueryResult, prefix: &str) -> Result<Self, SystemError> {
+        let name: String = row.try_get("", "topic")?;
         Ok(Self {
             seq: row.try_get("", "seq")?,
-            topic: format!("{prefix}{}", row.try_get::<String>("", "topic")?),
+            topic: format!("{prefix}{name}"),
+            name,
             key: row.try_get("", "message_key")?,
             body: row.try_get("", "body")?,
         })
@@ -114,21 +129,27 @@ async fn publish_batch(db: &Db, producer: &FutureProducer, prefix: &str) -> Resu
             .headers(envelope.headers())
             .timestamp(envelope.occurred_at.timestamp_millis());
         // Enqueued in order from one task: the idempotent producer keeps that order per partition.
-        deliveries.push((message.seq, producer.send_result(record)));
+        deliveries.push((message, producer.send_result(record)));
     }
     let mut sent = Vec::with_capacity(deliveries.len());
     let mut failure = None;
-    for (seq, delivery) in deliveries {
+    for (message, delivery) in deliveries {
         match delivery {
             Ok(delivery) => match delivery.await {
-                Ok(Ok(_)) => sent.push(seq),
+                Ok(Ok(delivery)) => {
+                    let placed =
+                        Placed { seq: message.seq, partition: delivery.partition, offset: delivery.offset };
+                    sent.push((message.name.as_str(), placed));
+                }
                 Ok(Err((error, _))) => failure = failure.or(Some(error)),
                 Err(_) => failure = failure.or(Some(rdkafka::error::KafkaError::Canceled)),
             },
             Err((error, _)) => failure = failure.or(Some(error)),
         }
     }
-    mark_published(db, &sent).await?;
+    if !lost::resend_what_was_overwritten(db, &sent).await? {
+        mark_published(db, &sent).await?;
+    }
     match failure {
         None => Ok(sent.len()),
         Some(error) => {
@@ -140,12 +161,19 @@ async fn publish_batch(db: &Db, producer: &FutureProducer, prefix: &str) -> Resu
     }
 }
 
-async fn mark_published(db: &Db, sent: &[i64]) -> Result<(), SystemError> {
+async fn mark_published(db: &Db, sent: &[(&str, Placed)]) -> Result<(), SystemError> {
     if sent.is_empty() {
         return Ok(());
     }
-    let list = sent.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    let sql = format!("UPDATE kit_outbox SET published_at = $1 WHERE seq IN ({list})");
+    let places = sent.iter().map(|(_, placed)| {
+        let Placed { seq, partition, offset } = placed;
+        format!("({seq},{partition},{offset})")
+    });
+    let places = places.collect::<Vec<_>>().join(",");
+    let sql = format!(
+        "UPDATE kit_outbox SET published_at = $1, published_partition = place.column2, published_offset = place.column3 \
+         FROM (VALUES {places}) AS place WHERE kit_outbox.seq = place.column1"
+    );
     db.transaction(|tx| {
         let update = Statement::from_sql_and_values(tx.get_database_backend(), &sql, [time::now().into()]);
         async move { tx.execute_raw(update).await.map(|_| ()).map_err(SystemError::from) }

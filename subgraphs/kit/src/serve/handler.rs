@@ -1,6 +1,7 @@
 //! One GraphQL request over HTTP.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
 use serde_json::json;
 
-use super::Endpoint;
+use super::{CLIENT_ADDRESS, ClientAddress, Endpoint};
 use crate::auth::{TokenError, Viewer};
+use crate::time;
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
@@ -47,11 +49,11 @@ where
         Ok(request) => request,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", &reason),
     };
-    let request = (endpoint.attach)(request.data(viewer));
+    let end = end_of_stream(&endpoint, &viewer);
+    let request = (endpoint.attach)(request.data(viewer).data(client_address(&headers)));
     if accepts(&headers, "text/event-stream") {
         let responses = endpoint.schema.execute_stream(request);
-        let shutdown = endpoint.shutdown.clone();
-        let events = events(responses).take_until(shutdown.cancelled_owned());
+        let events = events(responses).take_until(end);
         return Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     }
     let response = endpoint.schema.execute(request).await;
@@ -70,6 +72,42 @@ where
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", "internal error")
         }
     }
+}
+
+/// Streams end at shutdown, when the token they were asked for with ends, and when its owner is banned.
+fn end_of_stream<Q, M, S>(
+    endpoint: &Endpoint<Q, M, S>,
+    viewer: &Viewer,
+) -> impl Future<Output = ()> + Send + 'static {
+    let shutdown = endpoint.shutdown.clone();
+    let identity = viewer.identity().cloned();
+    let denylist = endpoint.verifier.denylist().clone();
+    async move {
+        let no_more_valid = async {
+            let Some(identity) = identity else { return std::future::pending().await };
+            let expiry = identity.expires_at.map(|at| (at - time::now()).to_std().unwrap_or_default());
+            let expired = async {
+                match expiry {
+                    Some(left) => tokio::time::sleep(left).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = expired => {}
+                () = denylist.denied(identity) => {}
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = no_more_valid => {}
+        }
+    }
+}
+
+/// The gateway's word on where the request came from.
+fn client_address(headers: &HeaderMap) -> ClientAddress {
+    let address = headers.get(CLIENT_ADDRESS).and_then(|value| value.to_str().ok());
+    ClientAddress(address.and_then(|address| address.trim().parse().ok()))
 }
 
 fn parse(body: &[u8]) -> Result<Request, String> {

@@ -7,6 +7,7 @@
 mod handler;
 mod listener;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::{ObjectType, Request, Schema, SubscriptionType};
@@ -19,6 +20,13 @@ use crate::auth::Verifier;
 use crate::db::Db;
 
 pub use listener::serve;
+
+/// Header by which the gateway tells where a request came from. It replaces one that the client sent.
+pub const CLIENT_ADDRESS: &str = "x-client-address";
+
+/// Where the request came from, as the gateway saw it; in every request's data, for limits per address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub Option<IpAddr>);
 
 /// A schema with what its requests need.
 pub struct Endpoint<Q, M, S> {

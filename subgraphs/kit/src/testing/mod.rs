@@ -5,7 +5,7 @@ mod postgres;
 mod tokens;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_graphql::{ObjectType, Request, Response, Schema, SubscriptionType};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub use database::{TestDb, each_database, sqlite};
 pub use tokens::TestTokens;
 
-use crate::auth::Viewer;
+use crate::auth::{Denylist, Viewer};
 use crate::config::{AuthConfig, KafkaConfig, ServiceConfig};
 
 /// Longest wait of [`eventually`]: generous, because a loaded machine is slow and a passing test never waits for it.
@@ -78,14 +78,28 @@ impl TestBroker {
         }
     }
 
+    /// Whether it is ours to kill: not one that `KOPITIAM_TEST_KAFKA` names.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.0, Broker::Embedded { .. })
+    }
+
     /// Kills it and starts it again at the same address with the same log. A Kafka that is not ours stays as it is.
     ///
     /// # Panics
     /// When it does not come up again.
     pub async fn restart(self) -> Self {
+        self.restart_after(|_| ()).await
+    }
+
+    /// Like [`Self::restart`], with something done to the folder of its log while it is down: losing a part of it, say.
+    ///
+    /// # Panics
+    /// When it does not come up again.
+    pub async fn restart_after(self, meanwhile: impl FnOnce(&Path)) -> Self {
         let Broker::Embedded { broker, data } = self.0 else { return self };
         let address = broker.address();
         broker.kill().await.expect("the broker is our child");
+        meanwhile(data.path());
         let broker =
             EmbeddedBroker::start_on(data.path(), address).await.unwrap_or_else(|error| panic!("{error}"));
         Self(Broker::Embedded { broker, data })
@@ -101,6 +115,7 @@ pub fn service_config(name: &str, db: &TestDb, kafka: KafkaConfig, tokens: &Test
         kafka,
         auth: auth_config(tokens),
         data_dir: PathBuf::from("."),
+        denylist: Denylist::default(),
     }
 }
 

@@ -67,6 +67,8 @@ impl Viewer {
             scopes: scope.split_whitespace().map(str::to_owned).collect(),
             session_id: None,
             version: None,
+            issued_at: None,
+            expires_at: None,
         })
     }
 }
