@@ -1,4 +1,4 @@
-//! The directives of Federation 1 and 2.0–2.12: since when, their definitions, and how they appear in a supergraph.
+//! The directives of Federation 1 and 2.0–2.14: since when, their definitions, and how they appear in a supergraph.
 //!
 //! Elsewhere: resolving local names to these (`ingest/links.rs`), the rules about them (`validate`, `merge`).
 
@@ -42,7 +42,7 @@ pub(crate) struct Definition {
 }
 
 /// The newest Federation 2 minor version that is understood.
-pub(crate) const NEWEST_MINOR: u32 = 12;
+pub(crate) const NEWEST_MINOR: u32 = 14;
 
 const AUTH_LOCATIONS: &str = "on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM";
 
@@ -86,9 +86,10 @@ pub(crate) const SUPPORT_SDL: &str = "scalar federation__FieldSet scalar federat
     scalar federation__ContextFieldValue scalar link__Import enum link__Purpose { SECURITY EXECUTION }";
 
 impl Definition {
-    /// The definition as of a version: `@override` got its label with 2.7.
+    /// The definition as of a version: `@shareable` may be repeated since 2.2, `@override` got its label with 2.7.
     pub(crate) fn sdl_of(&self, version: Version) -> &'static str {
         match (self.fed, version) {
+            (Fed::Shareable, Version::Two(minor)) if minor < 2 => "on OBJECT | FIELD_DEFINITION",
             (Fed::Override, Version::Two(minor)) if minor < 7 => "(from: String!) on FIELD_DEFINITION",
             _ => self.sdl,
         }

@@ -15,14 +15,15 @@ pub(crate) struct FieldSet {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Selection {
     Field(FieldSelection),
-    Fragment { condition: Option<Name>, selections: Vec<Selection>, directives: bool },
+    Fragment { condition: Option<Name>, selections: Vec<Selection>, directives: Vec<Name> },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FieldSelection {
     pub(crate) name: Name,
     pub(crate) aliased: bool,
-    pub(crate) directives: bool,
+    /// Names of directives, which no field set may have.
+    pub(crate) directives: Vec<Name>,
     pub(crate) arguments: Vec<(Name, Value)>,
     pub(crate) selections: Vec<Selection>,
 }
@@ -59,7 +60,7 @@ fn convert(selections: &[ast::Selection]) -> Result<Vec<Selection>, String> {
             ast::Selection::Field(field) => Ok(Selection::Field(FieldSelection {
                 name: field.name.clone(),
                 aliased: field.alias.is_some(),
-                directives: !field.directives.is_empty(),
+                directives: names(&field.directives),
                 arguments: field
                     .arguments
                     .iter()
@@ -70,13 +71,17 @@ fn convert(selections: &[ast::Selection]) -> Result<Vec<Selection>, String> {
             ast::Selection::InlineFragment(fragment) => Ok(Selection::Fragment {
                 condition: fragment.type_condition.clone(),
                 selections: convert(&fragment.selection_set)?,
-                directives: !fragment.directives.is_empty(),
+                directives: names(&fragment.directives),
             }),
             ast::Selection::FragmentSpread(spread) => {
                 Err(format!("unknown fragment \"{}\"", spread.fragment_name))
             }
         })
         .collect()
+}
+
+fn names(directives: &ast::DirectiveList) -> Vec<Name> {
+    directives.iter().map(|directive| directive.name.clone()).collect()
 }
 
 /// Writes selections on one line, with single spaces.

@@ -1,6 +1,6 @@
 //! Composition: subgraph SDLs in, one supergraph SDL out, or coded diagnostics.
 //!
-//! In: Federation 1 and 2.0–2.12 subgraph documents. Out: the standard `join` v0.5 supergraph document, which other
+//! In: Federation 1 and 2.0–2.14 subgraph documents. Out: the standard `join` v0.5 supergraph document, which other
 //! gateways accept too. Always: the result is either a complete supergraph or a list of errors, never both.
 //! Elsewhere: reading a composed supergraph (`kopitiam-supergraph`), files and URLs of subgraphs (`kopitiam-server`).
 //!

@@ -152,6 +152,8 @@ pub(crate) struct TypeDef {
     pub(crate) place: Place,
     /// Declared by a plain definition somewhere in the subgraph.
     pub(crate) has_definition: bool,
+    /// Declared without `extend`, be it marked `@extends`.
+    pub(crate) written_whole: bool,
     /// Declared (also) by an `extend` or marked `@extends`.
     pub(crate) has_extension: bool,
     pub(crate) keys: Vec<Key>,
@@ -172,6 +174,7 @@ impl TypeDef {
             directives: Vec::new(),
             place,
             has_definition: false,
+            written_whole: false,
             has_extension: false,
             keys: Vec::new(),
             interface_object: false,

@@ -9,6 +9,7 @@ use apollo_compiler::parser::SourceSpan;
 use apollo_compiler::{Name, Node};
 use indexmap::IndexMap;
 
+use super::graphql::BUILT_IN;
 use super::links::Links;
 use super::{Problems, Reader};
 use crate::Subgraph;
@@ -60,7 +61,10 @@ pub(super) fn build(
             Definition::SchemaExtension(schema) => {
                 schema_directives.extend(builder.applied(&schema.directives, true));
             }
-            other if other.name().is_some_and(|name| links.type_names.contains(name.as_str())) => {}
+            other
+                if other.name().is_some_and(|name| {
+                    links.type_names.contains(name.as_str()) || BUILT_IN.contains(&name.as_str())
+                }) => {}
             other => builder.add_type(other),
         }
     }
@@ -90,6 +94,7 @@ fn settle_roots(types: &mut IndexMap<Name, TypeDef>) {
     types.entry(query.clone()).or_insert_with(|| {
         let mut ty = TypeDef::new(query, Kind::Object, Place::default());
         ty.has_definition = true;
+        ty.written_whole = true;
         ty
     });
 }
@@ -245,6 +250,7 @@ impl Builder<'_> {
         let place = self.place(header.span);
         let directives = self.applied(header.directives, header.extension);
         let ty = self.types.entry(name.clone()).or_insert_with(|| TypeDef::new(name, kind, place));
+        ty.written_whole |= !header.extension;
         if header.extension || has(&directives, Fed::Extends) {
             ty.has_extension = true;
         } else {

@@ -14,15 +14,26 @@ use apollo_compiler::{Name, Node};
 use super::links::Links;
 use super::{Problems, Reader, line_column};
 use crate::federation::{Fed, SUPPORT_SDL};
+use crate::model::Version;
+
+/// Scalars that need no definition; some servers print one all the same.
+pub(super) const BUILT_IN: &[&str] = &["Int", "Float", "String", "Boolean", "ID"];
 
 /// Checks the author's definitions of federation directives, then the document as a whole.
 pub(super) fn validate(document: &Document, links: &Links, reader: &Reader<'_>, problems: &mut Problems) {
     let names = links.directive_names();
+    // Types the author defined, but for scalars named after federation's.
+    let author: HashSet<&str> = document
+        .definitions
+        .iter()
+        .filter(|definition| definition.as_scalar_type_definition().is_some())
+        .filter_map(|definition| definition.name().map(Name::as_str))
+        .collect();
     for definition in &document.definitions {
         if let Definition::DirectiveDefinition(written) = definition
             && let Some((_, fed)) = names.iter().find(|(name, _)| *name == written.name.as_str())
         {
-            check_directive_definition(written, *fed, links, reader, problems);
+            check_directive_definition(written, *fed, links, &author, (reader, problems));
         }
         check_type_definition(definition, links, reader, problems);
     }
@@ -56,7 +67,10 @@ fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Documen
             Definition::DirectiveDefinition(written) => {
                 names.iter().any(|(name, _)| *name == written.name.as_str())
             }
-            _ => definition.name().is_some_and(|name| links.type_names.contains(name.as_str())),
+            _ => definition.name().is_some_and(|name| {
+                links.type_names.contains(name.as_str())
+                    || (BUILT_IN.contains(&name.as_str()) && definition.as_scalar_type_definition().is_some())
+            }),
         };
         if owned {
             continue;
@@ -72,8 +86,12 @@ fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Documen
     }
     let mut support = SUPPORT_SDL.to_owned();
     for (name, fed) in names {
-        write!(support, " directive @{name} {}", fed.definition().sdl_of(links.version))
-            .expect("writing to a string does not fail");
+        let mut sdl = fed.definition().sdl_of(links.version).to_owned();
+        // Who defines a directive as not repeatable means it.
+        if defined_once(document, name) {
+            sdl = sdl.replace(" repeatable ", " ").replace("repeatable on", "on");
+        }
+        write!(support, " directive @{name} {sdl}").expect("writing to a string does not fail");
     }
     for name in &links.type_names {
         let ours =
@@ -92,6 +110,15 @@ fn prepare(document: &Document, links: &Links, names: &[(&str, Fed)]) -> Documen
     let support = Document::parse(support, "federation").expect("the definitions above are valid syntax");
     prepared.definitions.extend(support.definitions);
     prepared
+}
+
+/// The author defines the directive, and not as repeatable.
+fn defined_once(document: &Document, name: &str) -> bool {
+    document.definitions.iter().any(|definition| {
+        definition
+            .as_directive_definition()
+            .is_some_and(|written| written.name == name && !written.repeatable)
+    })
 }
 
 /// A schema definition names some root type for queries.
@@ -184,9 +211,10 @@ fn check_directive_definition(
     written: &Node<DirectiveDefinition>,
     fed: Fed,
     links: &Links,
-    reader: &Reader<'_>,
-    problems: &mut Problems,
+    author: &HashSet<&str>,
+    problems: (&Reader<'_>, &mut Problems),
 ) {
+    let (reader, problems) = problems;
     let place = reader.place(written.location());
     let name = &written.name;
     let mut complain = |what: String| {
@@ -204,15 +232,32 @@ fn check_directive_definition(
             complain(format!("unknown argument \"{}\"", argument.name));
         }
     }
-    for argument in &expected.arguments {
+    // Some servers print the three without any argument.
+    let bare = written.arguments.is_empty() && matches!(fed, Fed::Key | Fed::Requires | Fed::Provides);
+    for argument in expected.arguments.iter().filter(|_| !bare) {
         match written.arguments.iter().find(|given| given.name == argument.name) {
             None if argument.ty.is_non_null() && argument.default_value.is_none() => {
                 complain(format!("missing required argument \"{}\"", argument.name));
             }
-            Some(given) if !compatible(&given.ty, &argument.ty) => {
+            Some(given) if !compatible(&given.ty, &argument.ty, author, links.version) => {
                 complain(format!(
                     "argument \"{}\" should have type {} but is of type {}",
                     argument.name, argument.ty, given.ty
+                ));
+            }
+            Some(given)
+                if !given.ty.is_non_null()
+                    && !argument.ty.is_non_null()
+                    && given.default_value != argument.default_value =>
+            {
+                let default = |value: Option<&Node<ast::Value>>| {
+                    value.map_or_else(|| "none".to_owned(), |value| value.serialize().no_indent().to_string())
+                };
+                complain(format!(
+                    "argument \"{}\" should have the default value {} but has {}",
+                    argument.name,
+                    default(argument.default_value.as_ref()),
+                    default(given.default_value.as_ref())
                 ));
             }
             _ => {}
@@ -232,15 +277,34 @@ fn check_directive_definition(
     }
 }
 
-/// Custom scalars go by many names (`_FieldSet`, `String`…), so only lists and known scalars are compared.
-fn compatible(given: &Type, expected: &Type) -> bool {
-    let custom = expected.inner_named_type().contains("__");
-    let scalar_matches = if custom {
-        !matches!(given.inner_named_type().as_str(), "Boolean" | "Float")
-    } else {
-        given.inner_named_type() == expected.inner_named_type()
-    };
-    scalar_matches && (custom || given.is_list() == expected.is_list())
+/// Lists and nullability must agree, but for a stricter nullability outside. Where a scalar of the specification is
+/// expected, anything does that is no scalar of the author's own, and the specification's under the names it is known by.
+fn compatible(given: &Type, expected: &Type, author: &HashSet<&str>, version: Version) -> bool {
+    if version.is_one() {
+        return fits(&given.clone().nullable(), &expected.clone().nullable(), author);
+    }
+    let relaxed = if expected.is_non_null() { given.clone() } else { given.clone().nullable() };
+    fits(&relaxed, expected, author)
+}
+
+fn fits(given: &Type, expected: &Type, author: &HashSet<&str>) -> bool {
+    match (given, expected) {
+        (Type::List(given), Type::List(expected))
+        | (Type::NonNullList(given), Type::NonNullList(expected)) => fits(given, expected, author),
+        (
+            Type::Named(_) | Type::NonNullList(_) | Type::NonNullNamed(_) | Type::List(_),
+            Type::Named(name),
+        ) if name.contains("__") => {
+            let own = given.inner_named_type().as_str();
+            let known = own.trim_start_matches('_').rsplit("__").next() == name.rsplit("__").next();
+            known || given.is_list() || !author.contains(own)
+        }
+        (Type::NonNullList(_) | Type::NonNullNamed(_), Type::NonNullNamed(name)) => {
+            fits(&given.clone().nullable(), &Type::Named(name.clone()), author)
+        }
+        (Type::Named(given), Type::Named(expected)) => given == expected,
+        _ => false,
+    }
 }
 
 /// Types that belong to a specification have a fixed kind.
@@ -257,7 +321,14 @@ fn check_type_definition(
     let good = match name.as_str() {
         "_Entity" => definition.as_union_type_definition().is_some(),
         "_Service" => definition.as_object_type_definition().is_some(),
-        "link__Purpose" => definition.as_enum_type_definition().is_some(),
+        "link__Purpose" => definition.as_enum_type_definition().map_or_else(
+            || definition.as_scalar_type_definition().is_some(),
+            |purpose| {
+                let mut values: Vec<&str> = purpose.values.iter().map(|value| value.value.as_str()).collect();
+                values.sort_unstable();
+                values == ["EXECUTION", "SECURITY"]
+            },
+        ),
         // Code-first servers are known to print this one in several ways.
         "_Any" | "link__Import" => true,
         local => {

@@ -68,9 +68,91 @@ pub(super) fn read(document: &Document, reader: &Reader<'_>, problems: &mut Prob
         }
     }
     require_versions(&links, problems);
+    refuse_confusing_imports(&links, problems);
+    refuse_foreign_execution(&links, problems);
     links.names.insert(link_name, Fed::Link);
     name_directives(&mut links, problems);
+    if links.version.is_one() {
+        adopt_definitions(&mut links, document);
+        require_federation(&links, problems);
+    }
     links
+}
+
+/// Directives of Federation 2 that a Federation 1 subgraph has by defining them itself.
+const ADOPTED: &[Fed] =
+    &[Fed::Shareable, Fed::Inaccessible, Fed::Override, Fed::ComposeDirective, Fed::InterfaceObject];
+
+fn adopt_definitions(links: &mut Links, document: &Document) {
+    for definition in &document.definitions {
+        if let Definition::DirectiveDefinition(written) = definition
+            && let Some(fed) = ADOPTED.iter().find(|fed| written.name == fed.name())
+        {
+            links.names.entry(written.name.to_string()).or_insert(*fed);
+        }
+    }
+}
+
+/// `@tag` and `@inaccessible` come with federation; linked alone, their place in it would be unclear.
+fn require_federation(links: &Links, problems: &mut Problems) {
+    for spec in &links.specs {
+        let name = spec.identity.strip_prefix(APOLLO).unwrap_or_default();
+        if name == "tag" || name == "inaccessible" {
+            let message =
+                format!("import \"@{name}\" from \"{FEDERATION}\" instead of linking \"{}\"", spec.identity);
+            problems.add("INVALID_LINK_DIRECTIVE_USAGE", message, spec.place);
+        }
+    }
+}
+
+/// Name spaces the supergraph itself links.
+const RESERVED: &[(&str, &str)] = &[("join", "https://specs.apollo.dev/join"), ("link", LINK)];
+
+/// An imported name must not look like a name from another specification's name space.
+fn refuse_confusing_imports(links: &Links, problems: &mut Problems) {
+    for spec in &links.specs {
+        for (name, local) in &spec.imports {
+            let (bare, original) = (local.trim_start_matches('@'), name.trim_start_matches('@'));
+            let other = match bare.split_once("__") {
+                Some((space, rest)) if space == spec.namespace => {
+                    (rest != original).then_some(spec.identity.as_str())
+                }
+                Some((space, _)) => owner(links, spec, space),
+                None if local.starts_with('@') && bare == spec.namespace => {
+                    let own = spec.identity.rsplit('/').next().unwrap_or_default();
+                    (original != own).then_some(spec.identity.as_str())
+                }
+                None if local.starts_with('@') => owner(links, spec, bare),
+                None => None,
+            };
+            if let Some(other) = other {
+                let message = format!(
+                    "cannot import \"{name}\" as \"{local}\" from \"{}\": it can be confused with a name of \"{other}\"; \
+                     rename the import or the specification with \"as\"",
+                    spec.identity
+                );
+                problems.add("INVALID_LINK_DIRECTIVE_USAGE", message, spec.place);
+            }
+        }
+    }
+}
+
+/// The other specification that a name space belongs to.
+fn owner<'a>(links: &'a Links, spec: &Spec, space: &str) -> Option<&'a str> {
+    let linked = links.specs.iter().find(|other| other.identity != spec.identity && other.namespace == space);
+    let reserved = || {
+        let found = RESERVED.iter().find(|(name, identity)| *name == space && spec.identity != *identity);
+        found.map(|(_, identity)| *identity)
+    };
+    linked.map(|other| other.identity.as_str()).or_else(reserved)
+}
+
+/// A connector is executed by the router it is written for; composing one would promise what this gateway cannot do.
+fn refuse_foreign_execution(links: &Links, problems: &mut Problems) {
+    for spec in links.specs.iter().filter(|spec| spec.identity == "https://specs.apollo.dev/connect") {
+        let message = format!("connectors are not supported: \"{}\"", spec.url);
+        problems.add("UNSUPPORTED_LINKED_FEATURE", message, spec.place);
+    }
 }
 
 fn schema_directives(document: &Document) -> Vec<&Node<Directive>> {

@@ -6,8 +6,9 @@
 use apollo_compiler::Name;
 
 use crate::diagnostic::Diagnostic;
+use crate::federation::Fed;
 use crate::field_set::Selection;
-use crate::model::SubgraphSchema;
+use crate::model::{Kind, SubgraphSchema, has};
 
 /// Corrects the facts of Federation 1 subgraphs and drops what they never use.
 ///
@@ -40,6 +41,30 @@ pub(crate) fn upgrade(schemas: &mut [SubgraphSchema]) -> Vec<Diagnostic> {
         }
         errors.extend(drop_unused_externals(schema));
         schema.index_implementations();
+    }
+    errors.extend(refuse_interface_objects(schemas));
+    errors
+}
+
+/// Federation 1 ignores `@key` on interfaces, so such an interface cannot tell an interface object's type.
+fn refuse_interface_objects(schemas: &[SubgraphSchema]) -> Vec<Diagnostic> {
+    let objects = schemas.iter().filter(|schema| !schema.version.is_one()).flat_map(|schema| {
+        schema.types.values().filter(|ty| ty.interface_object).map(move |ty| (schema, ty))
+    });
+    let mut errors = Vec::new();
+    for (schema, object) in objects {
+        for other in schemas.iter().filter(|other| other.version.is_one()) {
+            let Some(interface) = other.types.get(&object.name) else { continue };
+            if interface.kind == Kind::Interface && has(&interface.directives, Fed::Key) {
+                let message = format!(
+                    "type \"{}\" is an @interfaceObject in subgraph \"{}\", but @key on an interface in subgraph \"{}\" of \
+                     federation 1 does not say how to find its type: upgrade that subgraph, or remove the @key",
+                    object.name, schema.name, other.name
+                );
+                let places = [schema.location(object.place), other.location(interface.place)];
+                errors.push(Diagnostic::error("INTERFACE_OBJECT_USAGE_ERROR", message).at(places));
+            }
+        }
     }
     errors
 }

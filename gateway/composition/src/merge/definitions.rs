@@ -4,6 +4,7 @@ use apollo_compiler::ast::{DirectiveDefinition, DirectiveLocation};
 use indexmap::IndexMap;
 
 use super::Merger;
+use super::directives::ComposedDirective;
 use super::model::Merged;
 use crate::federation::{DEFINITIONS, Fed};
 use crate::model::{Applied, Place};
@@ -122,10 +123,16 @@ fn composed_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
             (entry.0, entry.1) = (composed.version, composed.url.as_str());
         }
         entry.2.push(import_text(&composed.original, local));
-        if let Some((definition, _)) = merger.schemas[composed.subgraph].definitions.get(local.as_str()) {
-            merged
-                .definitions
-                .insert(local.clone(), definition_text(definition, &definition.locations, |_| true));
+        if let Some(definition) = newest_definition(merger, local, composed) {
+            // Applications of other subgraphs are composed too, so their places are allowed as well.
+            let mut locations = definition.locations.clone();
+            let all = merger.schemas.iter().filter_map(|schema| schema.definitions.get(local.as_str()));
+            for location in all.flat_map(|(other, _)| &other.locations) {
+                if !locations.contains(location) {
+                    locations.push(*location);
+                }
+            }
+            merged.definitions.insert(local.clone(), definition_text(definition, &locations, |_| true));
         }
     }
     for (_, url, imports) in links.into_values() {
@@ -156,25 +163,38 @@ fn refuse_hidden_arguments(merger: &mut Merger<'_>) {
     }
 }
 
-/// Whoever links the newest version of a specification defines all that is composed of it.
+/// The definition of a composed directive in a subgraph that composes of the specification's newest version.
+fn newest_definition<'a>(
+    merger: &'a Merger<'_>,
+    local: &str,
+    composed: &ComposedDirective,
+) -> Option<&'a DirectiveDefinition> {
+    let of_feature = || merger.names.composed.values().filter(|other| other.identity == composed.identity);
+    let newest = of_feature().map(|other| other.version).max()?;
+    let subgraphs = of_feature().filter(|other| other.version == newest).map(|other| other.subgraph);
+    subgraphs.map(|index| &merger.schemas[index]).find_map(|schema| {
+        let spec = schema.specs.iter().find(|spec| spec.identity == composed.identity)?;
+        let spaced = format!("{}__{}", spec.namespace, composed.original);
+        let found = schema.definitions.get(local).or_else(|| schema.definitions.get(spaced.as_str()))?;
+        Some(&found.0)
+    })
+}
+
+/// Whoever uses the newest version of a specification defines what is composed of it.
 fn require_newest_definitions(merger: &mut Merger<'_>) {
-    let composed = &merger.names.composed;
     let mut found = Vec::new();
-    for (local, one) in composed {
-        let newest = composed
-            .values()
-            .filter(|other| other.identity == one.identity)
-            .max_by_key(|other| other.version)
-            .unwrap_or(one);
-        let schema = &merger.schemas[newest.subgraph];
-        if !schema.definitions.contains_key(local.as_str()) {
-            let message = format!(
-                "core feature \"{}\" in subgraph \"{}\" does not have a directive definition for \"@{local}\"",
-                newest.url, schema.name
-            );
-            let link = schema.specs.iter().find(|spec| spec.identity == newest.identity);
-            found.push((message, newest.subgraph, link.map(|spec| spec.place).unwrap_or_default()));
+    for (local, composed) in &merger.names.composed {
+        if newest_definition(merger, local, composed).is_some() {
+            continue;
         }
+        let schema = &merger.schemas[composed.subgraph];
+        let link = schema.specs.iter().find(|spec| spec.identity == composed.identity);
+        let message = format!(
+            "no subgraph with the newest version of core feature \"{}\" has a directive definition for \"@{local}\", \
+             which subgraph \"{}\" composes",
+            composed.identity, schema.name
+        );
+        found.push((message, composed.subgraph, link.map(|spec| spec.place).unwrap_or_default()));
     }
     for (message, index, place) in found {
         merger.error("DIRECTIVE_COMPOSITION_ERROR", message, [(index, place)]);

@@ -2,7 +2,7 @@
 //!
 //! Elsewhere: their definitions and links (`definitions.rs`); `join` directives (`fields.rs`, `types.rs`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::ast::{IntValue, Value};
 use apollo_compiler::{Name, Node, name};
@@ -12,7 +12,7 @@ use super::Merger;
 use super::model::MergedDirective;
 use crate::auth::{alternatives, both, literal};
 use crate::federation::Fed;
-use crate::model::{Applied, Meaning, SubgraphSchema, has};
+use crate::model::{Applied, Meaning, SubgraphSchema};
 
 /// Directives that travel to the supergraph besides the built-in ones.
 #[derive(Debug, Default)]
@@ -38,6 +38,7 @@ pub(super) struct ComposedDirective {
 
 pub(super) fn collect_names(merger: &mut Merger<'_>) -> Names {
     let mut names = Names::default();
+    let applied: Vec<HashSet<Fed>> = merger.schemas.iter().map(applied).collect();
     for row in crate::federation::DEFINITIONS.iter().filter(|row| row.fed.merged().is_some()) {
         let given: Vec<(usize, String)> = merger
             .schemas
@@ -45,7 +46,7 @@ pub(super) fn collect_names(merger: &mut Merger<'_>) -> Names {
             .enumerate()
             .filter_map(|(index, schema)| {
                 let local = schema.local_names.get(&row.fed)?;
-                (!local.contains("__") || applies(schema, row.fed)).then(|| (index, format!("@{local}")))
+                applied[index].contains(&row.fed).then(|| (index, format!("@{local}")))
             })
             .collect();
         let Some((_, first)) = given.first() else { continue };
@@ -75,18 +76,26 @@ pub(super) fn collect_names(merger: &mut Merger<'_>) -> Names {
     names
 }
 
-/// The directive is applied somewhere in the subgraph.
-fn applies(schema: &SubgraphSchema, fed: Fed) -> bool {
-    has(&schema.schema_directives, fed)
-        || schema.types.values().any(|ty| {
-            has(&ty.directives, fed)
-                || ty.inputs.values().any(|input| has(&input.directives, fed))
-                || ty.values.values().any(|value| has(&value.directives, fed))
-                || ty.fields.values().any(|field| {
-                    has(&field.directives, fed)
-                        || field.arguments.values().any(|argument| has(&argument.directives, fed))
-                })
-        })
+/// Federation's directives that are applied somewhere in the subgraph; an import alone promises nothing.
+fn applied(schema: &SubgraphSchema) -> HashSet<Fed> {
+    let mut found = HashSet::new();
+    let mut add = |directives: &[Applied]| {
+        found.extend(directives.iter().filter_map(|applied| match applied.meaning {
+            Meaning::Fed(fed) => Some(fed),
+            Meaning::Other(_) => None,
+        }));
+    };
+    add(&schema.schema_directives);
+    for ty in schema.types.values() {
+        add(&ty.directives);
+        ty.inputs.values().for_each(|input| add(&input.directives));
+        ty.values.values().for_each(|value| add(&value.directives));
+        for field in ty.fields.values() {
+            add(&field.directives);
+            field.arguments.values().for_each(|argument| add(&argument.directives));
+        }
+    }
+    found
 }
 
 fn collect_composed(merger: &mut Merger<'_>, names: &mut Names, index: usize) {
@@ -173,6 +182,11 @@ fn compose_one(
             "directive \"{given}\" in subgraph \"{subgraph}\" cannot be composed because it is not a member of a core feature"
         ));
     };
+    if ["https://specs.apollo.dev/join", "https://specs.apollo.dev/link"].contains(&spec.identity.as_str()) {
+        return Err(format!(
+            "composing federation directive \"{given}\" in subgraph \"{subgraph}\" is not supported"
+        ));
+    }
     let version = spec.version.unwrap_or((0, 1));
     let this = ComposedDirective {
         identity: spec.identity.clone(),
@@ -195,18 +209,22 @@ fn record(names: &mut Names, local: &str, given: &str, this: ComposedDirective) 
             this.original
         ));
     }
+    let other_major = names
+        .composed
+        .values()
+        .any(|other| other.identity == this.identity && other.version.0 != this.version.0);
+    if other_major {
+        return Err(format!(
+            "core feature \"{}\" requested to be merged has major version mismatch across subgraphs",
+            this.identity
+        ));
+    }
     match names.composed.get_mut(local) {
         None => {
             names.composed.insert(local.to_owned(), this);
         }
         Some(other) if other.identity != this.identity || other.original != this.original => {
             return Err(format!("composed directive \"{given}\" is linked by different core features"));
-        }
-        Some(other) if other.version.0 != this.version.0 => {
-            return Err(format!(
-                "core feature \"{}\" requested to be merged has major version mismatch across subgraphs",
-                this.identity
-            ));
         }
         Some(other) if other.version < this.version => *other = this,
         Some(_) => {}

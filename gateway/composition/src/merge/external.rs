@@ -6,8 +6,52 @@ use super::Merger;
 use super::fields::Source;
 use super::model::MergedField;
 use super::references::all_equal;
+use crate::federation::Fed;
+use crate::model::{Applied, find};
+
+/// Directives that are copied to the supergraph, and so have no meaning on what is resolved elsewhere.
+const MERGED: &[Fed] = &[
+    Fed::Tag,
+    Fed::Inaccessible,
+    Fed::Authenticated,
+    Fed::RequiresScopes,
+    Fed::Policy,
+    Fed::Cost,
+    Fed::ListSize,
+];
 
 impl Merger<'_> {
+    /// An `@external` declaration cannot say anything about the field.
+    pub(super) fn refuse_directives_on_externals(&mut self, coordinate: &str, sources: &[Source<'_>]) {
+        for source in sources.iter().filter(|source| source.field.facts.external()) {
+            for fed in MERGED {
+                let field = source.field;
+                let on_argument =
+                    || field.arguments.values().find_map(|argument| find(&argument.directives, *fed));
+                let Some(applied) = find(&field.directives, *fed).or_else(on_argument) else { continue };
+                let message = format!(
+                    "[{}] cannot apply merged directive @{} to external field \"{coordinate}\"",
+                    self.schemas[source.subgraph].name,
+                    fed.name()
+                );
+                if *fed == Fed::Tag && self.tagged_elsewhere(source, applied, sources) {
+                    continue;
+                }
+                let place = [(source.subgraph, applied.place)];
+                self.error("MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL", message, place);
+            }
+        }
+    }
+
+    /// Federation 1 repeats the owner's tags where a field is external.
+    fn tagged_elsewhere(&self, source: &Source<'_>, tag: &Applied, sources: &[Source<'_>]) -> bool {
+        self.schemas[source.subgraph].version.is_one()
+            && sources.iter().any(|other| {
+                let same = |applied: &Applied| applied.is(Fed::Tag) && applied.arguments == tag.arguments;
+                !other.field.facts.external() && other.field.directives.iter().any(same)
+            })
+    }
+
     pub(super) fn check_externals(&mut self, coordinate: &str, sources: &[Source<'_>], merged: &MergedField) {
         let external: Vec<&Source<'_>> =
             sources.iter().filter(|source| source.field.facts.external()).collect();

@@ -8,6 +8,7 @@ use apollo_compiler::Name;
 use apollo_compiler::ast::Type;
 
 use super::Merger;
+use super::interface_objects::resolved_through;
 use super::model::{FieldJoin, MergedField, MergedType};
 use super::overrides::Fate;
 use super::references::all_equal;
@@ -63,11 +64,19 @@ fn merge_field(
 ) -> Option<MergedField> {
     let name = sources.first()?.field.name.clone();
     let coordinate = format!("{}.{name}", parent.name);
+    merger.refuse_directives_on_externals(&coordinate, sources);
     let own: Vec<Source<'_>> =
         sources.iter().copied().filter(|source| !source.field.facts.external()).collect();
-    if own.is_empty() {
+    let through_interface = |schema| resolved_through(merger.schemas, schema, &parent.name, &name).is_some();
+    let abstracted = own.is_empty() && merger.schemas.iter().any(through_interface);
+    if own.is_empty() && !abstracted {
         without_owner(merger, &coordinate, sources);
         return None;
+    }
+    // A field that interface objects resolve has its declaration from those that mark it @external.
+    let own = if abstracted { sources.to_vec() } else { own };
+    if parent.kind == Kind::Object {
+        merger.check_sharing(parent, &coordinate, sources);
     }
     let ty = merge_type(merger, &coordinate, &own)?;
     let arguments = merger.merge_arguments(&coordinate, &own);
@@ -88,9 +97,6 @@ fn merge_field(
     };
     if own.len() < sources.len() {
         merger.check_externals(&coordinate, sources, &field);
-    }
-    if parent.kind == Kind::Object {
-        merger.check_sharing(parent, &coordinate, sources);
     }
     let types: Vec<&Type> = sources.iter().filter(|s| s.fate != Fate::Dropped).map(|s| &s.field.ty).collect();
     let same_types = all_equal(&types) && types.first().is_none_or(|ty| **ty == field.ty);

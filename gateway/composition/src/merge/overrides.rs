@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use apollo_compiler::Name;
 
 use super::Merger;
+use super::interface_objects::resolved_through;
 use crate::federation::Fed;
 use crate::model::{FieldDef, Kind, Override, SubgraphSchema, TypeDef, has};
 
@@ -77,6 +78,15 @@ fn add(
         return;
     };
     let Some(moved) = schemas[source].field(&ty.name, &field.name) else {
+        if let Some(interface) = resolved_through(schemas, &schemas[source], &ty.name, &field.name) {
+            let message = format!(
+                "invalid @override on field \"{coordinate}\" of subgraph \"{name}\": subgraph \"{}\" resolves it through \
+                 @interfaceObject type \"{interface}\", which cannot be overridden",
+                over.from
+            );
+            merger.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", message, here);
+            return;
+        }
         let message = format!(
             "field \"{coordinate}\" on subgraph \"{name}\" no longer exists in the from subgraph: the @override directive can be removed"
         );

@@ -111,7 +111,14 @@ fn merge_type(merger: &mut Merger<'_>, name: &Name, sources: &Sources<'_>) -> Op
 /// Something must be extended by an extension.
 fn check_base(merger: &mut Merger<'_>, name: &Name, sources: &Sources<'_>) {
     let root = sources.iter().all(|(_, ty)| ty.is_root());
-    if !root && !sources.iter().any(|(_, ty)| ty.has_definition) {
+    let whole = |ignored: Option<usize>| {
+        sources.iter().any(|(index, ty)| Some(*index) != ignored && ty.written_whole)
+    };
+    // To Federation 1, a definition marked @extends is an extension of somebody else's.
+    let orphan = sources.iter().any(|(index, ty)| {
+        merger.schemas[*index].version.is_one() && !ty.has_definition && !whole(Some(*index))
+    });
+    if !root && (orphan || !whole(None)) {
         let subgraphs = merger.named(sources.iter().map(|(index, _)| *index));
         let message = format!(
             "[{}] type \"{name}\" is an extension type, but there is no type definition for \"{name}\" in any subgraph ({subgraphs} extend it)",

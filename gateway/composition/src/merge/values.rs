@@ -40,7 +40,7 @@ pub(super) fn merge_union(merger: &mut Merger<'_>, merged: &mut MergedType, decl
 
 pub(super) fn merge_input(merger: &mut Merger<'_>, merged: &mut MergedType, declarations: &Sources<'_>) {
     let names: IndexSet<&Name> = declarations.iter().flat_map(|(_, ty)| ty.inputs.keys()).collect();
-    let errors_before = merger.errors.len();
+    let mut common = false;
     for name in names {
         let coordinate = format!("{}.{name}", merged.name);
         let declared: Vec<(usize, &InputDef)> =
@@ -52,6 +52,7 @@ pub(super) fn merge_input(merger: &mut Merger<'_>, merged: &mut MergedType, decl
         {
             continue;
         }
+        common = true;
         if let Some(mut input) = merger.merge_input_value(&coordinate, &INPUT_FIELD, &declared) {
             let types: Vec<_> = declared.iter().map(|(_, input)| &input.ty).collect();
             let same = all_equal(&types);
@@ -64,7 +65,7 @@ pub(super) fn merge_input(merger: &mut Merger<'_>, merged: &mut MergedType, decl
             merged.inputs.insert(name.clone(), input);
         }
     }
-    if merged.inputs.is_empty() && merger.errors.len() == errors_before {
+    if !common {
         let message = format!(
             "none of the fields of input object type \"{}\" are defined in all the subgraphs defining that type: as only \
              common fields are merged, this would result in an empty type",

@@ -146,7 +146,9 @@ pub(super) fn check(merged: &Merged, schemas: &[SubgraphSchema]) -> Vec<Diagnost
                     }
                 }
                 for (parent, fields, directive) in sets {
-                    if let Some(missing) = first_unmet(merged, &parent, &fields.selections, &held) {
+                    let object = (!held.implies(&type_need(merged, &parent))).then(|| parent.to_string());
+                    let missing = object.or_else(|| first_unmet(merged, &parent, &fields.selections, &held));
+                    if let Some(missing) = missing {
                         let message = format!(
                             "[{}] field \"{}.{}\" does not specify necessary @authenticated, @requiresScopes and/or @policy \
                              requirements to access the transitive data \"{missing}\" of its {directive} selection",

@@ -37,6 +37,26 @@ impl Walk<'_> {
         Diagnostic::error("SATISFIABILITY_ERROR", message).at(locations)
     }
 
+    /// Each subgraph with the mutation lacks something below it.
+    pub(super) fn explain_mutation(
+        &self,
+        field: &MergedField,
+        failures: Vec<(usize, Diagnostic)>,
+    ) -> Diagnostic {
+        let mut message = format!(
+            "mutation \"Mutation.{}\" is called in one subgraph only, but none of them can satisfy all that may be selected below it:",
+            field.name
+        );
+        let mut locations: Vec<Location> = Vec::new();
+        for (subgraph, error) in failures {
+            let schema = &self.moves.schemas[subgraph];
+            message.push_str(&format!("\n- called in subgraph \"{}\": {}", schema.name, error.message));
+            let place = schema.field("Mutation", &field.name).map(|own| own.place);
+            locations.extend(place.filter(|place| place.line > 0).map(|place| schema.location(place)));
+        }
+        Diagnostic::error("SATISFIABILITY_ERROR", message).at(locations)
+    }
+
     /// No subgraph tells which implementation an interface object is.
     pub(super) fn explain_unknown_type(&self, position: &Position) -> Diagnostic {
         let query = self.query(position, "...");
@@ -119,7 +139,12 @@ impl Walk<'_> {
                 Some(own) => {
                     let text =
                         own.requires.as_ref().map(|requires| requires.text.clone()).unwrap_or_default();
-                    format!("  - cannot satisfy @requires conditions \"{text}\" on field \"{coordinate}\".")
+                    let from = self.moves.reachable(&position.ty, &PlaceSet::new(vec![place.clone()]));
+                    if self.moves.can_return(&position.ty, &place, &from) {
+                        format!("  - cannot satisfy @requires conditions \"{text}\" on field \"{coordinate}\".")
+                    } else {
+                        format!("  - @requires conditions \"{text}\" on field \"{coordinate}\" are fetched elsewhere, and there is no usable @key on type \"{}\" to come back.", place.ty)
+                    }
                 }
             });
         }

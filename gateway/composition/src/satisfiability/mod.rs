@@ -21,7 +21,7 @@ use self::moves::{Contexts, Moves};
 use self::place::{Place, PlaceSet};
 use crate::diagnostic::Diagnostic;
 use crate::merge::Merged;
-use crate::merge::model::is_inaccessible;
+use crate::merge::model::{MergedField, is_inaccessible};
 use crate::model::{Kind, SubgraphSchema};
 
 /// Progressive overrides are checked in every combination up to this number of labels.
@@ -146,26 +146,67 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            let inner = field.ty.inner_named_type();
-            let composite = merged.types.get(inner).filter(|ty| ty.kind.is_composite());
-            let Some(inner) = composite else { continue };
-            for object in merged.runtime_types(&inner.name) {
-                if merged.types.get(&object).is_none_or(|ty| is_inaccessible(&ty.directives)) {
-                    continue;
-                }
-                let places = self.moves.cast(&targets, &object);
-                if places.is_empty() {
-                    continue;
-                }
-                self.steps.push(Step {
-                    parent: position.ty.clone(),
-                    field: field.name.clone(),
-                    condition: (inner.kind != Kind::Object).then(|| object.clone()),
-                    previous: position.step,
-                });
-                let step = self.steps.len() - 1;
-                self.visit_later(object, places, Some(step), &position.contexts);
+            if position.ty == "Mutation" && targets.len() > 1 {
+                self.visit_mutation(position, field, &targets);
+            } else {
+                self.follow(position, field, &targets);
             }
         }
+    }
+
+    /// Goes on to every object that the field's value can be.
+    fn follow(&mut self, position: &Position, field: &MergedField, targets: &[Place]) {
+        let merged = self.merged;
+        let composite = merged.types.get(field.ty.inner_named_type()).filter(|ty| ty.kind.is_composite());
+        let Some(inner) = composite else { return };
+        for object in merged.runtime_types(&inner.name) {
+            if merged.types.get(&object).is_none_or(|ty| is_inaccessible(&ty.directives)) {
+                continue;
+            }
+            let places = self.moves.cast(targets, &object);
+            if places.is_empty() {
+                continue;
+            }
+            self.steps.push(Step {
+                parent: position.ty.clone(),
+                field: field.name.clone(),
+                condition: (inner.kind != Kind::Object).then(|| object.clone()),
+                previous: position.step,
+            });
+            let step = self.steps.len() - 1;
+            self.visit_later(object, places, Some(step), &position.contexts);
+        }
+    }
+
+    /// A mutation is called once, in one subgraph, which must then lead to everything below.
+    fn visit_mutation(&mut self, position: &Position, field: &MergedField, targets: &[Place]) {
+        let mut failures: Vec<(usize, Diagnostic)> = Vec::new();
+        for target in targets {
+            match self.probe(position, field, target) {
+                None => return,
+                Some(error) => failures.push((target.subgraph, error)),
+            }
+        }
+        if self.failed.insert((position.ty.clone(), field.name.clone())) {
+            let error = self.explain_mutation(field, failures);
+            self.errors.push(error);
+        }
+    }
+
+    /// The first error below one way to resolve a field, with nothing of it remembered.
+    fn probe(&mut self, position: &Position, field: &MergedField, target: &Place) -> Option<Diagnostic> {
+        let queue = std::mem::take(&mut self.queue);
+        let seen = std::mem::take(&mut self.seen);
+        let failed = std::mem::take(&mut self.failed);
+        let errors = std::mem::take(&mut self.errors);
+        self.follow(position, field, std::slice::from_ref(target));
+        while let Some(next) = self.queue.pop_front().filter(|_| self.errors.is_empty()) {
+            self.visit(&next);
+        }
+        let found = std::mem::replace(&mut self.errors, errors).into_iter().next();
+        self.queue = queue;
+        self.seen = seen;
+        self.failed = failed;
+        found
     }
 }

@@ -286,7 +286,8 @@ impl<'a> Moves<'a> {
 
     /// Where a field of an object leads: the places of its value, one for each subgraph that resolves it.
     ///
-    /// Fields that take arguments from contexts need them among the given ones; `None` takes them for set.
+    /// Fields that take arguments from contexts need them among the given ones. `None` is for field sets: contexts are
+    /// taken for set, and fields under progressive override for not there.
     pub(super) fn targets(
         &mut self,
         object: &Name,
@@ -298,8 +299,11 @@ impl<'a> Moves<'a> {
         let mut targets = Vec::new();
         for place in from.iter() {
             let Some(definition) = schemas[place.subgraph].field(&place.ty, field) else { continue };
-            if contexts.is_some_and(|set| !contexts_set(definition, set)) {
-                continue;
+            match contexts {
+                Some(set) if !contexts_set(definition, set) => continue,
+                // A field set is one text for all requests: it cannot follow a field from subgraph to subgraph.
+                None if self.labelled(place.subgraph, &place.ty, definition) => continue,
+                _ => {}
             }
             let provided = self.provided_below(object, place, field);
             if provided.is_none() && !self.resolved_by(place.subgraph, &place.ty, definition) {
@@ -338,6 +342,12 @@ impl<'a> Moves<'a> {
         }
     }
 
+    /// The field is on either side of a progressive override.
+    fn labelled(&self, subgraph: usize, ty: &Name, field: &FieldDef) -> bool {
+        field.overriding.as_ref().is_some_and(|over| over.label.is_some())
+            || matches!(self.overridden.get(&(subgraph, ty, &field.name)), Some(Some(_)))
+    }
+
     /// What the field requires can be fetched by somebody who is at the place of the field.
     pub(super) fn requirements_met(&mut self, object: &Name, place: &Place, field: &FieldDef) -> bool {
         let Some(requires) = &field.requires else { return true };
@@ -352,12 +362,47 @@ impl<'a> Moves<'a> {
         let assumptions = self.assumptions;
         self.requiring.push(goal.clone());
         let from = self.reachable_from(object, place);
-        let met = self.resolves(object, &from, &requires.fields.selections);
+        let met = self.resolves(object, &from, &requires.fields.selections)
+            && (self.can_return(object, place, &from)
+                || self.resolved_locally(object, place, &requires.fields.selections));
         self.requiring.pop();
         if self.assumptions == assumptions || self.idle() {
             self.met.insert(goal, met);
         }
         met
+    }
+
+    /// Whoever left a place to fetch what a field requires can come back to it by a key.
+    pub(super) fn can_return(&mut self, object: &Name, place: &Place, from: &PlaceSet) -> bool {
+        let jumps = self.jumps(object);
+        let back = jumps.iter().filter(|jump| jump.subgraph == place.subgraph && *jump.ty == place.ty);
+        back.into_iter().any(|jump| self.may_jump(object, from, jump))
+    }
+
+    /// Every field of the selection is resolved where one is.
+    fn resolved_locally(&self, object: &Name, place: &Place, selections: &[Selection]) -> bool {
+        selections.iter().all(|selection| match selection {
+            Selection::Fragment { condition, selections, .. } => {
+                !self.applies(object, condition.as_ref()) || self.resolved_locally(object, place, selections)
+            }
+            Selection::Field(field) => {
+                let Some(definition) = self.schemas[place.subgraph].field(&place.ty, &field.name) else {
+                    return field.name == "__typename";
+                };
+                let provided = self.provided_below(object, place, &field.name);
+                if provided.is_none() && !self.resolved_by(place.subgraph, &place.ty, definition) {
+                    return false;
+                }
+                let ty = definition.ty.inner_named_type();
+                let provided = provided.filter(|below| !below.is_empty()).map(Rc::new);
+                let target = Place { subgraph: place.subgraph, ty: ty.clone(), provided };
+                let objects = self.schemas[place.subgraph].runtime_types(ty);
+                objects.into_iter().all(|below| {
+                    let here = Place { ty: below.clone(), ..target.clone() };
+                    self.resolved_locally(&below, &here, &field.selections)
+                })
+            }
+        })
     }
 
     /// What the path provides under a field; `None` when it does not provide the field.

@@ -66,10 +66,7 @@ fn contexts(schema: &SubgraphSchema, problems: &mut Problems) -> Contexts {
     for ty in schema.types.values() {
         for applied in ty.directives.iter().filter(|applied| applied.is(Fed::Context)) {
             let name = applied.text("name").unwrap_or_default();
-            let mut letters = name.chars();
-            let valid = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-                && letters.all(|letter| letter.is_ascii_alphanumeric());
-            if !valid {
+            if !valid_name(name) {
                 problems.add(
                     "CONTEXT_NAME_INVALID",
                     format!("context name \"{name}\" is invalid: it may only hold letters and digits, a letter first"),
@@ -81,6 +78,12 @@ fn contexts(schema: &SubgraphSchema, problems: &mut Problems) -> Contexts {
         }
     }
     contexts
+}
+
+fn valid_name(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && letters.all(|letter| letter.is_ascii_alphanumeric())
 }
 
 fn resolve_argument(
@@ -101,7 +104,8 @@ fn resolve_argument(
         _ => "",
     };
     let parts = text.trim().strip_prefix('$').map(|rest| {
-        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let end =
+            rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len());
         rest.split_at(end)
     });
     let Some((context, selection)) = parts.filter(|(name, rest)| !name.is_empty() && !rest.trim().is_empty())
@@ -110,6 +114,10 @@ fn resolve_argument(
         return None;
     };
     let Some(setters) = contexts.get(context) else {
+        if !valid_name(context) {
+            // Where it is set, its name is complained about.
+            return None;
+        }
         complain("CONTEXT_NOT_SET", format!("context \"{context}\" is used but never set"));
         return None;
     };
@@ -156,6 +164,9 @@ fn check_selection(
     argument: &InputDef,
 ) -> Result<(), String> {
     let fields = FieldSet::parse(selection)?;
+    if schema.types.get(setter).is_some_and(|ty| ty.interface_object) {
+        return Err(format!("\"{setter}\" is an interface object, whose runtime type is not known"));
+    }
     let Some(ty) = value_type(schema, setter, &fields.selections)? else {
         return Err(format!(
             "the selection \"{}\" selects nothing on \"{setter}\"",
@@ -185,7 +196,7 @@ fn value_type(
     for selection in selections {
         let found = match selection {
             Selection::Field(field) => {
-                if field.aliased || field.directives {
+                if field.aliased || !field.directives.is_empty() {
                     return Err("aliases and directives are not allowed in the selection".to_owned());
                 }
                 if field.name == "__typename" {
@@ -206,7 +217,7 @@ fn value_type(
                 }
             }
             Selection::Fragment { condition, selections, directives } => {
-                if *directives {
+                if !directives.is_empty() {
                     return Err("directives are not allowed in the selection".to_owned());
                 }
                 let target = condition.as_ref().unwrap_or(parent);

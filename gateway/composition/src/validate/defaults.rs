@@ -7,7 +7,7 @@
 use apollo_compiler::ast::{Type, Value};
 
 use crate::ingest::Problems;
-use crate::model::{InputDef, Kind, SubgraphSchema};
+use crate::model::{InputDef, Kind, Place, SubgraphSchema};
 
 pub(super) fn check(schema: &SubgraphSchema, problems: &mut Problems) {
     for ty in schema.types.values() {
@@ -25,20 +25,37 @@ pub(super) fn check(schema: &SubgraphSchema, problems: &mut Problems) {
             check_input(schema, &format!("{}.{}", ty.name, input.name), input, problems);
         }
     }
+    for (definition, place) in schema.definitions.values() {
+        for argument in &definition.arguments {
+            if let Some(default) = &argument.default_value {
+                let coordinate = format!("@{}({}:)", definition.name, argument.name);
+                check_default(schema, &coordinate, (&argument.ty, default), *place, problems);
+            }
+        }
+    }
 }
 
 fn check_input(schema: &SubgraphSchema, coordinate: &str, input: &InputDef, problems: &mut Problems) {
-    if let Some(default) = &input.default
-        && !fits(schema, &input.ty, default)
-    {
+    if let Some(default) = &input.default {
+        check_default(schema, coordinate, (&input.ty, default), input.place, problems);
+    }
+}
+
+fn check_default(
+    schema: &SubgraphSchema,
+    coordinate: &str,
+    (ty, default): (&Type, &Value),
+    place: Place,
+    problems: &mut Problems,
+) {
+    if !fits(schema, ty, default) {
         problems.add(
             "INVALID_GRAPHQL",
             format!(
-                "invalid default value (got: {}) provided for \"{coordinate}\" of type {}",
-                default.serialize().no_indent(),
-                input.ty
+                "invalid default value (got: {}) provided for \"{coordinate}\" of type {ty}",
+                default.serialize().no_indent()
             ),
-            input.place,
+            place,
         );
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn mark_declared(schema: &mut SubgraphSchema) {
             ty.directives.iter().any(|applied| applied.is(fed) && applied.on_extension == on_extension)
         };
         let shareable = [on_type(Fed::Shareable, false), on_type(Fed::Shareable, true)];
-        let external = [on_type(Fed::External, false), on_type(Fed::External, true)];
+        let external = [on_type(Fed::External, false) && !one, on_type(Fed::External, true) && !one];
+        // In Federation 1 the extension of a type that the same subgraph defines is not a value type's.
+        let value_type = one && !ty.is_root() && !has(&ty.directives, Fed::Key) && ty.has_definition;
         let subscription = ty.name == "Subscription";
         let is_object = ty.kind == Kind::Object;
         for field in ty.fields.values_mut() {
@@ -26,7 +28,7 @@ pub(super) fn mark_declared(schema: &mut SubgraphSchema) {
             // Federation 1 shares whatever is defined twice.
             field.facts.marked_shareable = has(&field.directives, Fed::Shareable)
                 || shareable[part]
-                || (one && is_object && !subscription);
+                || (one && is_object && !subscription && !(value_type && field.on_extension));
             field.overriding =
                 field.directives.iter().find(|applied| applied.is(Fed::Override)).and_then(|applied| {
                     Some(Override {

@@ -72,7 +72,6 @@ pub(super) fn keys(schema: &mut SubgraphSchema, problems: &mut Problems) {
                             ),
                             applied.place,
                         );
-                        continue;
                     }
                     Version::Two(_) => {}
                 }
@@ -210,17 +209,17 @@ fn field_uses(
         for field in ty.fields.values() {
             for applied in field.directives.iter().filter(|applied| applied.is(codes.directive)) {
                 let coordinate = format!("field \"{}.{}\"", ty.name, field.name);
-                if ty.kind == Kind::Interface {
-                    if !schema.version.is_one() {
-                        let message = format!(
-                            "cannot use @{} on {coordinate}: it is not supported on interfaces",
-                            codes.directive.name()
-                        );
-                        problems.add(on_interface, message, applied.place);
-                    }
+                if ty.kind == Kind::Interface && schema.version.is_one() {
                     continue;
                 }
                 let Some(parent) = parent(schema, ty, field, applied, problems) else { continue };
+                if ty.kind == Kind::Interface {
+                    let message = format!(
+                        "cannot use @{} on {coordinate}: it is not supported on interfaces",
+                        codes.directive.name()
+                    );
+                    problems.add(on_interface, message, applied.place);
+                }
                 if let Some((text, fields)) = check(schema, codes, &parent, applied, &coordinate, problems) {
                     found.push((ty.name.clone(), field.name.clone(), FieldSetUse { text, fields }));
                 }
@@ -282,18 +281,27 @@ impl Checker<'_> {
         for selection in selections {
             match selection {
                 Selection::Fragment { condition, selections, directives } => {
-                    if *directives {
-                        self.complain(
-                            self.codes.directive_in_fields,
-                            "directives are not allowed in the field set".to_owned(),
-                        );
-                    }
+                    self.refuse_directives(directives);
                     let target = condition.as_ref().unwrap_or(parent);
                     if self.fragment_is_possible(parent, target) {
                         self.selections(&target.clone(), selections, external_above);
                     }
                 }
                 Selection::Field(field) => self.field(parent, field, external_above),
+            }
+        }
+    }
+
+    fn refuse_directives(&mut self, directives: &[Name]) {
+        for name in directives {
+            let known = ["skip", "include", "deprecated"].contains(&name.as_str())
+                || self.schema.definitions.contains_key(name)
+                || self.schema.local_names.values().any(|local| name == local.as_str());
+            if known {
+                let message = format!("directives are not allowed in the field set: \"@{name}\"");
+                self.complain(self.codes.directive_in_fields, message);
+            } else {
+                self.complain(self.codes.invalid, format!("unknown directive \"@{name}\""));
             }
         }
     }
@@ -331,26 +339,12 @@ impl Checker<'_> {
                 format!("cannot use an alias for field \"{parent}.{}\"", field.name),
             );
         }
-        if field.directives {
-            self.complain(
-                self.codes.directive_in_fields,
-                "directives are not allowed in the field set".to_owned(),
-            );
-        }
+        self.refuse_directives(&field.directives);
         self.arguments(parent, field, definition);
         let external = definition.facts.external();
         let inner = definition.ty.inner_named_type();
         let kind = self.schema.kind_of(inner);
         let composite = kind.is_some_and(Kind::is_composite);
-        if composite == field.selections.is_empty() {
-            let message = if composite {
-                format!("field \"{parent}.{}\" needs a selection of subfields", field.name)
-            } else {
-                format!("field \"{parent}.{}\" cannot have a selection of subfields", field.name)
-            };
-            self.complain(self.codes.invalid, message);
-            return;
-        }
         if self.codes.directive == Fed::Key && matches!(kind, Some(Kind::Interface | Kind::Union)) {
             self.complain(
                 "KEY_FIELDS_SELECT_INVALID_TYPE",
@@ -359,6 +353,16 @@ impl Checker<'_> {
                     field.name
                 ),
             );
+            return;
+        }
+        if composite == field.selections.is_empty() {
+            let message = if composite {
+                format!("field \"{parent}.{}\" needs a selection of subfields", field.name)
+            } else {
+                format!("field \"{parent}.{}\" cannot have a selection of subfields", field.name)
+            };
+            self.complain(self.codes.invalid, message);
+            return;
         }
         if !composite && !external && !external_above {
             self.leaf_must_be_external(parent, field);

@@ -101,29 +101,6 @@ fn check_object_field(schema: &SubgraphSchema, ty: &TypeDef, field: &FieldDef, p
     if field.facts.marked_external {
         check_external(schema, ty, field, &coordinate, problems);
     }
-    if field.facts.external() {
-        for fed in [
-            Fed::Tag,
-            Fed::Inaccessible,
-            Fed::Authenticated,
-            Fed::RequiresScopes,
-            Fed::Policy,
-            Fed::Cost,
-            Fed::ListSize,
-        ] {
-            let on_argument = field.arguments.values().find_map(|argument| find(&argument.directives, fed));
-            if let Some(applied) = find(&field.directives, fed).or(on_argument) {
-                problems.add(
-                    "MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL",
-                    format!(
-                        "cannot apply merged directive @{} to external field \"{coordinate}\"",
-                        fed.name()
-                    ),
-                    applied.place,
-                );
-            }
-        }
-    }
 }
 
 fn check_external(
