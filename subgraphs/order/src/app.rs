@@ -1,4 +1,4 @@
-//! Wires the service: database, relay, consumer, saga sweepers, schema. Owns what runs behind it until shutdown.
+//! Wires the service: database, relay, consumer, saga sweepers, booking timers, schema, invoices. Owns what runs behind it until shutdown.
 //!
 //! Elsewhere: serving it on a port (`kopitiam_kit::service::main`), mounting it in another process (the marketplace).
 
@@ -10,16 +10,19 @@ use kopitiam_kit::config::ServiceConfig;
 use kopitiam_kit::consumer::{self, ConsumerConfig};
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
-use kopitiam_kit::{Db, Service, Tasks};
+use kopitiam_kit::{Db, Service, Tasks, purge};
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::Shop;
+use crate::commands::{Shop, bookings, carts};
 use crate::graphql::{self, loaders};
+use crate::invoices;
 use crate::migration::Migrator;
 use crate::projections::{Projections, TOPICS};
 
 /// Between looks for overdue sagas. The first command of a saga is sent again after a second.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Between looks for bookings whose time is up; their times are hours and days.
+const BOOKINGS_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts the service: migrates its database, then runs until `shutdown`.
 ///
@@ -39,18 +42,33 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
         consumer::run(db.clone(), config.kafka.clone(), consumer, projections, shutdown.clone()),
     );
     tasks.spawn("order sagas", sweep(Arc::clone(&shop), shutdown.clone()));
+    tasks.spawn("order bookings", let_time_pass(Arc::clone(&shop), shutdown.clone()));
+    tasks.spawn("order purge", purge::run(db.clone(), vec![carts::GUESTS], shutdown.clone()));
 
     let verifier = Arc::new(Verifier::new(config.auth));
     let reads = db.clone();
+    let invoices = invoices::router(Arc::clone(&shop), Arc::clone(&verifier));
     let router = Endpoint::new(graphql::schema(shop), verifier, db, shutdown)
         .per_request(move |request| request.data(loaders::loader(reads.clone())))
-        .router();
+        .router()
+        .merge(invoices);
     Ok(Service { router, tasks })
 }
 
 async fn sweep(shop: Arc<Shop>, shutdown: CancellationToken) {
     tokio::join!(
         shop.place_order.run_sweeper(&shop.db, SWEEP_EVERY, &shutdown),
+        shop.reserve_listing.run_sweeper(&shop.db, SWEEP_EVERY, &shutdown),
         shop.refund_order.run_sweeper(&shop.db, SWEEP_EVERY, &shutdown),
+        shop.pay_booking.run_sweeper(&shop.db, SWEEP_EVERY, &shutdown),
+        shop.release_escrow.run_sweeper(&shop.db, SWEEP_EVERY, &shutdown),
     );
+}
+
+async fn let_time_pass(shop: Arc<Shop>, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(BOOKINGS_EVERY)).await.is_some() {
+        if let Err(error) = bookings::time_passes(&shop, kopitiam_kit::time::now()).await {
+            tracing::warn!(%error, "due bookings could not be read");
+        }
+    }
 }

@@ -3,9 +3,10 @@
 //! - [`app`]: wires and starts it.
 //! - [`domain`]: the rules, without I/O.
 //! - [`commands`]: what the mutations do, each in one transaction.
-//! - [`sagas`]: the steps from PENDING to CONFIRMED or REJECTED, and back.
+//! - [`sagas`]: what takes several services: placing, reserving, refunding, paying bookings.
 //! - [`store`], [`migration`]: rows, and the tables they are in.
 //! - [`graphql`]: the schema.
+//! - [`invoices`], [`pdf`]: the printable invoices, and the files they are.
 //! - [`events`], [`projections`]: what is published, what is made of others' messages.
 //! - [`mod@seed`]: the data of a fresh installation.
 //!
@@ -16,7 +17,9 @@ pub mod commands;
 pub mod domain;
 pub mod events;
 pub mod graphql;
+pub mod invoices;
 pub mod migration;
+pub mod pdf;
 pub mod projections;
 pub mod sagas;
 pub mod seed;

@@ -7,6 +7,7 @@ mod carts;
 mod orders;
 mod replicas;
 mod reputation;
+mod selling;
 
 use kopitiam_kit::migrations::kit_migrations;
 use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
@@ -17,11 +18,12 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let own: [Box<dyn MigrationTrait>; 4] = [
+        let own: [Box<dyn MigrationTrait>; 5] = [
             Box::new(replicas::Migration),
             Box::new(carts::Migration),
             Box::new(orders::Migration),
             Box::new(reputation::Migration),
+            Box::new(selling::Migration),
         ];
         kit_migrations().into_iter().chain(kopitiam_kit::saga::migrations()).chain(own).collect()
     }

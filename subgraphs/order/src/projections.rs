@@ -2,9 +2,12 @@
 //!
 //! Always: an event older than the copy, or seen before, changes nothing; after a gap the event waits. Elsewhere: the
 //! inbox, retries and dead letters (kit).
-//! - `products`, `stock`, `users`: the copies.
+//! - `products`, `stock`, `users`, `listings`: the copies.
+//! - `auctions`: the order of an auction that was won and paid.
 //! - `Projections`: which message goes where.
 
+mod auctions;
+mod listings;
 mod products;
 mod stock;
 mod users;
@@ -18,8 +21,8 @@ use kopitiam_kit::{Tx, time};
 use crate::commands::Shop;
 
 /// The topics that this service consumes.
-pub const TOPICS: [Topic; 4] =
-    [Topic::ProductEvents, Topic::StockEvents, Topic::UserEvents, Topic::WalletEvents];
+pub const TOPICS: [Topic; 5] =
+    [Topic::ProductEvents, Topic::StockEvents, Topic::UserEvents, Topic::WalletEvents, Topic::ListingEvents];
 
 /// Applies each message to what it concerns.
 pub struct Projections {
@@ -39,10 +42,9 @@ impl Handler for Projections {
         products::apply(tx, envelope).await?;
         stock::apply(tx, envelope).await?;
         users::apply(tx, envelope).await?;
-        let now = time::now();
-        if !self.shop.place_order.reply(tx, envelope, now).await? {
-            self.shop.refund_order.reply(tx, envelope, now).await?;
-        }
+        listings::apply(tx, envelope).await?;
+        auctions::apply(tx, envelope).await?;
+        self.shop.reply(tx, envelope, time::now()).await?;
         Ok(())
     }
 }

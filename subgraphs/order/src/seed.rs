@@ -1,50 +1,33 @@
-//! The data of a fresh installation: three past orders and some reviews, with fixed ids.
+//! The data of a fresh installation: past orders in every final state, bookings, invoices and reviews, with fixed ids.
 //!
-//! Always: seeding twice adds nothing. Elsewhere: the users and products that they are about (the services that own
-//! them seed the same ids).
+//! Always: seeding twice adds nothing, and only what was bought is reviewed. No money moved for any of it, so none of it
+//! can be refunded. Elsewhere: the users, products and services that it is about (the services that own them seed the
+//! same ids). Orders still in the making are not seeded: they last for seconds.
+
+mod data;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kit::{Db, Failure, SystemError, Tx};
 use uuid::Uuid;
 
+use self::data::{FIRST, Fate, MORE, PRAISE, VISITS, Visit, WARES, WORDS};
+use crate::domain::booking::{Booking, BookingState, Happening, deposit_of};
 use crate::domain::cart::{Cart, CartLine, Product};
 use crate::domain::order::{self, Checkout, Order, OrderStatus};
+use crate::domain::review::{Ground, Subject};
 use crate::events::{self, ACTOR};
+use crate::store::bookings::{self, Cause};
+use crate::store::lines;
 use crate::store::orders::{self, Change};
-use crate::store::reputation::{self, Review, Subject};
+use crate::store::reputation::{self, Review};
 
 const USER: u8 = 1;
 const PRODUCT: u8 = 3;
 const ORDER: u8 = 5;
+const LISTING: u8 = 6;
 const REVIEW: u8 = 7;
-
-/// Product number, name, price in cents, seller's user number, quantity.
-type Line = (u16, &'static str, i64, u16, i32);
-
-/// Buyer's user number, lines, what became of it, days ago.
-const ORDERS: [(u16, &[Line], Option<&str>, i64); 3] = [
-    (3, &[(1, "House Blend Beans", 1_250, 5, 2), (2, "Enamel Kopi Cup", 890, 5, 1)], None, 9),
-    (4, &[(21, "Hawker Cookbook", 3_400, 8, 1), (23, "Pocket Poems of the Strait", 1_450, 8, 1)], None, 6),
-    (3, &[(3, "Hand-drawn Batik Shawl", 14_900, 6, 2)], Some("OUT_OF_STOCK"), 2),
-];
-
-/// Subject, its number, author's user number, stars, text, days ago.
-const REVIEWS: [(Subject, u16, u16, i32, &str, i64); 14] = [
-    (Subject::Product, 1, 3, 5, "The smell of the stall downstairs, in my own kitchen.", 8),
-    (Subject::Product, 1, 4, 4, "Strong and sweet. Grind it finer than you think.", 7),
-    (Subject::Product, 1, 1, 5, "Second bag already.", 3),
-    (Subject::Product, 2, 3, 4, "Thick enamel, thin handle. Still my favourite cup.", 8),
-    (Subject::Product, 6, 4, 5, "Nothing else makes a proper kopi.", 20),
-    (Subject::Product, 7, 2, 4, "Pours like a thread. Get a cloth for the handle.", 15),
-    (Subject::Product, 21, 4, 5, "The laksa chapter alone is worth it.", 5),
-    (Subject::Product, 21, 1, 4, "Honest recipes, honest photographs.", 4),
-    (Subject::Product, 23, 4, 3, "Lovely poems, small print.", 5),
-    (Subject::Product, 17, 2, 5, "Lights our whole balcony after one sunny day.", 12),
-    (Subject::Seller, 5, 3, 5, "Sent the same day, wrapped in newspaper comics.", 8),
-    (Subject::Seller, 5, 4, 4, "Answers questions, and knows the beans.", 18),
-    (Subject::Seller, 8, 4, 5, "Books arrived without a bent corner.", 5),
-    (Subject::Seller, 7, 2, 4, "Everything was tested before it was sent.", 12),
-];
+/// Bookings share their kind with reviews; their numbers begin here.
+const FIRST_BOOKING: u16 = 1_000;
 
 /// The id that all services agree on for the `number`-th thing of a kind.
 pub fn seed_id(kind: u8, number: u16) -> Uuid {
@@ -56,63 +39,224 @@ pub fn seed_id(kind: u8, number: u16) -> Uuid {
 /// # Errors
 /// When the database fails.
 pub async fn seed(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
+    let plans: Vec<Plan> = first(now).chain((0..MORE).map(|index| one_more(index, now))).collect();
+    let plans = &plans;
     db.transaction(|tx| async move {
-        for ((buyer, lines, refused, days), number) in ORDERS.into_iter().zip(1..) {
+        // Reviews are numbered through, whichever orders are there already.
+        let mut review = 0;
+        for (plan, number) in plans.iter().zip(1..) {
             let id = seed_id(ORDER, number);
-            if orders::find(&tx, id).await?.is_none() {
-                let placed_at = now - TimeDelta::days(days);
-                place(&tx, &pending(id, buyer, lines, placed_at), refused).await?;
+            let order = plan.pending(id);
+            let is_new = orders::find(&tx, id).await?.is_none();
+            if is_new {
+                place(&tx, &order, plan).await?;
+            }
+            if plan.fate == Fate::Fulfilled {
+                review_all(&tx, &order, plan, &mut review, is_new).await?;
             }
         }
-        for ((subject, about, author, rating, body, days), number) in REVIEWS.into_iter().zip(1..) {
-            let review = Review {
-                id: seed_id(REVIEW, number),
-                rating,
-                body: Some(body.to_owned()),
-                author_id: seed_id(USER, author),
-                created_at: now - TimeDelta::days(days),
-            };
-            let kind = if subject == Subject::Product { PRODUCT } else { USER };
-            reputation::add_review(&tx, review, subject, seed_id(kind, about)).await?;
+        for (visit, number) in VISITS.iter().zip(FIRST_BOOKING..) {
+            let id = seed_id(REVIEW, number);
+            if bookings::find(&tx, id).await?.is_none() {
+                book(&tx, id, visit, now).await?;
+            }
         }
         Ok(())
     })
     .await
 }
 
-fn pending(id: Uuid, buyer: u16, lines: &[Line], placed_at: DateTime<Utc>) -> Order {
-    let lines = lines.iter().map(|(number, name, price_minor, seller, quantity)| {
-        let product = Product {
-            id: seed_id(PRODUCT, *number),
-            name: (*name).to_owned(),
-            price_minor: *price_minor,
-            currency: "USD".to_owned(),
-            seller_id: Some(seed_id(USER, *seller)),
-            archived: false,
-            available: None,
-        };
-        CartLine { id: Uuid::now_v7(), product, quantity: *quantity }
-    });
-    let buyer_id = seed_id(USER, buyer);
-    let cart = Cart { id: Uuid::nil(), owner_id: Some(buyer_id), lines: lines.collect() };
-    let expected_total_minor = cart.subtotal_minor();
-    let checkout = Checkout { buyer_id, expected_total_minor, currency: "USD".to_owned() };
-    order::place(id, &cart, &checkout, placed_at, placed_at).expect("the seeded carts can be checked out")
+/// An order to be: who, what, what becomes of it, when.
+struct Plan {
+    buyer: u16,
+    lines: Vec<(u16, i32)>,
+    fate: Fate,
+    placed_at: DateTime<Utc>,
 }
 
-/// Writes the order as the place-order saga would have left it.
-async fn place(tx: &Tx, order: &Order, refused: Option<&str>) -> Result<(), SystemError> {
+fn first(now: DateTime<Utc>) -> impl Iterator<Item = Plan> {
+    FIRST.into_iter().map(move |(buyer, lines, fate, days)| Plan {
+        buyer,
+        lines: lines.to_vec(),
+        fate,
+        placed_at: now - TimeDelta::days(days),
+    })
+}
+
+/// The further orders walk through buyers and products with strides that share no factor with their numbers, so every
+/// product is bought and no two orders are alike.
+fn one_more(index: u16, now: DateTime<Utc>) -> Plan {
+    let at = usize::from(index);
+    let buyer = [3, 4, 2, 1, 8, 3, 7, 4, 6, 5][at % 10];
+    let count = 1 + at % 3;
+    let wares = (0..WARES.len()).map(|step| WARES[(at * 5 + step * 4) % WARES.len()]);
+    let bought = wares.filter(|(_, _, _, seller)| *seller != buyer).take(count);
+    let lines = bought.zip([1, 2, 1]).map(|((number, ..), quantity)| (number, quantity)).collect();
+    let fate = match at % 12 {
+        4 => Fate::Rejected("INSUFFICIENT_FUNDS"),
+        7 => Fate::Cancelled,
+        10 => Fate::Refunded,
+        // The newest are still on their way.
+        _ if at < 6 => Fate::Confirmed,
+        _ => Fate::Fulfilled,
+    };
+    let ago = TimeDelta::hours(9 + 37 * i64::from(index));
+    Plan { buyer, lines, fate, placed_at: now - ago }
+}
+
+impl Plan {
+    fn pending(&self, id: Uuid) -> Order {
+        let buyer_id = seed_id(USER, self.buyer);
+        let lines = self.lines.iter().filter_map(|(number, quantity)| {
+            let ware = WARES.iter().find(|ware| ware.0 == *number)?;
+            let (_, name, price_minor, seller) = *ware;
+            let product = Product {
+                id: seed_id(PRODUCT, *number),
+                name: name.to_owned(),
+                price_minor,
+                currency: "USD".to_owned(),
+                seller_id: Some(seed_id(USER, seller)),
+                archived: false,
+                available: None,
+            };
+            Some(CartLine { id: Uuid::nil(), product, quantity: *quantity })
+        });
+        let cart = Cart { id: Uuid::nil(), owner_id: Some(buyer_id), lines: lines.collect() };
+        let expected_total_minor = cart.subtotal_minor();
+        let checkout = Checkout { buyer_id, expected_total_minor, currency: "USD".to_owned() };
+        order::place(id, &cart, &checkout, self.placed_at, self.placed_at)
+            .expect("the seeded carts can be checked out")
+    }
+}
+
+/// Writes the order as its sagas would have left it.
+async fn place(tx: &Tx, order: &Order, plan: &Plan) -> Result<(), SystemError> {
     let buyer = format!("user:{}", order.buyer_id);
     orders::insert(tx, order, &buyer).await?;
     events::order_created(tx, order, &buyer, order.id).await?;
-    let decided_at = order.placed_at + TimeDelta::seconds(1);
-    let to = if refused.is_some() { OrderStatus::Rejected } else { OrderStatus::Confirmed };
-    let change = Change { to, reason: refused, actor: ACTOR, note: None };
-    orders::change(tx, order, change, decided_at).await?;
+    let at = order.placed_at + TimeDelta::seconds(1);
+    let (to, reason, actor) = match plan.fate {
+        Fate::Rejected(reason) => (OrderStatus::Rejected, Some(reason), ACTOR),
+        Fate::Cancelled => (OrderStatus::Cancelled, Some("CANCELLED_BY_BUYER"), buyer.as_str()),
+        Fate::Confirmed | Fate::Fulfilled | Fate::Refunded => (OrderStatus::Confirmed, None, ACTOR),
+    };
+    let order = change(tx, order, Change { to, reason, actor, note: None }, at).await?;
+    if to != OrderStatus::Confirmed {
+        return Ok(());
+    }
+    let invoice = orders::issue_invoice(tx, &order, at).await?;
+    events::invoice_issued(tx, &order, &invoice, order.id).await?;
+    let ids: Vec<Uuid> = order.lines.iter().map(|line| line.id).collect();
+    let seller = order.lines.iter().find_map(|line| line.seller_id).map(|id| format!("user:{id}"));
+    let seller = seller.as_deref().unwrap_or(ACTOR);
+    let later = at + TimeDelta::hours(7);
+    if plan.fate == Fate::Fulfilled {
+        lines::fulfil(tx, order.id, &ids).await?;
+        let handed_over = Change { to: OrderStatus::Fulfilled, reason: None, actor: seller, note: None };
+        change(tx, &order, handed_over, later).await?;
+    } else if plan.fate == Fate::Refunded {
+        lines::claim(tx, order.id, &ids, order.id).await?;
+        lines::refunded(tx, order.id).await?;
+        let reason = Some("REFUNDED_BY_SELLER");
+        let note = Some("Damaged on the way");
+        change(tx, &order, Change { to: OrderStatus::Refunded, reason, actor: seller, note }, later).await?;
+    }
+    Ok(())
+}
+
+async fn change(tx: &Tx, order: &Order, change: Change<'_>, at: DateTime<Utc>) -> Result<Order, SystemError> {
+    orders::change(tx, order, change, at).await?;
     events::status_changed(tx, order, &change, order.id).await?;
-    if refused.is_none() {
-        let invoice = orders::issue_invoice(tx, order, decided_at).await?;
-        events::invoice_issued(tx, order, &invoice, order.id).await?;
+    let changed = orders::find(tx, order.id).await?;
+    changed.ok_or_else(|| SystemError::Invariant(format!("seeded order {} is gone", order.id)))
+}
+
+/// The buyer reviews each product of the order, and the first seller.
+async fn review_all(
+    tx: &Tx,
+    order: &Order,
+    plan: &Plan,
+    number: &mut u16,
+    is_new: bool,
+) -> Result<(), SystemError> {
+    // Lines get their ids when the order is written.
+    let written = orders::find(tx, order.id).await?.map(|order| order.lines).unwrap_or_default();
+    for line in &written {
+        let (rating, body) = WORDS[usize::from(*number * 7) % WORDS.len()];
+        let subject_id = line.product_id.unwrap_or_default();
+        let of = (Subject::Product, Ground { subject_id, source_id: line.id });
+        review(tx, order, of, (rating, body), plan, number, is_new).await?;
+    }
+    if let Some((line, seller_id)) = written.first().and_then(|line| Some((line, line.seller_id?))) {
+        let (rating, body) = PRAISE[usize::from(*number * 5) % PRAISE.len()];
+        let of = (Subject::Seller, Ground { subject_id: seller_id, source_id: line.id });
+        review(tx, order, of, (rating, body), plan, number, is_new).await?;
+    }
+    Ok(())
+}
+
+async fn review(
+    tx: &Tx,
+    order: &Order,
+    (subject, ground): (Subject, Ground),
+    (rating, body): (i32, &str),
+    plan: &Plan,
+    number: &mut u16,
+    is_new: bool,
+) -> Result<(), SystemError> {
+    *number += 1;
+    if !is_new {
+        return Ok(());
+    }
+    let review = Review {
+        id: seed_id(REVIEW, *number),
+        rating,
+        body: Some(body.to_owned()),
+        author_id: order.buyer_id,
+        created_at: plan.placed_at + TimeDelta::hours(30 + i64::from(*number % 5)),
+    };
+    let stars = reputation::add_review(tx, &review, subject, ground).await?;
+    events::review_posted(tx, &review, subject, ground.subject_id, stars).await
+}
+
+/// Walks a booking through its steps, each at its time in the past.
+async fn book(tx: &Tx, id: Uuid, visit: &Visit, now: DateTime<Utc>) -> Result<(), SystemError> {
+    let (listing, title, seller, price_minor, percent, buyer, hours_ago, moves) = *visit;
+    let mut at = now - TimeDelta::hours(hours_ago);
+    let mut booking = Booking {
+        id,
+        listing_id: seed_id(LISTING, listing),
+        title: title.to_owned(),
+        buyer_id: seed_id(USER, buyer),
+        seller_id: seed_id(USER, seller),
+        state: BookingState::Requested,
+        currency: "USD".to_owned(),
+        price_minor,
+        deposit_minor: deposit_of(price_minor, percent),
+        escrow_minor: 0,
+        deposit_paid: false,
+        starts_at: None,
+        seller_confirmed_at: None,
+        buyer_confirmed_at: None,
+        auto_confirm_at: None,
+        created_at: at,
+        state_since: at,
+        reminded_at: None,
+        version: 1,
+    };
+    let buyer = format!("user:{}", booking.buyer_id);
+    let seller = format!("user:{}", booking.seller_id);
+    bookings::insert(tx, &booking, Cause { actor: &buyer, note: None }).await?;
+    events::booking_requested(tx, &booking, &buyer).await?;
+    for (role, action, hours) in moves {
+        at += TimeDelta::hours(*hours);
+        let happening = Happening::Act(*role, *action, None);
+        let (next, _no_money_moves) = booking.after(happening, at).expect("the seeded steps are possible");
+        let by_buyer = *role == crate::domain::booking::Role::Buyer;
+        let cause = Cause { actor: if by_buyer { &buyer } else { &seller }, note: None };
+        bookings::save(tx, booking.version, &next, cause, at).await?;
+        events::booking_moved(tx, &booking, &next, happening, cause).await?;
+        booking = next;
     }
     Ok(())
 }

@@ -10,15 +10,16 @@ use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::order::{InvoiceIssued, OrderStatusChanged};
 use kopitiam_kafka::messages::stock::{
     CommitStock, RefusedLine, ReleaseStock, ReserveStock, ReservedLine, RestockLines, StockCommitted,
-    StockRejected, StockReleased, StockReserved, StockRestocked,
+    StockLine, StockRejected, StockReleased, StockReserved, StockRestocked,
 };
 use kopitiam_kafka::messages::wallet::{
     CaptureFunds, FundsCaptured, FundsHeld, FundsRefunded, FundsRejected, FundsReleased, HoldFunds,
     RefundFunds, ReleaseFunds,
 };
+use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::time;
 use serde_json::{Value, json};
-use support::{ADA, BEANS, BOB, Bench, SITI, benches, manager, user};
+use support::{ADA, BEANS, BOB, Bench, CUP, SITI, benches, manager, user};
 use uuid::Uuid;
 
 async fn reserved(bench: &Bench, price_minor: i64) -> Envelope {
@@ -287,7 +288,7 @@ async fn cancelling_a_settled_order_refunds_and_restocks_it() {
 }
 
 #[tokio::test]
-async fn refused_refund_leaves_the_order_confirmed_with_a_note() {
+async fn refund_that_the_seller_has_spent_is_owed_until_it_is_there() {
     for bench in benches().await {
         let order = bench.place().await;
         reserved(&bench, 1_250).await;
@@ -299,9 +300,126 @@ async fn refused_refund_leaves_the_order_confirmed_with_a_note() {
         let reply = FundsRejected { hold_id: refund.hold_id, code: "INSUFFICIENT_FUNDS".to_owned() };
         bench.reply(&command, refund.user_id, &reply).await;
         let kept = bench.order(order).await;
-        assert_eq!(kept["status"], "CONFIRMED");
-        let history = kept["history"].as_array().unwrap();
-        assert_eq!(history.last().unwrap()["note"], "The refund was refused: INSUFFICIENT_FUNDS");
-        assert_eq!(kept["canCancel"], true, "it may be tried again");
+        assert_eq!(
+            (&kept["status"], &kept["lines"][0]["status"]),
+            (&json!("CONFIRMED"), &json!("REFUNDING"))
+        );
+        assert_eq!(kept["canCancel"], false, "it is decided already");
+
+        bench.sweep(time::now() + TimeDelta::seconds(40)).await;
+        let (again, same) = bench.last::<RefundFunds>().await;
+        assert_ne!(again.id, command.id);
+        assert_eq!(same.refund_id, refund.refund_id, "one refund, however often it is asked for");
+        let reply = FundsRefunded {
+            refund_id: refund.refund_id,
+            hold_id: refund.hold_id,
+            amount: Amount::new(2_500, "USD"),
+        };
+        bench.reply(&again, refund.user_id, &reply).await;
+        bench.reply(&command, refund.user_id, &reply).await;
+        let back = bench.order(order).await;
+        assert_eq!((&back["status"], &back["lines"][0]["status"]), (&json!("REFUNDED"), &json!("REFUNDED")));
+        let restocked = bench.sent_types().await.iter().filter(|kind| *kind == "RestockLines").count();
+        assert_eq!(restocked, 1);
+    }
+}
+
+const FULFIL: &str = "mutation($id: ID!, $lines: [ID!]!, $key: ID!) {
+    fulfilOrder(id: $id, lineIds: $lines, idempotencyKey: $key) {
+        order { status lines { id status } } userErrors { code } } }";
+const REFUND: &str = "mutation($id: ID!, $lines: [ID!]!, $key: ID!) {
+    refundOrder(id: $id, lineIds: $lines, reason: \"broken\", idempotencyKey: $key) {
+        order { status lines { id status } } userErrors { code } } }";
+
+/// Bob's settled order of beans and a cup; the ids of its lines.
+async fn two_lines(bench: &Bench) -> (Uuid, Vec<Value>) {
+    let cart = bench.cart(user(BOB), &[(BEANS, 2), (CUP, 1)]).await;
+    let placed = bench.checkout(BOB, &cart, "33.90", &Uuid::now_v7().to_string()).await;
+    let order: Uuid = placed["order"]["id"].as_str().unwrap().parse().unwrap();
+    let (command, reserve) = bench.last::<ReserveStock>().await;
+    let price = |id| Amount::new(if id == BEANS { 1_250 } else { 890 }, "USD");
+    let line = |line: &StockLine| ReservedLine {
+        product_id: line.product_id,
+        quantity: line.quantity,
+        unit_price: price(line.product_id),
+        seller_id: SITI,
+        title: String::new(),
+    };
+    let lines = reserve.lines.iter().map(line).collect();
+    let reply = StockReserved { reservation_id: order, lines, expires_at: reserve.expires_at };
+    bench.reply(&command, order, &reply).await;
+    held(bench).await;
+    committed(bench).await;
+    captured(bench).await;
+    let lines =
+        bench.order(order).await["lines"].as_array().unwrap().iter().map(|line| line["id"].clone()).collect();
+    (order, lines)
+}
+
+async fn do_lines(bench: &Bench, query: &str, who: Viewer, order: Uuid, lines: &[Value], key: &str) -> Value {
+    let data = bench.ask(who, query, json!({ "id": order, "lines": lines, "key": key })).await;
+    data.as_object().unwrap().values().next().unwrap().clone()
+}
+
+#[tokio::test]
+async fn seller_hands_over_line_by_line_and_the_order_is_fulfilled_with_the_last() {
+    for bench in benches().await {
+        let (order, lines) = two_lines(&bench).await;
+        for (who, code) in [(user(BOB), "ORDER_NOT_FOUND"), (user(ADA), "ORDER_NOT_FOUND")] {
+            let refused = do_lines(&bench, FULFIL, who, order, &lines, "x").await;
+            assert_eq!(refused["userErrors"][0]["code"], code);
+        }
+        let first = do_lines(&bench, FULFIL, user(SITI), order, &lines[..1], "1").await;
+        assert_eq!(first["order"]["status"], "CONFIRMED");
+        let again = do_lines(&bench, FULFIL, user(SITI), order, &lines, "2").await;
+        assert_eq!(again["userErrors"][0]["code"], "LINE_DONE", "all or none");
+        let last = do_lines(&bench, FULFIL, user(SITI), order, &lines[1..], "3").await;
+        assert_eq!(last["order"]["status"], "FULFILLED");
+        assert_eq!(
+            do_lines(&bench, FULFIL, user(SITI), order, &lines[1..], "3").await,
+            last,
+            "same key, same answer"
+        );
+        assert_eq!(cancel(&bench, BOB, order, "4").await["userErrors"][0]["code"], "CANNOT_CANCEL");
+        let (_, changed) = bench.last::<OrderStatusChanged>().await;
+        assert_eq!(changed.to, "FULFILLED");
+    }
+}
+
+#[tokio::test]
+async fn refund_of_one_line_moves_its_money_and_units_only() {
+    for bench in benches().await {
+        let (order, lines) = two_lines(&bench).await;
+        let begun = do_lines(&bench, REFUND, user(SITI), order, &lines[1..], "1").await;
+        assert_eq!(begun["order"]["lines"][1]["status"], "REFUNDING");
+        for (query, key) in [(REFUND, "2"), (FULFIL, "3")] {
+            let refused = do_lines(&bench, query, manager(), order, &lines, key).await;
+            assert_eq!(refused["userErrors"][0]["code"], "LINE_DONE", "a claimed line is nobody else's");
+        }
+        let (command, refund) = bench.last::<RefundFunds>().await;
+        let parts: Vec<i64> = refund.splits.iter().map(|split| split.amount.minor).collect();
+        assert_eq!(parts, [845, 45], "of the cup, its seller's share and the fee");
+        let amount = Amount::new(890, "USD");
+        let reply = FundsRefunded { refund_id: refund.refund_id, hold_id: refund.hold_id, amount };
+        bench.reply(&command, refund.user_id, &reply).await;
+        let (_, restock) = bench.last::<RestockLines>().await;
+        assert_eq!(restock.lines, [StockLine { product_id: CUP, quantity: 1 }]);
+        let partly = bench.order(order).await;
+        assert_eq!(
+            (&partly["status"], &partly["lines"][1]["status"]),
+            (&json!("CONFIRMED"), &json!("REFUNDED"))
+        );
+
+        let now = time::now();
+        let query =
+            "query($from: DateTime!, $to: DateTime!) { revenue(from: $from, to: $to, currency: \"USD\") {
+            gross { amount } fees { amount } refunds { amount } } }";
+        let range = json!({ "from": now - TimeDelta::days(1), "to": now + TimeDelta::days(1) });
+        let revenue = bench.ask(manager(), query, range).await["revenue"].clone();
+        let sums = ["gross", "fees", "refunds"].map(|sum| revenue[sum]["amount"].clone());
+        assert_eq!(sums, [json!("33.90"), json!("1.25"), json!("8.90")]);
+        // What is left can still be handed over, and then the order is done.
+        let done = do_lines(&bench, FULFIL, user(SITI), order, &lines[..1], "4").await;
+        assert_eq!(done["order"]["status"], "FULFILLED");
     }
 }

@@ -157,6 +157,27 @@ pub fn set_lines(
     if kept + set > LINES_MAX { Err(Refusal::TooManyLines) } else { Ok(wanted) }
 }
 
+/// What a guest's cart adds to its new owner's: per product the new quantity. Quantities add up as far as a line can hold
+/// them, and new lines come in as far as the cart can; the rest is left out rather than all of it refused.
+pub fn merged(guest: &Cart, owned: &Cart) -> Vec<(Uuid, i32)> {
+    let mut room = LINES_MAX.saturating_sub(owned.lines.len());
+    let mut lines = Vec::new();
+    for line in &guest.lines {
+        let already = owned.lines.iter().find(|known| known.product.id == line.product.id);
+        if already.is_none() {
+            if room == 0
+                || owned.lines.first().is_some_and(|own| own.product.currency != line.product.currency)
+            {
+                continue;
+            }
+            room -= 1;
+        }
+        let sum = line.quantity.saturating_add(already.map_or(0, |known| known.quantity));
+        lines.push((line.product.id, sum.min(QUANTITY_MAX)));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +224,17 @@ mod tests {
         assert_eq!(set_lines(&cart(vec![]), &asked, &BTreeMap::new()), Err(Refusal::Product(0)));
         let asked = [(Uuid::from_u128(9), 0)];
         assert_eq!(set_lines(&cart(vec![]), &asked, &BTreeMap::new()), Ok(vec![(Uuid::from_u128(9), 0)]));
+    }
+
+    #[test]
+    fn merge_takes_what_fits_and_leaves_out_the_rest() {
+        let full =
+            cart((0..u128::try_from(LINES_MAX).unwrap() - 1).map(|id| (product(id, None), 98)).collect());
+        let guest = cart(vec![(product(0, None), 5), (product(100, None), 1), (product(101, None), 1)]);
+        let lines = merged(&guest, &full);
+        assert_eq!(lines, [(Uuid::from_u128(0), QUANTITY_MAX), (Uuid::from_u128(100), 1)]);
+        let euro = Product { currency: "EUR".into(), ..product(102, None) };
+        assert!(merged(&cart(vec![(euro, 1)]), &full).is_empty(), "one cart, one currency");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Orders: from a cart to an order, statuses, and who may cancel when.
+//! Orders: from a cart, a listing or an auction to an order; statuses, and who may cancel when.
 //!
 //! Always: the total is the sum of the lines; a status only changes along `OrderStatus::may_become`. Elsewhere: the
 //! steps from PENDING to CONFIRMED (`sagas::place_order`), rows (`store::orders`).
@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::cart::Cart;
 use super::fee::platform_fee;
+use super::lines::LineStatus;
+use super::listing::{Listing, ListingKind};
 
 /// What brought an order about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,13 +102,10 @@ impl OrderStatus {
                 matches!(next, Self::Confirmed | Self::Expired | Self::Cancelled | Self::Rejected)
             }
             Self::Confirmed => matches!(next, Self::Fulfilled | Self::Refunded),
-            Self::Rejected | Self::Expired | Self::Cancelled | Self::Fulfilled | Self::Refunded => false,
+            // What was handed over may come back.
+            Self::Fulfilled => next == Self::Refunded,
+            Self::Rejected | Self::Expired | Self::Cancelled | Self::Refunded => false,
         }
-    }
-
-    /// True when the buyer can still call it off.
-    pub fn can_be_cancelled(self) -> bool {
-        matches!(self, Self::Pending | Self::AwaitingPayment | Self::Confirmed)
     }
 }
 
@@ -131,6 +130,8 @@ pub struct OrderLine {
     pub line_total_minor: i64,
     /// The platform's fee in it, in minor units.
     pub fee_minor: i64,
+    /// Where it stands once the order is paid.
+    pub status: LineStatus,
 }
 
 /// An order without its history.
@@ -160,6 +161,10 @@ pub struct Order {
     pub placed_at: DateTime<Utc>,
     /// Until when it can be confirmed; `None` once that is decided.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The hold that pays it, once it is confirmed.
+    pub hold_id: Option<Uuid>,
+    /// When the money reached its receivers.
+    pub settled_at: Option<DateTime<Utc>>,
     /// Counts its changes, from 1.
     pub version: i64,
     /// What is bought.
@@ -188,6 +193,23 @@ impl Onlooker {
 }
 
 impl Order {
+    /// True when its buyer can call it off: before it is confirmed; after, what came out of a cart, as far as it was
+    /// not handed over, once the payment is settled and no refund is under way. A ticket is gone once it is paid.
+    pub fn can_be_cancelled(&self) -> bool {
+        let is = |status| self.lines.iter().any(|line| line.status == status);
+        match self.status {
+            OrderStatus::Pending | OrderStatus::AwaitingPayment => true,
+            OrderStatus::Confirmed => {
+                self.kind == OrderKind::Cart
+                    && self.settled_at.is_some()
+                    && self.hold_id.is_some()
+                    && is(LineStatus::Open)
+                    && !is(LineStatus::Refunding)
+            }
+            _ => false,
+        }
+    }
+
     /// The order as this person may see it: the buyer and managers all of it, a seller their own lines with the sums
     /// of those, everybody else nothing.
     pub fn seen_by(mut self, onlooker: Onlooker) -> Option<Self> {
@@ -275,9 +297,92 @@ pub fn place(
         total_minor,
         placed_at: now,
         expires_at: Some(expires_at),
+        hold_id: None,
+        settled_at: None,
         version: 1,
         lines,
     })
+}
+
+/// Why a listing cannot be reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReserveRefusal {
+    /// Auctions are bid for and services are booked.
+    Kind,
+    /// The buyer sells it.
+    OwnListing,
+    /// Not open, as far as is known here.
+    NotActive,
+}
+
+/// Reserves a fixed-price listing for a buyer until `expires_at`. Whether it is free is not asked here: its owner
+/// decides.
+///
+/// # Errors
+/// What makes it unfit.
+pub fn reserve(
+    id: Uuid,
+    listing: &Listing,
+    buyer_id: Uuid,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<Order, ReserveRefusal> {
+    if listing.kind != ListingKind::FixedPrice {
+        return Err(ReserveRefusal::Kind);
+    }
+    if listing.seller_id == buyer_id {
+        return Err(ReserveRefusal::OwnListing);
+    }
+    if !listing.is_active() {
+        return Err(ReserveRefusal::NotActive);
+    }
+    let order = of_listing(id, listing, listing.price_minor, buyer_id, now);
+    Ok(Order {
+        kind: OrderKind::Ticket,
+        status: OrderStatus::AwaitingPayment,
+        expires_at: Some(expires_at),
+        ..order
+    })
+}
+
+/// The order of an auction that was won and paid: confirmed from its first moment.
+pub fn won(id: Uuid, listing: &Listing, price_minor: i64, winner_id: Uuid, now: DateTime<Utc>) -> Order {
+    let order = of_listing(id, listing, price_minor, winner_id, now);
+    Order { kind: OrderKind::Auction, status: OrderStatus::Confirmed, settled_at: Some(now), ..order }
+}
+
+fn of_listing(id: Uuid, listing: &Listing, price_minor: i64, buyer_id: Uuid, now: DateTime<Utc>) -> Order {
+    let fee_minor = platform_fee(price_minor);
+    let line = OrderLine {
+        id: Uuid::now_v7(),
+        title: listing.title.clone(),
+        product_id: None,
+        listing_id: Some(listing.id),
+        seller_id: Some(listing.seller_id),
+        quantity: 1,
+        unit_price_minor: price_minor,
+        line_total_minor: price_minor,
+        fee_minor,
+        status: LineStatus::Open,
+    };
+    Order {
+        id,
+        number: number(id),
+        kind: OrderKind::Ticket,
+        status: OrderStatus::Pending,
+        status_reason: None,
+        buyer_id,
+        currency: listing.currency.clone(),
+        subtotal_minor: price_minor,
+        fee_minor,
+        total_minor: price_minor,
+        placed_at: now,
+        expires_at: None,
+        hold_id: None,
+        settled_at: None,
+        version: 1,
+        lines: vec![line],
+    }
 }
 
 fn order_line(line: &super::cart::CartLine) -> OrderLine {
@@ -292,6 +397,7 @@ fn order_line(line: &super::cart::CartLine) -> OrderLine {
         unit_price_minor: line.product.price_minor,
         line_total_minor,
         fee_minor: if line.product.seller_id.is_some() { platform_fee(line_total_minor) } else { 0 },
+        status: LineStatus::Open,
     }
 }
 

@@ -7,7 +7,6 @@ use async_graphql::{Context, ID, InputObject, Object};
 use kopitiam_kit::Money;
 use kopitiam_kit::graphql::Decimal;
 use kopitiam_kit::page::{Page, PageArgs};
-use uuid::Uuid;
 
 use super::order::{InvoiceNode, OrderConnection, OrderNode};
 use super::reputation::{BookingConnection, BookingNode, Rating, ReviewConnection, ReviewNode};
@@ -15,8 +14,10 @@ use super::types::{OrderFilter, parse_id};
 use super::{loaders, onlooker, require_own, shop, system};
 use crate::domain::fee::platform_fee;
 use crate::domain::order::Onlooker;
+use crate::domain::review::Subject;
+use crate::store::bookings::{self, Party};
 use crate::store::reports::{self, Filter};
-use crate::store::reputation::{self, Party, Subject};
+use crate::store::{Position, reputation};
 
 /// Shows what selling costs, to those who sell.
 const SELLER: &str = "SELLER";
@@ -307,11 +308,13 @@ async fn reviews(
 ) -> async_graphql::Result<Option<ReviewConnection>> {
     let Some(id) = parse_id(id) else { return Ok(None) };
     let db = shop(context).db.read();
-    let rows =
-        reputation::reviews(db, subject, id, args.after::<Uuid>()?, args.limit()).await.map_err(system)?;
+    let rows = reputation::reviews(db, subject, id, args.after::<Position>()?, args.limit())
+        .await
+        .map_err(system)?;
     let ratings = loaders::load(context, loaders::RatingsOf(subject, id)).await?;
     let total = ratings.map_or(0, |ratings| u64::try_from(ratings.count).unwrap_or(0));
-    let page = Page::new(rows, &args, |review| review.id).map(ReviewNode);
+    let page =
+        Page::new(rows, &args, |review| (review.created_at.timestamp_millis(), review.id)).map(ReviewNode);
     Ok(Some(ReviewConnection::from_page(page, total)))
 }
 
@@ -324,7 +327,7 @@ pub(super) async fn order_page(
     total: Option<i64>,
 ) -> async_graphql::Result<OrderConnection> {
     let db = shop(context).db.read();
-    let rows = reports::list(db, filter, args.after::<Uuid>()?, args.limit()).await.map_err(system)?;
+    let rows = reports::list(db, filter, args.after::<Position>()?, args.limit()).await.map_err(system)?;
     // The filter lets through only what this onlooker may see at least a line of.
     let seen: Vec<OrderNode> =
         rows.into_iter().filter_map(|order| OrderNode::seen_by(order, onlooker)).collect();
@@ -344,7 +347,7 @@ async fn booking_page(
     args: &PageArgs,
 ) -> async_graphql::Result<BookingConnection> {
     let db = shop(context).db.read();
-    let rows = reputation::bookings(db, party, args.after::<Uuid>()?, args.limit()).await.map_err(system)?;
-    let page = Page::new(rows, args, |booking| booking.id).map(BookingNode);
+    let rows = bookings::list(db, party, args.after::<Position>()?, args.limit()).await.map_err(system)?;
+    let page = Page::new(rows, args, BookingNode::key).map(BookingNode);
     Ok(BookingConnection::from_page(page))
 }

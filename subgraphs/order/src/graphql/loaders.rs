@@ -8,17 +8,15 @@ use std::hash::Hash;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use kopitiam_kit::Db;
-use kopitiam_kit::saga::{self, SagaState};
 use uuid::Uuid;
 
 use super::system;
 use crate::domain::booking::Booking;
 use crate::domain::order::{Onlooker, Order};
-use crate::sagas::place_order::PLACE_ORDER;
-use crate::sagas::refund_order::REFUND_ORDER;
+use crate::domain::review::Subject;
 use crate::store::orders::{HistoryEntry, Invoice};
-use crate::store::reputation::{RatingSum, Review, Subject};
-use crate::store::{orders, reports, reputation};
+use crate::store::reputation::{RatingSum, Review};
+use crate::store::{bookings, orders, reports, reputation};
 
 /// Reads for one request.
 pub struct Reads {
@@ -87,24 +85,21 @@ pub(super) struct OrderOfListing {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct OrderCountOf(pub Uuid);
 
-/// Whether a confirmed order could be refunded now: it is settled, and no refund is under way.
+/// The history of a booking.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct IsRefundable(pub Uuid);
+pub(super) struct BookingHistoryOf(pub Uuid);
 
-impl Loader<IsRefundable> for Reads {
-    type Value = bool;
+impl Loader<BookingHistoryOf> for Reads {
+    type Value = Vec<bookings::HistoryEntry>;
     type Error = async_graphql::Error;
 
-    async fn load(&self, keys: &[IsRefundable]) -> async_graphql::Result<HashMap<IsRefundable, bool>> {
+    async fn load(
+        &self,
+        keys: &[BookingHistoryOf],
+    ) -> async_graphql::Result<HashMap<BookingHistoryOf, Vec<bookings::HistoryEntry>>> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let mut refundable = HashMap::new();
-        for saga in saga::of_subjects(self.db.read(), &ids).await? {
-            let is_placed = saga.kind == PLACE_ORDER.kind && saga.state == SagaState::Completed;
-            let is_free = saga.kind != REFUND_ORDER.kind || saga.state.is_over();
-            let so_far = refundable.entry(IsRefundable(saga.subject_id)).or_insert(is_placed);
-            *so_far = *so_far && is_free;
-        }
-        Ok(refundable)
+        let found = bookings::histories(self.db.read(), &ids).await.map_err(system)?;
+        Ok(found.into_iter().map(|(id, history)| (BookingHistoryOf(id), history)).collect())
     }
 }
 
@@ -173,7 +168,7 @@ impl Loader<BookingById> for Reads {
     async fn load(&self, keys: &[BookingById]) -> async_graphql::Result<HashMap<BookingById, Booking>> {
         let mut loaded = HashMap::new();
         for (onlooker, ids) in by_onlooker(keys.iter().map(|key| (key.1, key.0))) {
-            let found = reputation::bookings_by_id(self.db.read(), &ids, onlooker).await.map_err(system)?;
+            let found = bookings::by_ids(self.db.read(), &ids, onlooker).await.map_err(system)?;
             loaded.extend(found.into_iter().map(|(id, booking)| (BookingById(id, onlooker), booking)));
         }
         Ok(loaded)

@@ -5,9 +5,11 @@ use chrono::{DateTime, Utc};
 use kopitiam_kit::{Money, connection};
 
 use super::entities::{ListingRef, ProductRef, SellerRef, UserRef};
-use super::types::{OrderKind, OrderStatus, to_id};
-use super::{loaders, money, onlooker};
-use crate::domain::order::{self as domain, Onlooker, Order, OrderLine};
+use super::types::{LineStatus, OrderKind, OrderStatus, to_id};
+use super::{loaders, money, onlooker, shop};
+use crate::domain::order::{Onlooker, Order, OrderLine};
+use crate::invoices;
+use crate::store::Position;
 use crate::store::orders::{HistoryEntry, Invoice};
 
 /// An order, as far as the viewer may see it: its buyer and managers all of it, a seller their own lines.
@@ -21,8 +23,8 @@ impl OrderNode {
     }
 
     /// The sort key of lists.
-    pub(super) fn key(&self) -> uuid::Uuid {
-        self.0.id
+    pub(super) fn key(&self) -> Position {
+        (self.0.placed_at.timestamp_millis(), self.0.id)
     }
 }
 
@@ -107,14 +109,8 @@ impl OrderNode {
     }
 
     /// Whether the viewer can call it off.
-    async fn can_cancel(&self, context: &Context<'_>) -> async_graphql::Result<bool> {
-        if !onlooker(context).is(self.0.buyer_id) || !self.0.status.can_be_cancelled() {
-            return Ok(false);
-        }
-        if self.0.status != domain::OrderStatus::Confirmed {
-            return Ok(true);
-        }
-        Ok(loaders::load(context, loaders::IsRefundable(self.0.id)).await?.unwrap_or(false))
+    async fn can_cancel(&self, context: &Context<'_>) -> bool {
+        onlooker(context).is(self.0.buyer_id) && self.0.can_be_cancelled()
     }
 
     /// Counts its changes, from 1.
@@ -170,6 +166,11 @@ impl OrderLineNode {
     async fn line_total(&self) -> async_graphql::Result<Money> {
         money(self.line.line_total_minor, &self.currency)
     }
+
+    /// Where it stands once the order is paid.
+    async fn status(&self) -> LineStatus {
+        self.line.status.into()
+    }
 }
 
 /// Something that happened to an order.
@@ -216,9 +217,9 @@ impl InvoiceNode {
         money(self.0.total_minor, &self.0.currency)
     }
 
-    /// Address of the printable form, relative to the storefront.
-    async fn pdf_url(&self) -> String {
-        format!("/invoices/{}.pdf", self.0.number)
+    /// Address of the printable form, relative to the gateway; it opens for fifteen minutes.
+    async fn pdf_url(&self, context: &Context<'_>) -> async_graphql::Result<String> {
+        Ok(invoices::address(shop(context), &self.0.number).await?)
     }
 }
 

@@ -7,8 +7,11 @@ use kopitiam_kit::{Money, connection};
 
 use super::entities::{ListingRef, SellerRef, UserRef};
 use super::types::{BookingAction, BookingState, to_id};
-use super::{READ_ANY, money};
+use super::{loaders, money};
+use crate::commands::refunds::RESOLVE;
 use crate::domain::booking::Booking;
+use crate::store::Position;
+use crate::store::bookings::HistoryEntry;
 use crate::store::reputation::{RatingSum, Review};
 
 /// How something is rated.
@@ -66,6 +69,13 @@ connection!(ReviewConnection, ReviewEdge, ReviewNode, total);
 #[derive(Clone)]
 pub struct BookingNode(pub Booking);
 
+impl BookingNode {
+    /// The sort key of lists.
+    pub(super) fn key(booking: &Booking) -> Position {
+        (booking.created_at.timestamp_millis(), booking.id)
+    }
+}
+
 #[Object(name = "Booking")]
 impl BookingNode {
     /// Identity.
@@ -113,7 +123,7 @@ impl BookingNode {
         self.0.seller_confirmed_at
     }
 
-    /// When the buyer agreed.
+    /// When the buyer agreed, or their silence counted as agreement.
     async fn buyer_confirmed_at(&self) -> Option<DateTime<Utc>> {
         self.0.buyer_confirmed_at
     }
@@ -127,13 +137,48 @@ impl BookingNode {
     async fn allowed_actions(&self, context: &Context<'_>) -> Vec<BookingAction> {
         let viewer = viewer(context);
         let Some(user_id) = viewer.user_id() else { return Vec::new() };
-        let actions = self.0.allowed_actions(user_id, viewer.has_scope(READ_ANY));
+        let actions = self.0.allowed_actions(user_id, viewer.has_scope(RESOLVE));
         actions.into_iter().map(BookingAction::from).collect()
+    }
+
+    /// When the service is wanted.
+    async fn starts_at(&self) -> Option<DateTime<Utc>> {
+        self.0.starts_at
+    }
+
+    /// What is in escrow now.
+    async fn escrow(&self) -> async_graphql::Result<Money> {
+        money(self.0.escrow_minor, &self.0.currency)
+    }
+
+    /// What happened to it, oldest first.
+    async fn history(&self, context: &Context<'_>) -> async_graphql::Result<Vec<BookingEvent>> {
+        let history = loaders::load(context, loaders::BookingHistoryOf(self.0.id)).await?;
+        Ok(history.unwrap_or_default().into_iter().map(BookingEvent::from).collect())
     }
 
     /// Counts its changes, from 1.
     async fn version(&self) -> i32 {
         i32::try_from(self.0.version).unwrap_or(i32::MAX)
+    }
+}
+
+/// Something that happened to a booking.
+#[derive(SimpleObject)]
+pub struct BookingEvent {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The state it had from then on.
+    pub state: BookingState,
+    /// Who brought it about: `user:<id>`, `SYSTEM` for what time did, or `service:<name>`.
+    pub actor: String,
+    /// For people.
+    pub note: Option<String>,
+}
+
+impl From<HistoryEntry> for BookingEvent {
+    fn from(entry: HistoryEntry) -> Self {
+        Self { at: entry.at, state: entry.state.into(), actor: entry.actor, note: entry.note }
     }
 }
 

@@ -1,4 +1,7 @@
 //! The root subscriptions.
+//!
+//! Always: the first item is the row as it is, each further one a newer version of it; whoever may not see the row gets
+//! one error. Streams end with their token or a ban (`kopitiam_kit::serve`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,14 +11,17 @@ use async_graphql::{Context, ID, Subscription};
 use futures::{Stream, StreamExt, stream};
 use kopitiam_kit::auth::viewer;
 use kopitiam_kit::errors::Denied;
+use kopitiam_kit::live::Hub;
+use uuid::Uuid;
 
 use super::order::OrderNode;
+use super::reputation::BookingNode;
 use super::types::parse_id;
 use super::{onlooker_of, system};
 use crate::commands::Shop;
-use crate::store::orders;
+use crate::store::{bookings, orders};
 
-/// Another process of this service may change the order, and its hub does not wake this one.
+/// Another process of this service may change the row, and its hub does not wake this one.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(2);
 
 /// The root subscriptions.
@@ -38,12 +44,8 @@ impl Subscription {
         let order = orders::find(shop.db.read(), id).await.map_err(system)?;
         order.and_then(|order| order.seen_by(onlooker)).ok_or(Denied::Forbidden)?;
 
-        let again = stream::unfold((), |()| async {
-            tokio::time::sleep(LOOK_AGAIN_EVERY).await;
-            Some(((), ()))
-        });
         let last_version = Arc::new(AtomicI64::new(0));
-        let changed = stream::select(shop.changes.changes(id), again).filter_map(move |()| {
+        let changed = looks(&shop.changes, id).filter_map(move |()| {
             let (shop, last_version) = (Arc::clone(&shop), Arc::clone(&last_version));
             async move {
                 let order = match orders::find(shop.db.read(), id).await {
@@ -56,4 +58,45 @@ impl Subscription {
         });
         Ok(changed.boxed())
     }
+
+    /// The booking as it is now, and again after each change; for its parties and managers.
+    async fn booking_changed(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<BookingNode>> + use<>> {
+        let viewer = viewer(context);
+        viewer.require()?;
+        let onlooker = onlooker_of(viewer);
+        let shop = Arc::clone(context.data_unchecked::<Arc<Shop>>());
+        let id = parse_id(&id).ok_or(Denied::Forbidden)?;
+        let booking = bookings::find(shop.db.read(), id).await.map_err(system)?;
+        let seen = booking.filter(|booking| {
+            onlooker.may_see_of(booking.buyer_id) || onlooker.may_see_of(booking.seller_id)
+        });
+        seen.ok_or(Denied::Forbidden)?;
+
+        let last_version = Arc::new(AtomicI64::new(0));
+        let changed = looks(&shop.booking_changes, id).filter_map(move |()| {
+            let (shop, last_version) = (Arc::clone(&shop), Arc::clone(&last_version));
+            async move {
+                let booking = match bookings::find(shop.db.read(), id).await {
+                    Ok(booking) => booking?,
+                    Err(error) => return Some(Err(system(error))),
+                };
+                let is_new = last_version.swap(booking.version, Ordering::Relaxed) != booking.version;
+                is_new.then_some(Ok(BookingNode(booking)))
+            }
+        });
+        Ok(changed.boxed())
+    }
+}
+
+/// When to look at a row: at once, after each change by this process, and now and then.
+fn looks(changes: &Hub<Uuid>, id: Uuid) -> impl Stream<Item = ()> + use<> {
+    let again = stream::unfold((), |()| async {
+        tokio::time::sleep(LOOK_AGAIN_EVERY).await;
+        Some(((), ()))
+    });
+    stream::select(changes.changes(id), again)
 }

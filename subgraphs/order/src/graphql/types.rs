@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::entities::ProductRef;
 use super::order::OrderNode;
-use super::reputation::BookingNode;
+use super::reputation::{BookingNode, ReviewNode};
 use super::{loaders, money, onlooker};
 use crate::domain;
 use crate::store::reports::Filter;
@@ -46,6 +46,49 @@ pub enum OrderStatus {
     Fulfilled,
     /// Called off after it was confirmed; the money went back.
     Refunded,
+}
+
+/// Where a line of a paid order stands.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::lines::LineStatus")]
+pub enum LineStatus {
+    /// Not handed over.
+    Open,
+    /// Handed over.
+    Fulfilled,
+    /// Its money is on the way back.
+    Refunding,
+    /// Its money is back.
+    Refunded,
+}
+
+/// What a review is about.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::review::Subject")]
+pub enum ReviewSubject {
+    /// A product, by who bought it.
+    Product,
+    /// A seller, by who bought of them.
+    Seller,
+    /// A buyer, by who sold to them.
+    Buyer,
+}
+
+/// A review to post.
+#[derive(InputObject, Debug, Clone)]
+pub struct ReviewInput {
+    /// The order that it is about.
+    pub order_id: Option<ID>,
+    /// Which of its lines; may be left out where only one fits.
+    pub line_id: Option<ID>,
+    /// Or the booking.
+    pub booking_id: Option<ID>,
+    /// What is reviewed.
+    pub subject: ReviewSubject,
+    /// 1 to 5.
+    pub rating: i32,
+    /// Text.
+    pub body: Option<String>,
 }
 
 /// Where a booking stands.
@@ -260,14 +303,32 @@ pub struct OrderPayload {
     pub user_errors: Vec<UserError>,
 }
 
+/// The booking as it is now, or why nothing was done.
+#[derive(SimpleObject)]
+pub struct BookingPayload {
+    /// The booking.
+    pub booking: Option<BookingNode>,
+    /// Refusals.
+    pub user_errors: Vec<UserError>,
+}
+
+/// The review, or why there is none.
+#[derive(SimpleObject)]
+pub struct ReviewPayload {
+    /// The review.
+    pub review: Option<ReviewNode>,
+    /// Refusals.
+    pub user_errors: Vec<UserError>,
+}
+
 /// What was invoiced in a period.
 #[derive(SimpleObject)]
 pub struct Revenue {
     /// All invoices.
     pub gross: Money,
-    /// The platform's fees in those that were not refunded.
+    /// The platform's fees in what was not refunded.
     pub fees: Money,
-    /// Invoices that were refunded since.
+    /// What of them was refunded since.
     pub refunds: Money,
     /// Number of invoices.
     pub order_count: i32,

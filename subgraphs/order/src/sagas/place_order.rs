@@ -12,18 +12,23 @@ use kopitiam_kafka::messages::stock::{
     CommitStock, RefusedLine, ReleaseStock, ReserveStock, ReservedLine, StockLine, StockRejected,
     StockReserved,
 };
-use kopitiam_kafka::messages::wallet::{
-    CaptureFunds, FundsRejected, HoldFunds, Payee, ReleaseFunds, Split as SplitPayload,
-};
+use kopitiam_kafka::messages::wallet::{CaptureFunds, HoldFunds, ReleaseFunds};
+use kopitiam_kit::live::Hub;
 use kopitiam_kit::saga::{
-    Command, Definition, Failure, Message, Outcome, ReplyRule, Saga, Step, Undo, command_id, learn_nothing,
+    Command, Definition, Failure, Message, Outcome, ReplyRule, Saga, SagaOwner, SagaState, Step, Undo,
+    command_id, learn_nothing,
 };
+use kopitiam_kit::{SystemError, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::fee::{Split, split};
-use crate::domain::order::Order;
+use super::changes::{change_order, confirm_order, load_order, note_order};
+use super::wallet::{self, Shares};
+use crate::domain::order::{Order, OrderStatus};
+use crate::events::ACTOR;
+use crate::store::carts;
+use crate::store::orders::{self, Change};
 
 /// Time from checkout to confirmation.
 pub const DEADLINE_SECONDS: u32 = 60;
@@ -49,10 +54,8 @@ pub struct PlaceOrder {
     pub total_minor: i64,
     /// Quantity and price per product; each product once, whatever the order's lines.
     pub lines: Vec<ProductLine>,
-    /// Who receives how much, in minor units.
-    pub seller_shares: Vec<(Uuid, i64)>,
-    /// The platform's part, in minor units.
-    pub platform_share: i64,
+    /// Who receives how much.
+    pub shares: Shares,
     /// Until when stock and funds are reserved.
     pub reserved_until: DateTime<Utc>,
     /// What the stock answered.
@@ -75,8 +78,6 @@ pub struct ProductLine {
 impl PlaceOrder {
     /// What the saga of this order starts with.
     pub fn of(order: &Order, cart_id: Option<Uuid>, now: DateTime<Utc>) -> Self {
-        let parts = order.lines.iter().map(|line| (line.seller_id, line.line_total_minor, line.fee_minor));
-        let Split { sellers, platform } = split(parts);
         Self {
             number: order.number.clone(),
             buyer_id: order.buyer_id,
@@ -84,22 +85,10 @@ impl PlaceOrder {
             currency: order.currency.clone(),
             total_minor: order.total_minor,
             lines: per_product(order),
-            seller_shares: sellers,
-            platform_share: platform,
+            shares: Shares::of(&order.lines, &order.currency),
             reserved_until: now + TimeDelta::hours(RESERVATION_HOURS),
             reserved: None,
         }
-    }
-
-    /// The parts of the payment, for the wallet.
-    pub fn splits(&self) -> Vec<SplitPayload> {
-        let sellers =
-            self.seller_shares.iter().map(|(user_id, minor)| (Payee::User { user_id: *user_id }, *minor));
-        let parts = sellers.chain([(Payee::Fees, self.platform_share)]);
-        parts
-            .filter(|(_, minor)| *minor > 0)
-            .map(|(to, minor)| SplitPayload { to, amount: Amount::new(minor, &self.currency) })
-            .collect()
     }
 
     /// Quantity per product, for the stock.
@@ -157,6 +146,7 @@ const RESERVE_STOCK: Command<PlaceOrder> = Command {
         message: |saga| Message::of(saga.subject_id, &ReleaseStock { reservation_id: saga.subject_id }),
         confirmed_by: "StockReleased",
     }),
+    when: None,
 };
 
 const HOLD_FUNDS: Command<PlaceOrder> = Command {
@@ -173,7 +163,7 @@ const HOLD_FUNDS: Command<PlaceOrder> = Command {
     },
     replies: &[
         ReplyRule { event: "FundsHeld", outcome: Outcome::Done(learn_nothing) },
-        ReplyRule { event: "FundsRejected", outcome: Outcome::Refused(funds_refusal) },
+        ReplyRule { event: "FundsRejected", outcome: Outcome::Refused(wallet::refusal) },
     ],
     undo: Some(Undo {
         name: "release-funds",
@@ -183,6 +173,7 @@ const HOLD_FUNDS: Command<PlaceOrder> = Command {
         },
         confirmed_by: "FundsReleased",
     }),
+    when: None,
 };
 
 const COMMIT_STOCK: Command<PlaceOrder> = Command {
@@ -193,6 +184,7 @@ const COMMIT_STOCK: Command<PlaceOrder> = Command {
         ReplyRule { event: "StockRejected", outcome: Outcome::Refused(stock_refusal) },
     ],
     undo: None,
+    when: None,
 };
 
 const CAPTURE_FUNDS: Command<PlaceOrder> = Command {
@@ -200,14 +192,15 @@ const CAPTURE_FUNDS: Command<PlaceOrder> = Command {
     message: capture,
     replies: &[
         ReplyRule { event: "FundsCaptured", outcome: Outcome::Done(learn_nothing) },
-        ReplyRule { event: "FundsRejected", outcome: Outcome::Refused(funds_refusal) },
+        ReplyRule { event: "FundsRejected", outcome: Outcome::Refused(wallet::refusal) },
     ],
     undo: None,
+    when: None,
 };
 
 fn capture(saga: &Saga<PlaceOrder>) -> Message {
     let user_id = saga.context.buyer_id;
-    let splits = saga.context.splits();
+    let splits = saga.context.shares.splits();
     Message::of(user_id, &CaptureFunds { hold_id: hold_id(saga.subject_id), user_id, splits, escrow: None })
 }
 
@@ -221,11 +214,6 @@ fn stock_refusal(payload: &Value) -> Failure {
         Ok(reply) => Failure { code: reply.code, detail: payload["lines"].clone() },
         Err(_) => Failure::new("OUT_OF_STOCK"),
     }
-}
-
-fn funds_refusal(payload: &Value) -> Failure {
-    let reply = serde_json::from_value::<FundsRejected>(payload.clone());
-    Failure::new(reply.map_or_else(|_| "INSUFFICIENT_FUNDS".to_owned(), |reply| reply.code))
 }
 
 /// The buyer agreed to the prices of our copy; the stock's owner knows the true ones.
@@ -255,6 +243,91 @@ pub fn explain(order: &Order, failure: &Failure) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("; "))
 }
 
+/// The order's part in placing it.
+pub struct PlaceOrderOwner {
+    /// Woken when an order changed.
+    pub changes: Hub<Uuid>,
+}
+
+impl SagaOwner for PlaceOrderOwner {
+    type Context = PlaceOrder;
+
+    fn definition(&self) -> &'static Definition<PlaceOrder> {
+        &PLACE_ORDER
+    }
+
+    async fn answered(
+        &self,
+        tx: &Tx,
+        saga: &Saga<PlaceOrder>,
+        command: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), SystemError> {
+        let note = match command {
+            "reserve-stock" => "Stock is reserved",
+            "hold-funds" => "Funds are held",
+            "commit-stock" => "Stock is handed over",
+            "capture-funds" => "Payment is captured",
+            _ => return Ok(()),
+        };
+        let order = load_order(tx, saga.subject_id).await?;
+        note_order(tx, &order, ACTOR, note, now, &self.changes).await
+    }
+
+    async fn pivot(
+        &self,
+        tx: &Tx,
+        saga: &Saga<PlaceOrder>,
+        now: DateTime<Utc>,
+    ) -> Result<Result<(), Failure>, SystemError> {
+        let order = load_order(tx, saga.subject_id).await?;
+        if !confirm_order(tx, &order, hold_id(order.id), saga.id, now, &self.changes).await? {
+            return Ok(Err(Failure::new("ORDER_MOVED_ON")));
+        }
+        if let Some(cart_id) = saga.context.cart_id {
+            let bought: Vec<(Uuid, i64)> =
+                saga.context.lines.iter().map(|line| (line.product_id, line.quantity)).collect();
+            carts::take_out(tx, cart_id, &bought, now.timestamp_millis()).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    async fn failed(
+        &self,
+        tx: &Tx,
+        saga: &Saga<PlaceOrder>,
+        failure: &Failure,
+        now: DateTime<Utc>,
+    ) -> Result<(), SystemError> {
+        let order = load_order(tx, saga.subject_id).await?;
+        let note = explain(&order, failure);
+        let buyer = format!("user:{}", order.buyer_id);
+        let by_buyer = failure.code == CANCELLED;
+        let change = Change {
+            to: if by_buyer { OrderStatus::Cancelled } else { OrderStatus::Rejected },
+            reason: Some(&failure.code),
+            actor: if by_buyer { &buyer } else { ACTOR },
+            note: note.as_deref().or_else(|| failure.detail["note"].as_str()),
+        };
+        change_order(tx, &order, change, saga.id, now, &self.changes).await?;
+        Ok(())
+    }
+
+    async fn ended(
+        &self,
+        tx: &Tx,
+        saga: &Saga<PlaceOrder>,
+        state: SagaState,
+        now: DateTime<Utc>,
+    ) -> Result<(), SystemError> {
+        if state == SagaState::Completed {
+            orders::settled(tx, saga.subject_id, now).await?;
+        }
+        self.changes.changed_by(tx, saga.subject_id);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use kopitiam_kit::saga::{Effect, SagaState};
@@ -274,6 +347,7 @@ mod tests {
             unit_price_minor: 1_000,
             line_total_minor: i64::from(quantity) * 1_000,
             fee_minor: i64::from(quantity) * 50,
+            status: crate::domain::lines::LineStatus::Open,
         }
     }
 
@@ -291,6 +365,8 @@ mod tests {
             total_minor: 6_000,
             placed_at: DateTime::UNIX_EPOCH,
             expires_at: None,
+            hold_id: None,
+            settled_at: None,
             version: 1,
             lines: vec![line(1, Some(8), 1), line(2, Some(9), 2), line(1, Some(8), 3)],
         }
@@ -329,7 +405,7 @@ mod tests {
     #[test]
     fn captured_parts_add_up_to_what_was_held() {
         let (saga, _) = started();
-        let splits = saga.context.splits();
+        let splits = saga.context.shares.splits();
         let sum: i64 = splits.iter().map(|split| split.amount.minor).sum();
         assert_eq!(sum, 6_000);
         assert_eq!(splits.len(), 3, "two sellers and the platform");

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::entities::{cart, cart_line};
 use super::replicas;
-use crate::domain::cart::{Cart, CartLine, QUANTITY_MAX};
+use crate::domain::cart::{Cart, CartLine, merged};
 
 /// The cart with this id, if `viewer` may use it: a guest's, or the viewer's own.
 ///
@@ -92,21 +92,12 @@ pub async fn set_lines<C: ConnectionTrait>(
     touch(db, cart_id, now_ms).await
 }
 
-/// Moves a guest's cart into its new owner's: quantities add up, as far as a line can hold them.
+/// Moves a guest's cart into its new owner's, as far as that can hold it.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn merge<C: ConnectionTrait>(db: &C, guest: &Cart, owned: &Cart, now_ms: i64) -> Result<(), DbErr> {
-    let in_owned = |product_id| owned.lines.iter().find(|line| line.product.id == product_id);
-    let sums: Vec<(Uuid, i32)> = guest
-        .lines
-        .iter()
-        .map(|line| {
-            let already = in_owned(line.product.id).map_or(0, |line| line.quantity);
-            (line.product.id, Ord::min(line.quantity + already, QUANTITY_MAX))
-        })
-        .collect();
-    set_lines(db, owned.id, &sums, now_ms).await?;
+    set_lines(db, owned.id, &merged(guest, owned), now_ms).await?;
     cart::Entity::delete_by_id(guest.id).exec(db).await?;
     Ok(())
 }

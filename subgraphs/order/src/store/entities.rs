@@ -129,6 +129,8 @@ pub(super) mod order {
         pub placed_at_ms: i64,
         pub expires_at_ms: Option<i64>,
         pub version: i64,
+        pub hold_id: Option<Uuid>,
+        pub settled_at_ms: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -156,6 +158,8 @@ pub(super) mod order_line {
         pub unit_price_minor: i64,
         pub line_total_minor: i64,
         pub fee_minor: i64,
+        pub status: String,
+        pub refund_id: Option<Uuid>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -245,6 +249,7 @@ pub(super) mod review {
         pub rating: i32,
         pub body: Option<String>,
         pub created_at_ms: i64,
+        pub source_id: Option<Uuid>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -274,6 +279,100 @@ pub(super) mod booking {
         pub buyer_confirmed_at_ms: Option<i64>,
         pub auto_confirm_at_ms: Option<i64>,
         pub version: i64,
+        pub title: String,
+        pub note: Option<String>,
+        pub escrow_minor: i64,
+        pub starts_at_ms: Option<i64>,
+        pub created_at_ms: i64,
+        pub state_since_ms: i64,
+        pub reminded_at_ms: Option<i64>,
+        pub due_at_ms: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// One state that a booking went through.
+pub(super) mod booking_event {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "booking_event")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub booking_id: Uuid,
+        pub version: i64,
+        pub at_ms: i64,
+        pub state: String,
+        pub actor: String,
+        pub note: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The stars of a subject.
+pub(super) mod rating {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "rating")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_id: Uuid,
+        pub count: i64,
+        pub sum: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A listing as its owner last announced it.
+pub(super) mod listing_replica {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "listing_replica")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub listing_id: Uuid,
+        pub kind: String,
+        pub title: String,
+        pub seller_id: Uuid,
+        pub status: String,
+        pub price_minor: i64,
+        pub currency: String,
+        pub deposit_percent: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A key that this service made for itself.
+pub(super) mod secret {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "secret")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        pub value: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

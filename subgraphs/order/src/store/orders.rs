@@ -6,12 +6,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::entities::{counter, invoice, order, order_event, order_line};
 use super::{parsed, time};
+use crate::domain::lines::LineStatus;
 use crate::domain::order::{Onlooker, Order, OrderKind, OrderLine, OrderStatus, invoice_number};
 
 /// One status that an order went through.
@@ -76,6 +79,8 @@ pub async fn insert<C: ConnectionTrait>(db: &C, order: &Order, actor: &str) -> R
         placed_at_ms: Set(order.placed_at.timestamp_millis()),
         expires_at_ms: Set(order.expires_at.map(|at| at.timestamp_millis())),
         version: Set(order.version),
+        hold_id: Set(order.hold_id),
+        settled_at_ms: Set(order.settled_at.map(|at| at.timestamp_millis())),
     };
     order::Entity::insert(row).exec_without_returning(db).await?;
     let lines = order.lines.iter().zip(0..).map(|(line, position)| order_line::ActiveModel {
@@ -90,6 +95,8 @@ pub async fn insert<C: ConnectionTrait>(db: &C, order: &Order, actor: &str) -> R
         unit_price_minor: Set(line.unit_price_minor),
         line_total_minor: Set(line.line_total_minor),
         fee_minor: Set(line.fee_minor),
+        status: Set(line.status.as_str().to_owned()),
+        refund_id: Set(None),
     });
     order_line::Entity::insert_many(lines).exec_without_returning(db).await?;
     let first = Change { to: order.status, reason: None, actor, note: None };
@@ -220,6 +227,43 @@ async fn next<C: ConnectionTrait>(db: &C, name: &str) -> Result<i64, DbErr> {
     row.map(|row| row.value).ok_or_else(|| DbErr::RecordNotFound(format!("counter {name}")))
 }
 
+/// Notes which hold pays the order, in the transaction that confirms it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn paid_by<C: ConnectionTrait>(db: &C, id: Uuid, hold_id: Uuid) -> Result<(), DbErr> {
+    order::Entity::update_many()
+        .col_expr(order::Column::HoldId, Expr::value(hold_id))
+        .filter(order::Column::Id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes that the money reached its receivers.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settled<C: ConnectionTrait>(db: &C, id: Uuid, now: DateTime<Utc>) -> Result<(), DbErr> {
+    order::Entity::update_many()
+        .col_expr(order::Column::SettledAtMs, Expr::value(now.timestamp_millis()))
+        .filter(order::Column::Id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// The order with this id, for a change: locked until the transaction ends where the database has row locks (on SQLite
+/// the transaction is the only one that writes).
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_for_change<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<Order>, DbErr> {
+    let row = order::Entity::find_by_id(id).lock_exclusive().one(db).await?;
+    let orders = with_lines(db, row.into_iter().collect()).await?;
+    Ok(orders.into_iter().next())
+}
+
 /// The order with this id, for the service's own use: no viewer is asked.
 ///
 /// # Errors
@@ -272,23 +316,27 @@ pub async fn of_buyer_by_listing<C: ConnectionTrait>(
     buyer: Uuid,
     listing_ids: &[Uuid],
 ) -> Result<BTreeMap<Uuid, Order>, DbErr> {
-    let lines = order_line::Entity::find()
-        .filter(order_line::Column::ListingId.is_in(listing_ids.iter().copied()))
-        .all(db)
-        .await?;
-    let order_ids: Vec<Uuid> = lines.iter().map(|line| line.order_id).collect();
-    let orders = by_ids(db, &order_ids).await?;
-    let mut newest = BTreeMap::<Uuid, Order>::new();
-    for line in lines {
-        let order = orders.get(&line.order_id).filter(|order| order.buyer_id == buyer);
-        if let (Some(listing_id), Some(order)) = (line.listing_id, order) {
-            let known = newest.entry(listing_id).or_insert_with(|| order.clone());
-            if (order.placed_at, order.id) > (known.placed_at, known.id) {
-                known.clone_from(order);
-            }
-        }
+    let of_line = Expr::col((order::Entity, order::Column::Id))
+        .equals((order_line::Entity, order_line::Column::OrderId));
+    let query = Query::select()
+        .column((order_line::Entity, order_line::Column::ListingId))
+        .column((order::Entity, order::Column::Id))
+        .from(order_line::Entity)
+        .inner_join(order::Entity, of_line)
+        .and_where(order_line::Column::ListingId.is_in(listing_ids.iter().copied()))
+        .and_where(order::Column::BuyerId.eq(buyer))
+        .order_by((order::Entity, order::Column::PlacedAtMs), sea_orm::Order::Asc)
+        .order_by((order::Entity, order::Column::Id), sea_orm::Order::Asc)
+        .to_owned();
+    // The last order of a listing wins.
+    let mut newest = BTreeMap::<Uuid, Uuid>::new();
+    for row in db.query_all(&query).await? {
+        newest.insert(row.try_get("", "listing_id")?, row.try_get("", "id")?);
     }
-    Ok(newest)
+    let order_ids: Vec<Uuid> = newest.values().copied().collect();
+    let orders = by_ids(db, &order_ids).await?;
+    let of_listing = |(listing, order): (Uuid, Uuid)| Some((listing, orders.get(&order)?.clone()));
+    Ok(newest.into_iter().filter_map(of_listing).collect())
 }
 
 /// The history of these orders, oldest first.
@@ -347,6 +395,15 @@ pub async fn invoices_by_id<C: ConnectionTrait>(
     Ok(seen.map(|row| (row.id, to_invoice(row))).collect())
 }
 
+/// The invoice with this number, for the service's own use: no viewer is asked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn invoice_by_number<C: ConnectionTrait>(db: &C, number: &str) -> Result<Option<Invoice>, DbErr> {
+    let row = invoice::Entity::find().filter(invoice::Column::Number.eq(number)).one(db).await?;
+    Ok(row.map(to_invoice))
+}
+
 fn to_invoice(row: invoice::Model) -> Invoice {
     Invoice {
         id: row.id,
@@ -373,13 +430,14 @@ pub(super) async fn with_lines<C: ConnectionTrait>(
         .await?;
     let mut of_order = BTreeMap::<Uuid, Vec<OrderLine>>::new();
     for line in lines {
-        of_order.entry(line.order_id).or_default().push(to_line(line));
+        of_order.entry(line.order_id).or_default().push(to_line(line)?);
     }
     rows.into_iter().map(|row| to_order(&mut of_order, row)).collect()
 }
 
-fn to_line(row: order_line::Model) -> OrderLine {
-    OrderLine {
+fn to_line(row: order_line::Model) -> Result<OrderLine, DbErr> {
+    Ok(OrderLine {
+        status: parsed(LineStatus::parse(&row.status), "order_line.status", &row.status)?,
         id: row.id,
         title: row.title,
         product_id: row.product_id,
@@ -389,7 +447,7 @@ fn to_line(row: order_line::Model) -> OrderLine {
         unit_price_minor: row.unit_price_minor,
         line_total_minor: row.line_total_minor,
         fee_minor: row.fee_minor,
-    }
+    })
 }
 
 fn to_order(lines: &mut BTreeMap<Uuid, Vec<OrderLine>>, row: order::Model) -> Result<Order, DbErr> {
@@ -407,6 +465,8 @@ fn to_order(lines: &mut BTreeMap<Uuid, Vec<OrderLine>>, row: order::Model) -> Re
         total_minor: row.total_minor,
         placed_at: time(row.placed_at_ms),
         expires_at: row.expires_at_ms.map(time),
+        hold_id: row.hold_id,
+        settled_at: row.settled_at_ms.map(time),
         version: row.version,
     })
 }

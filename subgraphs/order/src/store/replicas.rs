@@ -156,3 +156,11 @@ pub async fn save_user<C: ConnectionTrait>(
 pub async fn is_banned<C: ConnectionTrait>(db: &C, user_id: Uuid) -> Result<bool, DbErr> {
     Ok(user_replica::Entity::find_by_id(user_id).one(db).await?.is_some_and(|user| user.banned))
 }
+
+/// The name that a user goes by, when one was heard.
+///
+/// # Errors
+/// When the database fails.
+pub async fn username<C: ConnectionTrait>(db: &C, user_id: Uuid) -> Result<Option<String>, DbErr> {
+    Ok(user_replica::Entity::find_by_id(user_id).one(db).await?.and_then(|user| user.username))
+}

@@ -1,6 +1,6 @@
 //! Lists and sums over orders: a buyer's orders, a seller's sales, everything for a manager, revenue.
 //!
-//! Lists are newest first and paged by the id of the last order seen. Elsewhere: single orders (`orders`).
+//! Lists are newest first and paged by time and id of the last order seen. Elsewhere: single orders (`orders`).
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::Position;
 use super::entities::{invoice, order, order_line};
 use super::orders::with_lines;
-use crate::domain::order::{Order, OrderStatus};
+use crate::domain::lines::LineStatus;
+use crate::domain::order::Order;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -53,20 +55,26 @@ impl Filter {
     }
 }
 
-/// Up to `limit` orders, newest first, after the one with the id `after`.
+/// Up to `limit` orders, newest first, after a position.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn list<C: ConnectionTrait>(
     db: &C,
     filter: &Filter,
-    after: Option<Uuid>,
+    after: Option<Position>,
     limit: u64,
 ) -> Result<Vec<Order>, DbErr> {
+    use order::Column as C;
+    let older = after.map(|(at_ms, id)| {
+        let same = C::PlacedAtMs.eq(at_ms).and(C::Id.lt(id));
+        Condition::any().add(C::PlacedAtMs.lt(at_ms)).add(same)
+    });
     let rows = order::Entity::find()
         .filter(filter.condition())
-        .filter(Condition::all().add_option(after.map(|after| order::Column::Id.lt(after))))
-        .order_by_desc(order::Column::Id)
+        .filter(Condition::all().add_option(older))
+        .order_by_desc(C::PlacedAtMs)
+        .order_by_desc(C::Id)
         .limit(limit)
         .all(db)
         .await?;
@@ -106,9 +114,9 @@ pub async fn counts_by_buyer<C: ConnectionTrait>(
 pub struct Revenue {
     /// All invoices.
     pub gross_minor: i64,
-    /// The platform's fees in those that were not refunded.
+    /// The platform's fees in what was not refunded.
     pub fees_minor: i64,
-    /// Invoices of orders refunded since.
+    /// What of them was refunded since.
     pub refunds_minor: i64,
     /// Number of invoices.
     pub order_count: i64,
@@ -135,12 +143,18 @@ pub async fn revenue<C: ConnectionTrait>(
     to: DateTime<Utc>,
     currency: &str,
 ) -> Result<Revenue, DbErr> {
-    let refunded = OrderStatus::Refunded.as_str();
     // Sums of BIGINT are NUMERIC on PostgreSQL; the cast makes both databases answer integers.
     let sum = |amount: &str| -> SimpleExpr { Expr::cust(format!("CAST(SUM({amount}) AS BIGINT)")) };
     let day = format!("invoice.issued_at_ms / {DAY_MS}");
-    let fees = format!("CASE WHEN orders.status = '{refunded}' THEN 0 ELSE orders.fee_minor END");
-    let refunds = format!("CASE WHEN orders.status = '{refunded}' THEN invoice.total_minor ELSE 0 END");
+    let refunded = |column: &str| {
+        let status = LineStatus::Refunded.as_str();
+        format!(
+            "COALESCE((SELECT SUM(order_line.{column}) FROM order_line \
+             WHERE order_line.order_id = orders.id AND order_line.status = '{status}'), 0)"
+        )
+    };
+    let fees = format!("orders.fee_minor - {}", refunded("fee_minor"));
+    let refunds = refunded("line_total_minor");
     let query = Query::select()
         .expr_as(Expr::cust(day.clone()), "day")
         .expr_as(sum("invoice.total_minor"), "gross")

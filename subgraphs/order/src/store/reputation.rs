@@ -1,37 +1,21 @@
-//! Reviews with their averages, and bookings.
+//! Reviews, and the stars of what they are about.
+//!
+//! Always: a line or booking gives the right to one review per subject and author, by a unique index; the stars are
+//! counted in one row per subject, in the transaction of the review.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
 use uuid::Uuid;
 
-use super::entities::{booking, review};
-use super::{parsed, time};
-use crate::domain::booking::{Booking, BookingState};
-use crate::domain::order::Onlooker;
-
-/// What a review is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Subject {
-    /// A product.
-    Product,
-    /// A seller.
-    Seller,
-}
-
-impl Subject {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Product => "PRODUCT",
-            Self::Seller => "SELLER",
-        }
-    }
-}
+use super::entities::{rating, review};
+use super::{Position, time};
+use crate::domain::review::{Ground, Subject};
 
 /// A review.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,22 +50,15 @@ pub async fn ratings<C: ConnectionTrait>(
     subject: Subject,
     ids: &[Uuid],
 ) -> Result<BTreeMap<Uuid, RatingSum>, DbErr> {
-    let rows: Vec<(Uuid, i64, i64)> = review::Entity::find()
-        .select_only()
-        .column(review::Column::SubjectId)
-        .column_as(review::Column::Id.count(), "ratings")
-        // SUM of INTEGER is BIGINT on PostgreSQL already.
-        .column_as(Expr::cust("CAST(SUM(rating) AS BIGINT)"), "total")
-        .filter(review::Column::Subject.eq(subject.as_str()))
-        .filter(review::Column::SubjectId.is_in(ids.iter().copied()))
-        .group_by(review::Column::SubjectId)
-        .into_tuple()
+    let rows = rating::Entity::find()
+        .filter(rating::Column::Subject.eq(subject.as_str()))
+        .filter(rating::Column::SubjectId.is_in(ids.iter().copied()))
         .all(db)
         .await?;
-    Ok(rows.into_iter().map(|(id, count, sum)| (id, RatingSum { count, sum })).collect())
+    Ok(rows.into_iter().map(|row| (row.subject_id, RatingSum { count: row.count, sum: row.sum })).collect())
 }
 
-/// Up to `limit` reviews of a subject, newest first, after the one with the id `after`.
+/// Up to `limit` reviews of a subject, newest first, after a position.
 ///
 /// # Errors
 /// When the database fails.
@@ -89,14 +66,20 @@ pub async fn reviews<C: ConnectionTrait>(
     db: &C,
     subject: Subject,
     subject_id: Uuid,
-    after: Option<Uuid>,
+    after: Option<Position>,
     limit: u64,
 ) -> Result<Vec<Review>, DbErr> {
+    use review::Column as C;
+    let older = after.map(|(at_ms, id)| {
+        let same = C::CreatedAtMs.eq(at_ms).and(C::Id.lt(id));
+        Condition::any().add(C::CreatedAtMs.lt(at_ms)).add(same)
+    });
     let rows = review::Entity::find()
         .filter(review::Column::Subject.eq(subject.as_str()))
         .filter(review::Column::SubjectId.eq(subject_id))
-        .filter(Condition::all().add_option(after.map(|after| review::Column::Id.lt(after))))
-        .order_by_desc(review::Column::Id)
+        .filter(Condition::all().add_option(older))
+        .order_by_desc(C::CreatedAtMs)
+        .order_by_desc(C::Id)
         .limit(limit)
         .all(db)
         .await?;
@@ -125,94 +108,52 @@ fn to_review(row: review::Model) -> Review {
     }
 }
 
-/// Adds a review unless it is there.
+/// Adds a review and counts its stars; the stars of the subject with it. The subject's row is locked until the
+/// transaction ends, so the sums that are announced grow one review at a time.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails; a unique violation when this author reviewed this subject for the same line or booking.
 pub async fn add_review<C: ConnectionTrait>(
     db: &C,
-    review: Review,
+    new: &Review,
+    subject: Subject,
+    ground: Ground,
+) -> Result<RatingSum, DbErr> {
+    let row = review::ActiveModel {
+        id: Set(new.id),
+        subject: Set(subject.as_str().to_owned()),
+        subject_id: Set(ground.subject_id),
+        author_id: Set(new.author_id),
+        order_id: Set(None),
+        rating: Set(new.rating),
+        body: Set(new.body.clone()),
+        created_at_ms: Set(new.created_at.timestamp_millis()),
+        source_id: Set(Some(ground.source_id)),
+    };
+    review::Entity::insert(row).exec_without_returning(db).await?;
+    count(db, subject, ground.subject_id, new.rating).await
+}
+
+async fn count<C: ConnectionTrait>(
+    db: &C,
     subject: Subject,
     subject_id: Uuid,
-) -> Result<(), DbErr> {
-    let row = review::ActiveModel {
-        id: Set(review.id),
+    stars: i32,
+) -> Result<RatingSum, DbErr> {
+    use rating::Column as C;
+    let stars = i64::from(stars);
+    let first = rating::ActiveModel {
         subject: Set(subject.as_str().to_owned()),
         subject_id: Set(subject_id),
-        author_id: Set(review.author_id),
-        order_id: Set(None),
-        rating: Set(review.rating),
-        body: Set(review.body),
-        created_at_ms: Set(review.created_at.timestamp_millis()),
+        count: Set(1),
+        sum: Set(stars),
     };
-    let known = OnConflict::column(review::Column::Id).do_nothing().to_owned();
-    review::Entity::insert(row).on_conflict(known).exec_without_returning(db).await?;
-    Ok(())
-}
-
-/// Whose bookings to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Party {
-    /// Those that this person booked.
-    Buyer(Uuid),
-    /// Those that this seller offers.
-    Seller(Uuid),
-}
-
-/// Up to `limit` bookings of a party, newest first, after the one with the id `after`.
-///
-/// # Errors
-/// When the database fails.
-pub async fn bookings<C: ConnectionTrait>(
-    db: &C,
-    party: Party,
-    after: Option<Uuid>,
-    limit: u64,
-) -> Result<Vec<Booking>, DbErr> {
-    let of_party = match party {
-        Party::Buyer(id) => booking::Column::BuyerId.eq(id),
-        Party::Seller(id) => booking::Column::SellerId.eq(id),
-    };
-    let rows = booking::Entity::find()
-        .filter(of_party)
-        .filter(Condition::all().add_option(after.map(|after| booking::Column::Id.lt(after))))
-        .order_by_desc(booking::Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
-    rows.into_iter().map(to_booking).collect()
-}
-
-/// The bookings with these ids that the onlooker is a party to, or all of them.
-///
-/// # Errors
-/// When the database fails.
-pub async fn bookings_by_id<C: ConnectionTrait>(
-    db: &C,
-    ids: &[Uuid],
-    onlooker: Onlooker,
-) -> Result<BTreeMap<Uuid, Booking>, DbErr> {
-    let rows = booking::Entity::find().filter(booking::Column::Id.is_in(ids.iter().copied())).all(db).await?;
-    rows.into_iter()
-        .filter(|row| onlooker.may_see_of(row.buyer_id) || onlooker.may_see_of(row.seller_id))
-        .map(|row| to_booking(row).map(|booking| (booking.id, booking)))
-        .collect()
-}
-
-fn to_booking(row: booking::Model) -> Result<Booking, DbErr> {
-    Ok(Booking {
-        id: row.id,
-        listing_id: row.listing_id,
-        buyer_id: row.buyer_id,
-        seller_id: row.seller_id,
-        state: parsed(BookingState::parse(&row.state), "booking.state", &row.state)?,
-        currency: row.currency,
-        price_minor: row.price_minor,
-        deposit_minor: row.deposit_minor,
-        deposit_paid: row.deposit_paid,
-        seller_confirmed_at: row.seller_confirmed_at_ms.map(time),
-        buyer_confirmed_at: row.buyer_confirmed_at_ms.map(time),
-        auto_confirm_at: row.auto_confirm_at_ms.map(time),
-        version: row.version,
-    })
+    let one_more = OnConflict::columns([C::Subject, C::SubjectId])
+        .value(C::Count, Expr::col((rating::Entity, C::Count)).add(1_i64))
+        .value(C::Sum, Expr::col((rating::Entity, C::Sum)).add(stars))
+        .to_owned();
+    rating::Entity::insert(first).on_conflict(one_more).exec_without_returning(db).await?;
+    let row = rating::Entity::find_by_id((subject.as_str().to_owned(), subject_id)).one(db).await?;
+    row.map(|row| RatingSum { count: row.count, sum: row.sum })
+        .ok_or_else(|| DbErr::RecordNotFound(format!("rating of {subject_id}")))
 }

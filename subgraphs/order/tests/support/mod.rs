@@ -9,12 +9,16 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use kopitiam_kafka::messages::Amount;
+use kopitiam_kafka::messages::listing::{ListingCreated, ListingKind};
+use kopitiam_kafka::messages::wallet::{CaptureFunds, FundsCaptured, FundsHeld, FundsRejected, HoldFunds};
 use kopitiam_kafka::{Envelope, Message};
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::consumer::Handler;
 use kopitiam_kit::testing::{TestDb, each_database, execute};
 use kopitiam_kit::{Failure, SystemError, inbox};
-use kopitiam_order::commands::Shop;
+use kopitiam_order::commands::{Shop, bookings};
 use kopitiam_order::domain::cart::Product;
 use kopitiam_order::graphql::{self, OrderSchema, loaders};
 use kopitiam_order::migration::Migrator;
@@ -57,7 +61,7 @@ pub fn user(id: Uuid) -> Viewer {
 }
 
 pub fn manager() -> Viewer {
-    Viewer::test(ADA, &["USER", "MANAGER"], "orders:read:any revenue:read")
+    Viewer::test(ADA, &["USER", "MANAGER"], "orders:read:any revenue:read disputes:resolve")
 }
 
 impl Bench {
@@ -78,6 +82,62 @@ impl Bench {
             Ok::<_, SystemError>(())
         };
         self.db.transaction(write).await.unwrap();
+    }
+
+    /// A listing of Siti's, as its owner announced it.
+    pub async fn listing(&self, id: Uuid, kind: ListingKind, price_minor: i64, deposit_percent: i32) {
+        let created = ListingCreated {
+            kind,
+            title: "Cupping evening".to_owned(),
+            seller_id: SITI,
+            status: "ACTIVE".to_owned(),
+            ask_price: Amount::new(price_minor, "USD"),
+            product_id: None,
+            item_id: None,
+            ends_at: None,
+            deposit_percent: Some(deposit_percent),
+        };
+        self.receive(&message(Uuid::nil(), id, 1, &created)).await;
+    }
+
+    /// Lets the sagas and bookings look at what is due at that time.
+    pub async fn sweep(&self, at: DateTime<Utc>) {
+        let (shop, db) = (&self.shop, self.db.db());
+        shop.place_order.sweep(db, at).await.unwrap();
+        shop.reserve_listing.sweep(db, at).await.unwrap();
+        shop.refund_order.sweep(db, at).await.unwrap();
+        shop.pay_booking.sweep(db, at).await.unwrap();
+        shop.release_escrow.sweep(db, at).await.unwrap();
+        bookings::time_passes(shop, at).await.unwrap();
+    }
+
+    /// Answers of the wallet that grants everything: to the last message of the type.
+    pub async fn held(&self) -> Envelope {
+        let (command, hold) = self.last::<HoldFunds>().await;
+        self.reply(&command, hold.user_id, &FundsHeld { hold_id: hold.hold_id, amount: hold.amount }).await
+    }
+
+    pub async fn captured(&self) -> (Envelope, CaptureFunds) {
+        let (command, capture) = self.last::<CaptureFunds>().await;
+        let minor = capture.splits.iter().map(|split| split.amount.minor).sum();
+        let (hold_id, splits) = (capture.hold_id, capture.splits.clone());
+        let reply = FundsCaptured { hold_id, amount: Amount::new(minor, "USD"), splits };
+        (self.reply(&command, capture.user_id, &reply).await, capture)
+    }
+
+    pub async fn refused_funds(&self, code: &str) -> Envelope {
+        let (command, hold) = self.last::<HoldFunds>().await;
+        let reply = FundsRejected { hold_id: hold.hold_id, code: code.to_owned() };
+        self.reply(&command, hold.user_id, &reply).await
+    }
+
+    /// Kind and state of every saga, newest first.
+    pub async fn sagas(&self) -> Vec<(String, String)> {
+        let query = "{ sagas(stuckOnly: false, first: 50) { edges { node { kind state } } } }";
+        let data = self.ask(manager(), query, json!({})).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let edges = data["sagas"]["edges"].as_array().unwrap().iter();
+        edges.map(|edge| (text(&edge["node"]["kind"]), text(&edge["node"]["state"]))).collect()
     }
 
     /// The whole response.
@@ -165,11 +225,15 @@ impl Bench {
     }
 
     pub async fn order(&self, id: Uuid) -> Value {
+        self.order_as(user(BOB), id).await
+    }
+
+    pub async fn order_as(&self, viewer: Viewer, id: Uuid) -> Value {
         let query = "query($ids: [_Any!]!) { _entities(representations: $ids) { ... on Order {
-            number status statusReason version canCancel history { status actor note }
-            invoice { number total { amount } } } } }";
+            number kind status statusReason version canCancel expiresAt history { status actor note }
+            lines { id status } invoice { number total { amount } } } } }";
         let ids = json!({ "ids": [{ "__typename": "Order", "id": id }] });
-        self.ask(user(BOB), query, ids).await["_entities"][0].clone()
+        self.ask(viewer, query, ids).await["_entities"][0].clone()
     }
 }
 
