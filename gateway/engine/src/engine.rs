@@ -3,6 +3,7 @@
 //! Always: a request ends on the generation it was prepared for.
 //! Elsewhere: preparing (`prepare.rs`), running (`executor`).
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -47,6 +48,21 @@ pub struct SupergraphInfo {
 pub struct Prepared {
     generation: Arc<Generation>,
     operation: Arc<Operation>,
+}
+
+/// Equal when they came from one entry of the plan cache: the same document and operation on the same schema.
+impl PartialEq for Prepared {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.operation, &other.operation)
+    }
+}
+
+impl Eq for Prepared {}
+
+impl Hash for Prepared {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.operation).hash(state);
+    }
 }
 
 impl Prepared {

@@ -7,6 +7,7 @@
 //! - `options.rs`, `server.rs`: [`Options`] in, [`Server`] out
 //! - `reload.rs`: the supergraph's file, followed while the server runs
 //! - `http/`: requests and answers
+//! - `in_flight.rs`: equal work in flight, done once
 //! - `streams/`: subscriptions to clients
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
 //! - `auth/`: access tokens
@@ -36,6 +37,7 @@ mod auth;
 pub mod commands;
 pub mod config;
 mod http;
+mod in_flight;
 mod options;
 mod reload;
 mod server;
@@ -44,7 +46,7 @@ mod subgraph_client;
 pub mod telemetry;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
-pub use options::{HttpSettings, Options};
+pub use options::{HttpSettings, Options, TrafficSettings};
 pub use server::{SchemaHandle, Server, ServerError, serve};
 pub use subgraph_client::fetch::FetchError;
 pub use subgraph_client::{InvalidSubgraphUrl, RequestContext, SubgraphLimits, Transport};

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeyError};
 use crate::http::{App, router, run};
+use crate::in_flight::InFlight;
 use crate::options::{HttpSettings, Options};
 use crate::subgraph_client::{InvalidSubgraphUrl, Transport};
 
@@ -108,8 +109,12 @@ impl Server {
 fn build(options: Options, draining: CancellationToken) -> Result<App, ServerError> {
     let mut settings = options.engine;
     settings.introspection |= options.dev;
-    let client = options.transport.client().clone();
-    let engine = Engine::new(&options.supergraph_sdl, options.transport, settings)?;
+    let (mut transport, traffic) = (options.transport, options.traffic);
+    if traffic.share_subgraph_queries {
+        transport.share_queries(traffic.shared_in_flight_max);
+    }
+    let client = transport.client().clone();
+    let engine = Engine::new(&options.supergraph_sdl, transport, settings)?;
     follow(engine.transport(), &engine.supergraph())?;
     let auth = if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client)?) };
     Ok(App {
@@ -118,6 +123,7 @@ fn build(options: Options, draining: CancellationToken) -> Result<App, ServerErr
         dev: options.dev,
         forward_headers: options.forward_headers,
         http: options.http,
+        shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),
         draining,
     })
 }

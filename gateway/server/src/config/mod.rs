@@ -26,7 +26,7 @@ pub use self::duration::{HumanDuration, NotADuration};
 pub use self::error::FileError;
 pub use self::supergraph_yaml::{LoadedSubgraph, load as load_subgraphs};
 use crate::auth::{JwtAlgorithm, JwtIssuer, KeySource};
-use crate::options::{HttpSettings, Options};
+use crate::options::{HttpSettings, Options, TrafficSettings};
 use crate::subgraph_client::{SubgraphLimits, Transport};
 
 /// Settings of `gateway serve`.
@@ -46,6 +46,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Bounds on operations.
     pub limits: LimitsConfig,
+    /// What equal queries share while one of them is in flight.
+    pub traffic: TrafficConfig,
     /// How subgraphs are reached.
     pub subgraphs: SubgraphsConfig,
     /// What travels to subgraphs.
@@ -118,6 +120,20 @@ pub struct LimitsConfig {
     pub errors_max: usize,
     /// How many operations' plans are kept.
     pub plan_cache_entries: usize,
+}
+
+/// What equal queries share while one of them is in flight. Mutations and subscriptions never share anything, nor do
+/// requests that differ in a credential or in a forwarded header, nor queries between which a mutation ended.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrafficConfig {
+    /// Equal client queries (document, operation, variables, credential, forwarded headers) are executed once, and all
+    /// get that answer. Off by default: subgraphs then see one request id and one trace for several clients.
+    pub share_client_queries: bool,
+    /// Equal subgraph queries (subgraph, body, credential, forwarded headers) are sent once.
+    pub share_subgraph_queries: bool,
+    /// Queries in flight that may be shared, on each of the two levels; those beyond it go alone.
+    pub shared_in_flight_max: usize,
 }
 
 /// How subgraphs are reached.
@@ -222,6 +238,7 @@ impl Default for Config {
             introspection: false,
             http: HttpConfig::default(),
             limits: LimitsConfig::default(),
+            traffic: TrafficConfig::default(),
             subgraphs: SubgraphsConfig::default(),
             headers: HeadersConfig::default(),
             jwt: JwtConfig::default(),
@@ -249,6 +266,14 @@ impl Default for HttpConfig {
             connections_max: settings.connections_max,
             stream_keep_alive: HumanDuration(settings.stream_keep_alive),
         }
+    }
+}
+
+impl Default for TrafficConfig {
+    fn default() -> Self {
+        let TrafficSettings { share_client_queries, share_subgraph_queries, shared_in_flight_max } =
+            TrafficSettings::default();
+        Self { share_client_queries, share_subgraph_queries, shared_in_flight_max }
     }
 }
 
@@ -311,6 +336,11 @@ impl Config {
         options.listen = self.listen;
         options.dev = self.dev;
         options.http = self.http.settings();
+        options.traffic = TrafficSettings {
+            share_client_queries: self.traffic.share_client_queries,
+            share_subgraph_queries: self.traffic.share_subgraph_queries,
+            shared_in_flight_max: self.traffic.shared_in_flight_max,
+        };
         options.engine = self.limits.settings(self.introspection, self.subgraphs.answer_bytes_max());
         options.jwt = self
             .jwt

@@ -3,16 +3,20 @@
 //! Always: immutable after the start, but for what its parts own (the engine's schema, the keys).
 //! Elsewhere: building it from options (`server.rs`).
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::HeaderMap;
 use http::header::HeaderName;
-use kopitiam_engine::Engine;
+use kopitiam_engine::{Engine, Prepared, Response};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
+use crate::in_flight::InFlight;
 use crate::options::HttpSettings;
 use crate::streams::sse::Ends;
-use crate::subgraph_client::Transport;
+use crate::subgraph_client::{Age, Transport};
 
 /// One gateway.
 #[derive(Debug)]
@@ -22,8 +26,29 @@ pub(crate) struct App {
     pub(crate) dev: bool,
     pub(crate) forward_headers: Vec<HeaderName>,
     pub(crate) http: HttpSettings,
+    /// Client queries in flight; `None`: every one is executed.
+    pub(crate) shared: Option<InFlight<QueryKey, Response>>,
     /// Cancelled when shutdown begins: readiness turns to "no" and streams end.
     pub(crate) draining: CancellationToken,
+}
+
+/// What makes two client queries one: they get the same bytes whatever happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueryKey {
+    /// Document, operation name and schema.
+    pub(crate) prepared: Prepared,
+    /// As the client wrote them.
+    pub(crate) variables: Box<str>,
+    /// What may travel on to subgraphs, the credential included.
+    pub(crate) relevant: Arc<HeaderMap>,
+    pub(crate) age: Age,
+}
+
+impl Hash for QueryKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.prepared.hash(state);
+        self.variables.hash(state);
+    }
 }
 
 impl App {

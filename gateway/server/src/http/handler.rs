@@ -16,11 +16,12 @@ use http::{Method, Request as HttpRequest, Response as HttpResponse};
 use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
 
 use super::access_log::{CorrelationId, Logged};
-use super::app::App;
+use super::app::{App, QueryKey};
 use super::encode::{Refusal, answer};
 use super::negotiate::{Accepted, JsonType};
 use super::{csrf, graphiql, request};
 use crate::auth::{AuthError, Verified};
+use crate::in_flight::InFlight;
 use crate::streams::sse;
 use crate::subgraph_client::RequestContext;
 
@@ -48,7 +49,7 @@ pub(super) async fn graphql(
 }
 
 async fn answer_request(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: Body,
     accepted: Accepted,
@@ -91,11 +92,36 @@ async fn answer_request(
         return subscribe(app, &prepared, &request, context, accepted, verified).await;
     }
     let deadline = Instant::now() + app.http.request_timeout;
-    let context = context.with_deadline(deadline);
-    let executed =
-        tokio::time::timeout_at(deadline.into(), app.engine.execute(&prepared, &request, &context));
-    let response = executed.await.map_err(|_| Refusal::RequestTimeout)?;
-    Ok(single(app, accepted, response))
+    let response = match &app.shared {
+        Some(shared) if prepared.kind() == OperationKind::Query && request.extensions.is_empty() => {
+            let executed = execute_shared(app, shared, prepared, request, context);
+            tokio::time::timeout_at(deadline.into(), executed).await
+        }
+        _ => {
+            let context = context.with_deadline(deadline);
+            let executed = app.engine.execute(&prepared, &request, &context);
+            tokio::time::timeout_at(deadline.into(), executed).await
+        }
+    };
+    Ok(single(app, accepted, response.map_err(|_| Refusal::RequestTimeout)?))
+}
+
+/// Executes a query, or waits for an equal one. The execution has no deadline: each of those who wait has its own.
+async fn execute_shared(
+    app: &Arc<App>,
+    shared: &InFlight<QueryKey, Response>,
+    prepared: Prepared,
+    request: Request,
+    context: RequestContext,
+) -> Response {
+    let key = QueryKey {
+        prepared: prepared.clone(),
+        variables: request.variables.as_json().into(),
+        relevant: Arc::clone(context.relevant()),
+        age: app.engine.transport().age(),
+    };
+    let app = Arc::clone(app);
+    shared.run(key, move || async move { app.engine.execute(&prepared, &request, &context).await }).await
 }
 
 /// How far a refused document got, for the log; the codes of its errors are in the body.

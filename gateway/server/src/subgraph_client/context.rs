@@ -18,14 +18,24 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The headers and the deadline that every subgraph request of one client request shares.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
-    headers: Arc<HeaderMap>,
+    /// What an answer may depend on: the verified credential, and the headers on the list.
+    relevant: Arc<HeaderMap>,
+    /// What only ties log lines and traces together; `None` for the gateway's own requests.
+    trace: Option<Trace>,
     deadline: Option<Instant>,
+}
+
+#[derive(Debug, Clone)]
+struct Trace {
+    request_id: HeaderValue,
+    parent: HeaderValue,
+    state: Option<HeaderValue>,
 }
 
 impl RequestContext {
     /// A context without any client header: for requests that the gateway makes on its own account.
     pub fn empty() -> Self {
-        Self { headers: Arc::default(), deadline: None }
+        Self { relevant: Arc::default(), trace: None, deadline: None }
     }
 
     /// Takes from a client's headers what may travel on: trace headers when well formed (made up otherwise), and the
@@ -36,29 +46,23 @@ impl RequestContext {
         authorization: Option<HeaderValue>,
         allowed: &[HeaderName],
     ) -> Self {
-        let mut headers = HeaderMap::with_capacity(8);
+        let mut relevant = HeaderMap::new();
         for name in allowed {
             for value in client.get_all(name) {
-                headers.append(name.clone(), value.clone());
+                relevant.append(name.clone(), value.clone());
             }
         }
         if let Some(mut authorization) = authorization {
             authorization.set_sensitive(true);
-            headers.insert(AUTHORIZATION, authorization);
+            relevant.insert(AUTHORIZATION, authorization);
         }
-        headers.insert(REQUEST_ID, request_id.clone());
-        match client.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())) {
-            Some(parent) => {
-                headers.insert(TRACEPARENT, parent.clone());
-                if let Some(state) = client.get(TRACESTATE) {
-                    headers.insert(TRACESTATE, state.clone());
-                }
-            }
-            None => {
-                headers.insert(TRACEPARENT, new_traceparent());
-            }
-        }
-        Self { headers: Arc::new(headers), deadline: None }
+        let well_formed = client.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
+        let (parent, state) = match well_formed {
+            Some(parent) => (parent.clone(), client.get(TRACESTATE).cloned()),
+            None => (new_traceparent(), None),
+        };
+        let trace = Some(Trace { request_id: request_id.clone(), parent, state });
+        Self { relevant: Arc::new(relevant), trace, deadline: None }
     }
 
     /// Sets the moment after which no answer is of use to the client.
@@ -67,9 +71,30 @@ impl RequestContext {
         self
     }
 
-    /// The headers for a subgraph request.
-    pub(crate) fn headers(&self) -> &HeaderMap {
-        &self.headers
+    /// For work that several requests wait for: each of them has a deadline of its own.
+    pub(crate) fn without_deadline(&self) -> Self {
+        Self { deadline: None, ..self.clone() }
+    }
+
+    /// The headers for a subgraph request. The trace's replace those of the same name on the list.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(self.relevant.len() + 8);
+        for (name, value) in &*self.relevant {
+            headers.append(name.clone(), value.clone());
+        }
+        if let Some(Trace { request_id, parent, state }) = &self.trace {
+            headers.insert(REQUEST_ID, request_id.clone());
+            headers.insert(TRACEPARENT, parent.clone());
+            if let Some(state) = state {
+                headers.insert(TRACESTATE, state.clone());
+            }
+        }
+        headers
+    }
+
+    /// The headers that an answer may depend on: requests that differ in the others only may share one.
+    pub(crate) fn relevant(&self) -> &Arc<HeaderMap> {
+        &self.relevant
     }
 
     /// The moment after which no answer is of use to the client.
@@ -123,7 +148,8 @@ mod tests {
         }
         let id = HeaderValue::from_static("id");
         let context = RequestContext::from_client(&client, &id, None, &[]);
-        let names: Vec<_> = context.headers().keys().map(HeaderName::as_str).collect();
+        let headers = context.headers();
+        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-request-id", "traceparent"]);
     }
 
@@ -137,7 +163,8 @@ mod tests {
             client.insert(TRACEPARENT, HeaderValue::from_static(sent));
             let id = HeaderValue::from_static("id");
             let context = RequestContext::from_client(&client, &id, None, &[]);
-            let forwarded = context.headers()[TRACEPARENT].as_bytes();
+            let headers = context.headers();
+            let forwarded = headers[TRACEPARENT].as_bytes();
             assert!(is_traceparent(forwarded));
             assert_eq!(forwarded == sent.as_bytes(), kept);
         }

@@ -6,12 +6,14 @@
 //!
 //! - `context.rs`: which headers travel
 //! - `http.rs`: the pooled client
+//! - `sharing.rs`: which requests are the same request
 //! - `sse_decoder.rs`: subscriptions, which arrive as server-sent events
 //! - `fetch.rs`: the gateway's own small requests (a subgraph's SDL, key sets)
 
 mod context;
 pub(crate) mod fetch;
 mod http;
+mod sharing;
 mod sse_decoder;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -34,6 +36,8 @@ use tower::ServiceExt;
 pub use self::context::RequestContext;
 pub(crate) use self::context::{REQUEST_ID, request_id};
 pub(crate) use self::http::HttpClient;
+pub(crate) use self::sharing::Age;
+use self::sharing::{FetchKey, Mutations, Shared};
 use self::sse_decoder::{Event, SseDecoder};
 
 const ACCEPT_JSON: HeaderValue =
@@ -93,6 +97,9 @@ pub struct Transport {
     default_limits: SubgraphLimits,
     limits: BTreeMap<String, SubgraphLimits>,
     client: HttpClient,
+    mutations: Mutations,
+    /// `None`: every request is sent.
+    shared: Option<Shared>,
 }
 
 type Routes = BTreeMap<String, Arc<Route>>;
@@ -111,7 +118,19 @@ impl Transport {
             default_limits: SubgraphLimits::default(),
             limits: BTreeMap::new(),
             client: HttpClient::new(),
+            mutations: Mutations::default(),
+            shared: None,
         }
+    }
+
+    /// From now on, equal queries in flight are sent once; queries beyond `in_flight_max` are not shared.
+    pub(crate) fn share_queries(&mut self, in_flight_max: usize) {
+        self.shared = Some(Shared::new(in_flight_max));
+    }
+
+    /// How many mutations went through and have ended.
+    pub(crate) fn age(&self) -> Age {
+        self.mutations.age()
     }
 
     /// Sets the limits of every subgraph that has none of its own; call it before adding subgraphs.
@@ -181,31 +200,53 @@ impl Transport {
         });
     }
 
-    fn route(&self, subgraph: &str) -> Result<Arc<Route>, TransportError> {
-        self.routes.load().get(subgraph).cloned().ok_or(TransportError::Unreachable)
+    fn call(&self, request: &SubgraphRequest<'_>, context: &RequestContext) -> Result<Call, TransportError> {
+        let route = self.routes.load().get(request.subgraph).cloned().ok_or(TransportError::Unreachable)?;
+        Ok(Call {
+            client: self.client.clone(),
+            route,
+            body: request.body.clone(),
+            is_mutation: request.is_mutation,
+            context: context.clone(),
+        })
     }
+}
 
-    async fn call(
-        &self,
-        route: &Route,
-        subgraph_request: SubgraphRequest<'_>,
-        accept: HeaderValue,
-        context: &RequestContext,
-    ) -> Result<Response<Body>, TransportError> {
-        let uri = match &route.target {
+/// One request on its way: everything it needs, so that it can outlive whoever asked first.
+struct Call {
+    client: HttpClient,
+    route: Arc<Route>,
+    body: Bytes,
+    is_mutation: bool,
+    context: RequestContext,
+}
+
+impl Call {
+    async fn send(self, accept: HeaderValue) -> Result<Response<Body>, TransportError> {
+        let uri = match &self.route.target {
             Target::Http(uri) => uri.clone(),
             Target::InProcess(_) => Uri::from_static("/graphql"),
         };
-        let mut request = Request::new(subgraph_request.body);
+        let mut request = Request::new(self.body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
-        *request.headers_mut() = context.headers().clone();
+        *request.headers_mut() = self.context.headers();
         request.headers_mut().insert(CONTENT_TYPE, CONTENT_TYPE_JSON);
         request.headers_mut().insert(ACCEPT, accept);
-        match &route.target {
-            Target::Http(_) => self.client.send(request, !subgraph_request.is_mutation).await,
+        match &self.route.target {
+            Target::Http(_) => self.client.send(request, !self.is_mutation).await,
             Target::InProcess(router) => call_in_process(router.clone(), request).await,
         }
+    }
+
+    /// The whole answer, within the subgraph's limits and the context's deadline.
+    async fn answer(self) -> Result<Bytes, TransportError> {
+        let (limits, deadline) = (self.route.limits, self.context.deadline());
+        let answer = async {
+            let response = self.send(ACCEPT_JSON).await?;
+            read_graphql(response, limits.response_bytes_max).await
+        };
+        within(limits.timeout, deadline, answer).await
     }
 }
 
@@ -239,12 +280,26 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<Bytes, TransportError> {
-        let route = self.route(request.subgraph)?;
-        let answer = async {
-            let response = self.call(&route, request, ACCEPT_JSON, context).await?;
-            read_graphql(response, route.limits.response_bytes_max).await
+        let call = self.call(&request, context)?;
+        if call.is_mutation {
+            let _running = self.mutations.begin();
+            return call.answer().await;
+        }
+        let Some(shared) = &self.shared else { return call.answer().await };
+        let key = FetchKey {
+            route: Arc::clone(&call.route),
+            body: call.body.clone(),
+            relevant: Arc::clone(context.relevant()),
+            age: self.age(),
         };
-        within(&route, context, answer).await
+        let alone = Call { context: context.without_deadline(), ..call };
+        match context.deadline() {
+            Some(deadline) => {
+                let answer = shared.run(key, move || alone.answer());
+                tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or(Err(TransportError::Timeout))
+            }
+            None => shared.run(key, move || alone.answer()).await,
+        }
     }
 
     async fn subscribe(
@@ -252,10 +307,11 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-        let route = self.route(request.subgraph)?;
-        let bytes_max = route.limits.response_bytes_max;
+        let call = self.call(&request, context)?;
+        let limits = call.route.limits;
+        let bytes_max = limits.response_bytes_max;
         let opened = async {
-            let response = self.call(&route, request, ACCEPT_EVENTS, context).await?;
+            let response = call.send(ACCEPT_EVENTS).await?;
             if is_event_stream(response.headers()) && response.status().is_success() {
                 return Ok(events(response.into_body(), bytes_max));
             }
@@ -263,18 +319,18 @@ impl SubgraphTransport for Transport {
             let refusal = read_graphql(response, bytes_max).await?;
             Ok(stream::iter([Ok(refusal)]).boxed())
         };
-        within(&route, context, opened).await
+        within(limits.timeout, context.deadline(), opened).await
     }
 }
 
 /// Bounds `work` by the subgraph's timeout and by the moment the client's request gives up.
 async fn within<T>(
-    route: &Route,
-    context: &RequestContext,
+    timeout: Duration,
+    deadline: Option<Instant>,
     work: impl Future<Output = Result<T, TransportError>>,
 ) -> Result<T, TransportError> {
-    let own = Instant::now() + route.limits.timeout;
-    let deadline = context.deadline().map_or(own, |client| client.min(own));
+    let own = Instant::now() + timeout;
+    let deadline = deadline.map_or(own, |client| client.min(own));
     match tokio::time::timeout_at(deadline.into(), work).await {
         Ok(result) => result,
         Err(_) => Err(TransportError::Timeout),

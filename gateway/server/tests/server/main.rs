@@ -13,5 +13,6 @@ mod limits;
 mod refusals;
 mod reload;
 mod serving;
+mod sharing;
 mod streams;
 mod tokens;
