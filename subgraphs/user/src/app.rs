@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::CACHE_CONTROL;
 use axum::routing::get;
+use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kafka::Topic;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::{self, JwksSource, ServiceConfig};
@@ -21,15 +22,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::{Commands, WalletRules};
 use crate::events::{self, Cause, publish};
+use crate::mail::{self, PostOffice};
+use crate::projections::notices::{self, Notices};
 use crate::projections::wallet_commands::WalletCommands;
-use crate::security::attempts::Attempts;
 use crate::security::passwords::Passwords;
 use crate::security::tokens::{self, Audience, Signer};
-use crate::store::holds;
-use crate::{graphql, migration};
+use crate::store::{attempts, holds, mails, notifications, one_time, sessions};
+use crate::{graphql, live, migration};
 
 /// How often forgotten holds are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often what has expired is removed.
+const PURGE_EVERY: Duration = Duration::from_mins(10);
+/// How long a read notification is kept.
+const READ_NOTIFICATIONS_KEPT: TimeDelta = TimeDelta::days(90);
 const SWEEP_BATCH: u64 = 100;
 const DEFAULT_SIGNUP_CREDIT: &str = "100.00";
 
@@ -67,8 +73,19 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     let consumer = ConsumerConfig { group: config.name.clone(), topics: vec![Topic::WalletCommands] };
     let consume = consumer::run(db.clone(), config.kafka.clone(), consumer, handler, shutdown.clone());
     tasks.spawn("user consumer", consume);
+    let notices = Notices { herald: commands.herald() };
+    let consumer =
+        ConsumerConfig { group: format!("{}.notices", config.name), topics: notices::TOPICS.to_vec() };
+    let consume = consumer::run(db.clone(), config.kafka.clone(), consumer, notices, shutdown.clone());
+    tasks.spawn("user notices", consume);
+    tasks.spawn("user denylist", config.denylist.clone().follow(config.kafka.clone(), shutdown.clone()));
+    tasks.spawn("user live", live::follow(commands.clone(), shutdown.clone()));
+    tasks.spawn("user post office", commands.post.clone().run(shutdown.clone()));
+    tasks.spawn("user purge", purge_again_and_again(db.clone(), shutdown.clone()));
+    tasks.spawn("user keys and inbox", kopitiam_kit::purge::run(db.clone(), Vec::new(), shutdown.clone()));
     tasks.spawn("user holds", release_forgotten(commands.clone(), shutdown.clone()));
-    let router = router(commands, Arc::new(Verifier::new(auth)), shutdown);
+    let verifier = Verifier::new(auth).with_denylist(config.denylist.clone());
+    let router = router(commands, Arc::new(verifier), shutdown);
     Ok(Service { router, tasks })
 }
 
@@ -90,9 +107,19 @@ pub async fn commands(db: &Db, config: &ServiceConfig) -> anyhow::Result<Command
         db: db.clone(),
         signer: Arc::new(signer),
         passwords: Passwords::new()?,
-        attempts: Attempts::default(),
+        post: PostOffice::new(db.clone(), mail::from_env(&config.data_dir)?, &shop_url()),
         wallets: Hub::default(),
+        notifications: Hub::default(),
+        denylist: config.denylist.clone(),
         rules: WalletRules { currency: credit.currency(), signup_credit: credit.minor() },
+    })
+}
+
+/// Where links in letters lead: `SHOP_URL`, else the storefront of this machine (`WEB_PORT`).
+fn shop_url() -> String {
+    config::variable("SHOP_URL").unwrap_or_else(|| {
+        let port = config::variable("WEB_PORT").unwrap_or_else(|| "3000".to_owned());
+        format!("http://localhost:{port}")
     })
 }
 
@@ -108,6 +135,40 @@ pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: Cancellatio
         .per_request(move |request| graphql::attach(&commands, request))
         .router()
         .route("/.well-known/jwks.json", jwks)
+}
+
+/// Removes what has expired, again and again.
+async fn purge_again_and_again(db: Db, shutdown: CancellationToken) {
+    loop {
+        if let Err(error) = purge(&db, time::now()).await {
+            tracing::warn!(%error, "cannot remove what has expired");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(PURGE_EVERY) => {}
+        }
+    }
+}
+
+/// Removes what has expired at `now`: refresh tokens and their sessions, one-time tokens, counters of attempts, letters that
+/// nobody takes, read notifications.
+///
+/// # Errors
+/// [`SystemError`].
+pub async fn purge(db: &Db, now: DateTime<Utc>) -> Result<(), SystemError> {
+    let given_up = db
+        .transaction(|tx| async move {
+            sessions::purge(&tx, now).await?;
+            one_time::purge(&tx, now).await?;
+            attempts::purge(&tx, now).await?;
+            notifications::purge_read(&tx, now - READ_NOTIFICATIONS_KEPT).await?;
+            Ok::<_, SystemError>(mails::give_up(&tx, now).await?)
+        })
+        .await?;
+    if given_up > 0 {
+        tracing::error!(letters = given_up, "letters that nobody would take were given up");
+    }
+    Ok(())
 }
 
 /// Releases holds that nobody captured or released in time: no promise without a living owner.

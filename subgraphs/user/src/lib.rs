@@ -4,14 +4,18 @@
 //! - [`domain`]: types and rules without I/O
 //! - [`store`]: sea-orm entities and queries; [`migration`]: the schema
 //! - [`commands`]: what mutations do, each in one transaction
-//! - [`security`]: passwords and tokens
+//! - [`security`]: passwords, tokens, limits; [`mail`]: letters and the ways out
 //! - [`graphql`]: the schema; [`events`]: what is published; [`projections`]: what is consumed
+//! - [`herald`]: who tells people; [`live`]: changes of other processes for open streams
 
 pub mod app;
 pub mod commands;
 pub mod domain;
 pub mod events;
 pub mod graphql;
+pub mod herald;
+pub mod live;
+pub mod mail;
 pub mod migration;
 pub mod projections;
 pub mod security;

@@ -154,6 +154,7 @@ async fn seed_user(tx: Tx, seed: &SeedUser, hash: &str, now: DateTime<Utc>) -> R
         full_name: Some(seed.full_name.to_owned()),
         password_hash: hash.to_owned(),
         roles: Roles::new(seed.roles.iter().copied()),
+        verified: true,
     };
     let user = users::insert(&tx, new, now).await?;
     publish(&tx, Cause::Service, id, &events::registered(&user)).await?;

@@ -102,11 +102,12 @@ async fn ten_wrong_passwords_close_an_account_known_or_not_for_a_while() {
         shop.register("bob").await;
         for email in ["bob@shop.example", "nobody@shop.example"] {
             for _ in 0..10 {
-                let wrong = shop.commands.login(email, "kopi-c-kosong").await.err().unwrap().to_string();
+                let wrong =
+                    shop.commands.login(email, "kopi-c-kosong", None).await.err().unwrap().to_string();
                 assert!(wrong.contains("WRONG_CREDENTIALS"), "{wrong}");
             }
             let closed =
-                shop.commands.login(&email.to_uppercase(), PASSWORD).await.err().unwrap().to_string();
+                shop.commands.login(&email.to_uppercase(), PASSWORD, None).await.err().unwrap().to_string();
             assert!(closed.contains("TOO_MANY_ATTEMPTS"), "{closed}");
         }
     }
@@ -116,16 +117,16 @@ async fn ten_wrong_passwords_close_an_account_known_or_not_for_a_while() {
 async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_session() {
     for shop in shops().await {
         let first = shop.register("bob").await;
-        let second = shop.commands.refresh(&first.refresh_token).await.unwrap();
+        let second = shop.commands.refresh(&first.refresh_token, None).await.unwrap();
         assert_ne!(first.refresh_token, second.refresh_token);
         assert!(second.expires_at - kopitiam_kit::time::now() <= chrono::Duration::minutes(15));
-        let reused = shop.commands.refresh(&first.refresh_token).await;
+        let reused = shop.commands.refresh(&first.refresh_token, None).await;
         assert!(matches!(reused, Err(Failure::Refused(_))));
         // The thief's and the owner's next token are worth nothing either.
-        assert!(shop.commands.refresh(&second.refresh_token).await.is_err());
+        assert!(shop.commands.refresh(&second.refresh_token, None).await.is_err());
         // Another log-in of the same person lives on.
-        let other = shop.commands.login("bob@shop.example", PASSWORD).await.unwrap();
-        assert!(shop.commands.refresh(&other.refresh_token).await.is_ok());
+        let other = shop.commands.login("bob@shop.example", PASSWORD, None).await.unwrap();
+        assert!(shop.commands.refresh(&other.refresh_token, None).await.is_ok());
     }
 }
 
@@ -133,12 +134,12 @@ async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_session() {
 async fn of_parallel_uses_of_a_refresh_token_at_most_one_succeeds() {
     for shop in shops().await {
         let first = shop.register("bob").await;
-        let uses = (0..5).map(|_| shop.commands.refresh(&first.refresh_token));
+        let uses = (0..5).map(|_| shop.commands.refresh(&first.refresh_token, None));
         let outcomes = futures::future::join_all(uses).await;
         let winners: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
         assert!(winners.len() <= 1);
         for winner in winners {
-            assert!(shop.commands.refresh(&winner.refresh_token).await.is_err(), "the family lives on");
+            assert!(shop.commands.refresh(&winner.refresh_token, None).await.is_err(), "the family lives on");
         }
     }
 }
@@ -147,7 +148,7 @@ async fn of_parallel_uses_of_a_refresh_token_at_most_one_succeeds() {
 async fn logging_out_everywhere_ends_every_session() {
     for shop in shops().await {
         let one = shop.register("bob").await;
-        let two = shop.commands.login("bob@shop.example", PASSWORD).await.unwrap();
+        let two = shop.commands.login("bob@shop.example", PASSWORD, None).await.unwrap();
         let answer = shop
             .ask(
                 &viewer(&one),
@@ -157,7 +158,7 @@ async fn logging_out_everywhere_ends_every_session() {
             .await;
         assert_eq!(codes(&answer["data"]["logout"]), Vec::<&str>::new());
         for session in [one, two] {
-            assert!(shop.commands.refresh(&session.refresh_token).await.is_err());
+            assert!(shop.commands.refresh(&session.refresh_token, None).await.is_err());
         }
         let visitor =
             shop.ask(&Viewer::anonymous(), "mutation { logout { userErrors { code } } }", json!({})).await;
@@ -244,11 +245,11 @@ async fn a_profile_changes_only_from_its_current_version_and_password() {
             json!({ "newPassword": "teh-tarik-satu", "currentPassword": PASSWORD, "expectedVersion": 2 });
         assert_eq!(codes(&update(moved).await), Vec::<&str>::new());
         assert!(
-            shop.commands.refresh(&bob.refresh_token).await.is_err(),
+            shop.commands.refresh(&bob.refresh_token, None).await.is_err(),
             "a new password ends every session"
         );
-        assert!(shop.commands.login("bob@shop.example", PASSWORD).await.is_err());
-        assert!(shop.commands.login("bob@shop.example", "teh-tarik-satu").await.is_ok());
+        assert!(shop.commands.login("bob@shop.example", PASSWORD, None).await.is_err());
+        assert!(shop.commands.login("bob@shop.example", "teh-tarik-satu", None).await.is_ok());
     }
 }
 
@@ -268,7 +269,10 @@ async fn a_stolen_access_token_cannot_try_passwords_without_end() {
             assert_eq!(codes(&attempt("kopi-c-kosong").await), ["WRONG_PASSWORD"]);
         }
         assert_eq!(codes(&attempt(PASSWORD).await), ["TOO_MANY_ATTEMPTS"]);
-        assert!(shop.commands.login("bob@shop.example", PASSWORD).await.is_ok(), "the owner still gets in");
+        assert!(
+            shop.commands.login("bob@shop.example", PASSWORD, None).await.is_ok(),
+            "the owner still gets in"
+        );
     }
 }
 

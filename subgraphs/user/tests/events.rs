@@ -93,7 +93,9 @@ async fn wallet_commands_are_answered_once_each_and_accounts_are_announced() {
         let mut tasks = Tasks::new();
         let peer = Peer::start(&broker, &mut tasks, &shutdown).await;
         let name = format!("user-{}", Uuid::now_v7().simple());
-        let config = service_config(&name, &db, broker.kafka(), &TestTokens::new());
+        let files = tempfile::tempdir().unwrap();
+        let mut config = service_config(&name, &db, broker.kafka(), &TestTokens::new());
+        config.data_dir = files.path().to_owned();
         let service = app::start(config, shutdown.clone()).await.unwrap();
         let shop = Shop::new(db).await;
         let bob = shop.register("bob").await.user.id;

@@ -89,6 +89,6 @@ async fn keys_outlive_a_restart() {
     let keys = shop.commands.signer.public_keys().clone();
     let again = Shop::new(shop.db).await;
     assert_eq!(again.commands.signer.public_keys(), &keys);
-    let bob = again.commands.login("bob@shop.example", PASSWORD).await.unwrap();
+    let bob = again.commands.login("bob@shop.example", PASSWORD, None).await.unwrap();
     assert!(Verifier::new(auth(keys)).verify(&bob.access_token).await.is_ok());
 }

@@ -20,9 +20,9 @@ async fn seeding_twice_is_seeding_once() {
         assert_eq!(first["data"]["users"]["totalCount"], 8, "{first}");
         seed::seed(shop.db.db(), time::now()).await.unwrap();
         assert_eq!(shop.ask(&manager(), LIST, json!({})).await, first);
-        let buyer = shop.commands.login("buyer@kopitiam.example", PASSWORD).await.unwrap();
+        let buyer = shop.commands.login("buyer@kopitiam.example", PASSWORD, None).await.unwrap();
         assert_eq!(buyer.user.id.to_string(), "01900000-0000-7000-8000-000000010003");
-        let admin = shop.commands.login("admin@kopitiam.example", PASSWORD).await.unwrap();
+        let admin = shop.commands.login("admin@kopitiam.example", PASSWORD, None).await.unwrap();
         assert!(admin.user.roles.scope().contains("users:roles"));
         shop.assert_books_close().await;
     }

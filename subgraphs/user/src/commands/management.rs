@@ -10,9 +10,12 @@ use super::Commands;
 use crate::domain::account::{Role, Roles, User, UserStatus};
 use crate::domain::input;
 use crate::domain::ledger::Transaction;
+use crate::domain::letter::Letter;
+use crate::domain::notice::Notice;
 use crate::domain::refusal::Refusal;
 use crate::events::{self, Cause, publish};
 use crate::store::ledger::{self, Posted};
+use crate::store::mails::Recipient;
 use crate::store::users::Change;
 use crate::store::{sessions, users};
 
@@ -80,6 +83,8 @@ impl Commands {
         users::audit(&tx, Some(actor_id), "GRANT_CREDIT", grant.user_id, detail, now).await?;
         let event = events::credit_granted(grant.minor, currency, &reason, actor_id);
         publish(&tx, Cause::User(actor_id), grant.user_id, &event).await?;
+        let notice = Notice::CreditGranted { amount: amount.to_string(), reason };
+        self.herald().tell(&tx, grant.user_id, notice, transaction.cause(), now).await?;
         self.wallets.changed_by(&tx, grant.user_id);
         Ok(grant.user_id)
     }
@@ -107,6 +112,10 @@ impl Commands {
                     sessions::revoke_all(&tx, user_id, "BANNED", now).await?;
                     users::audit(&tx, Some(actor_id), "BAN", user_id, reason.clone(), now).await?;
                     publish(&tx, Cause::User(actor_id), user_id, &events::banned(&reason)).await?;
+                    let denylist = self.denylist.clone();
+                    tx.after_commit(move || denylist.deny(user_id, now));
+                    let letter = Letter::Banned { reason };
+                    self.post.post(&tx, Recipient::User(user_id), &letter, now).await?;
                     Ok(user)
                 }
             })
@@ -118,21 +127,21 @@ impl Commands {
     /// # Errors
     /// [`Refusal::UserNotFound`].
     pub async fn unban(&self, actor_id: Uuid, user_id: Uuid) -> Result<User, Failure> {
-        let change = Change { status: Some(UserStatus::Active), ..Change::default() };
         let now = time::now();
         self.db
-            .transaction(|tx| {
-                let change = change.clone();
-                async move {
-                    let user = current(&tx, user_id).await?;
-                    if user.status != UserStatus::Banned {
-                        return Ok(user);
-                    }
-                    let user = apply(&tx, user, change, now).await?;
-                    users::audit(&tx, Some(actor_id), "UNBAN", user_id, String::new(), now).await?;
-                    publish(&tx, Cause::User(actor_id), user_id, &events::unbanned()).await?;
-                    Ok(user)
+            .transaction(|tx| async move {
+                let user = current(&tx, user_id).await?;
+                if user.status != UserStatus::Banned {
+                    return Ok(user);
                 }
+                let change = Change { status: Some(user.unbanned_status()), ..Change::default() };
+                let user = apply(&tx, user, change, now).await?;
+                users::audit(&tx, Some(actor_id), "UNBAN", user_id, String::new(), now).await?;
+                publish(&tx, Cause::User(actor_id), user_id, &events::unbanned()).await?;
+                let denylist = self.denylist.clone();
+                tx.after_commit(move || denylist.allow(user_id, now));
+                self.post.post(&tx, Recipient::User(user_id), &Letter::Unbanned, now).await?;
+                Ok(user)
             })
             .await
     }

@@ -1,28 +1,38 @@
 //! What a mutation does: checks input with the domain's rules, then changes rows and writes events in one transaction.
 //!
 //! - `sessions.rs`: register, log in, refresh, log out
+//! - `recovery.rs`: verifying an address, a forgotten password
 //! - `profiles.rs`: profile, password, opening a stall
 //! - `management.rs`: credit, bans, roles
 
 mod management;
 mod profiles;
+mod recovery;
 mod sessions;
 
 use std::sync::Arc;
 
+use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::money::Currency;
-use kopitiam_kit::{Db, Failure, SystemError};
+use kopitiam_kit::{Db, Failure, SystemError, time};
 use uuid::Uuid;
 
+use crate::domain::account::User;
 use crate::domain::refusal::Refusal;
-use crate::security::attempts::Attempts;
+use crate::herald::Herald;
+use crate::mail::PostOffice;
+use crate::security::limits::Limit;
 use crate::security::passwords::{PasswordError, Passwords};
 use crate::security::tokens::{Signer, TokenError};
+use crate::store::{attempts, notifications, users};
 
 pub use management::{GRANT_MINOR_MAX, Grant};
 pub use profiles::{ProfileChange, StallForm};
 pub use sessions::{Registration, SignedIn};
+
+/// Longest list of `markNotificationsRead`.
+const NOTIFICATIONS_AT_ONCE_MAX: usize = 100;
 
 /// What every wallet is kept in, and what a new one starts with.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +52,56 @@ pub struct Commands {
     pub signer: Arc<Signer>,
     /// Hashes and compares.
     pub passwords: Passwords,
-    /// Counts failed log-ins.
-    pub attempts: Attempts,
+    /// Sends letters.
+    pub post: PostOffice,
     /// Wakes `walletChanged`.
     pub wallets: Hub<Uuid>,
+    /// Wakes `notificationAdded`.
+    pub notifications: Hub<Uuid>,
+    /// Whose tokens are refused; it hears of a ban here before the topic tells the other processes.
+    pub denylist: Denylist,
     /// Currency and sign-up credit.
     pub rules: WalletRules,
+}
+
+impl Commands {
+    /// Tells people.
+    pub fn herald(&self) -> Herald {
+        Herald { post: self.post.clone(), notifications: self.notifications.clone() }
+    }
+
+    /// Marks those of the caller's notifications as read.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyIds`], [`Refusal::UserNotFound`].
+    pub async fn mark_notifications_read(&self, user_id: Uuid, ids: &[Uuid]) -> Result<User, Failure> {
+        if ids.len() > NOTIFICATIONS_AT_ONCE_MAX {
+            return Err(Refusal::TooManyIds.into());
+        }
+        let now = time::now();
+        self.db
+            .transaction(|tx| async move {
+                notifications::mark_read(&tx, user_id, ids, now).await?;
+                Ok(users::find(&tx, user_id).await?.ok_or(Refusal::UserNotFound)?)
+            })
+            .await
+    }
+
+    /// Counts an attempt at each of `limits`, before it is made.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyAttempts`]; what was counted stays counted.
+    async fn admit(&self, limits: &[Limit]) -> Result<(), Failure> {
+        let now = time::now();
+        let admitted = self.db.transaction(|tx| async move {
+            let mut admitted = true;
+            for limit in limits {
+                admitted &= attempts::take(&tx, limit, now).await?;
+            }
+            Ok::<_, SystemError>(admitted)
+        });
+        if admitted.await? { Ok(()) } else { Err(Refusal::TooManyAttempts.into()) }
+    }
 }
 
 /// Splits results of several rules: every refusal at once, or nothing.

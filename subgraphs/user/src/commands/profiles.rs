@@ -5,13 +5,17 @@ use kopitiam_kit::{Failure, SystemError, time};
 use uuid::Uuid;
 
 use super::{Commands, keep, password_failure, refuse_all};
-use crate::domain::account::{Role, User};
+use crate::domain::account::{Role, User, UserStatus};
 use crate::domain::input::{self, Email, Handle, Password};
+use crate::domain::letter::Letter;
 use crate::domain::refusal::Refusal;
+use crate::domain::strength;
 use crate::events::{self, Cause, publish};
+use crate::security::limits;
 use crate::security::passwords::Verdict;
+use crate::store::mails::Recipient;
 use crate::store::users::Change;
-use crate::store::{sellers, sessions, users};
+use crate::store::{attempts, sellers, sessions, users};
 
 /// Raw input of `updateProfile`; `None` leaves a part as it is.
 #[derive(Clone)]
@@ -53,6 +57,12 @@ impl Commands {
         let new_password = form.new_password.map(Password::parse).transpose();
         let new_password = keep(&mut refusals, new_password).flatten();
         refuse_all(refusals)?;
+        let before = users::find(self.db.read(), user_id).await?.ok_or(Refusal::UserNotFound)?;
+        if let Some(password) = &new_password {
+            let local = before.email.split('@').next().unwrap_or_default();
+            strength::check(password, &[local, &before.username])?;
+        }
+        let email = email.filter(|new| new.as_str() != before.email);
         if email.is_some() || new_password.is_some() {
             self.check_password(user_id, form.current_password.as_deref()).await?;
         }
@@ -63,7 +73,13 @@ impl Commands {
             }
             None => None,
         };
-        let change = Change { email, full_name, password_hash, end_tokens, ..Change::default() };
+        // A new address is not known to be the person's.
+        let new_address = email.as_ref().is_some_and(|new| new.key() != before.email.to_lowercase());
+        let status = (new_address && before.status == UserStatus::Active).then_some(UserStatus::Unverified);
+        let verified = new_address.then_some(false);
+        let change =
+            Change { email, full_name, password_hash, end_tokens, status, verified, ..Change::default() };
+        let before = &before;
         let now = time::now();
         let outcome = self
             .db
@@ -75,6 +91,12 @@ impl Commands {
                         .ok_or(Refusal::VersionConflict)?;
                     if end_tokens {
                         sessions::revoke_all(&tx, user_id, "PASSWORD_CHANGED", now).await?;
+                        self.post.post(&tx, Recipient::User(user_id), &Letter::PasswordChanged, now).await?;
+                    }
+                    if new_address {
+                        let old = Letter::AddressChanged { old_address: before.email.clone() };
+                        self.post.post(&tx, Recipient::User(user_id), &old, now).await?;
+                        self.post.post(&tx, Recipient::User(user_id), &Letter::VerifyEmail, now).await?;
                     }
                     publish(&tx, Cause::User(user_id), user_id, &events::updated(&user)).await?;
                     Ok::<User, Failure>(user)
@@ -89,24 +111,19 @@ impl Commands {
         }
     }
 
-    /// Counted like log-ins, but apart from them: whoever has a stolen access token shall neither find the password here
-    /// nor shut the owner out there.
     async fn check_password(&self, user_id: Uuid, password: Option<&str>) -> Result<(), Failure> {
-        let account = format!("user:{user_id}");
-        if !self.attempts.allowed(&account, time::now()) {
-            return Err(Refusal::TooManyAttempts.into());
-        }
+        let limit = limits::password_check(user_id);
+        self.admit(std::slice::from_ref(&limit)).await?;
         let stored = users::password_hash(self.db.read(), user_id).await?;
         let attempt = Password::attempt(password.unwrap_or_default());
         match self.passwords.verify(attempt, stored).await.map_err(|error| password_failure(&error))? {
             Verdict::Right | Verdict::RightButWeak(_) => {
-                self.attempts.succeeded(&account);
-                Ok(())
+                let limit = &limit;
+                self.db
+                    .transaction(|tx| async move { Ok::<_, Failure>(attempts::forget(&tx, limit).await?) })
+                    .await
             }
-            Verdict::Wrong => {
-                self.attempts.failed(&account, time::now());
-                Err(Refusal::WrongPassword.into())
-            }
+            Verdict::Wrong => Err(Refusal::WrongPassword.into()),
         }
     }
 

@@ -161,10 +161,19 @@ pub struct User {
     pub roles: Roles,
     /// The `ver` claim; raised when tokens issued so far must lose their worth (password change, ban, roles).
     pub token_version: i32,
+    /// Whether the owner has shown that mail to the address arrives.
+    pub email_verified: bool,
     /// Grows by one with every change; gapless, so it is also the version of the user's events.
     pub version: i32,
     /// When the account was made.
     pub created_at: DateTime<Utc>,
+}
+
+impl User {
+    /// The state of an account that is not banned.
+    pub fn unbanned_status(&self) -> UserStatus {
+        if self.email_verified { UserStatus::Active } else { UserStatus::Unverified }
+    }
 }
 
 /// The public face of a user who sells.

@@ -95,6 +95,11 @@ impl Password {
         Password(text.chars().take(*PASSWORD_CHARS.end() + 1).collect())
     }
 
+    /// The clear text, for rules about it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The bytes to hash.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()

@@ -3,5 +3,9 @@
 pub mod account;
 pub mod input;
 pub mod ledger;
+pub mod letter;
+pub mod notice;
+pub mod one_time;
 pub mod refusal;
 pub mod session;
+pub mod strength;

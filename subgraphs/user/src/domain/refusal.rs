@@ -15,6 +15,12 @@ pub enum Refusal {
     /// Ten to 128 characters.
     #[error("a password has 10 to 128 characters")]
     PasswordInvalid,
+    /// Among the first that are guessed.
+    #[error("this password is easy to guess; try a few unrelated words")]
+    PasswordWeak,
+    /// The token from a letter is unknown, used or too old.
+    #[error("this link is not valid any more; ask for a new one")]
+    TokenInvalid,
     /// At most 120 characters, no control characters.
     #[error("a full name has 1 to 120 characters")]
     FullNameInvalid,
@@ -69,6 +75,9 @@ pub enum Refusal {
     /// A negative grant larger than what is available.
     #[error("the wallet does not hold that much")]
     InsufficientFunds,
+    /// More than 100 ids.
+    #[error("at most 100 at once")]
+    TooManyIds,
     /// Roles a person cannot be given, or an empty list.
     #[error("these roles are not acceptable")]
     RolesInvalid,
@@ -82,6 +91,8 @@ impl Refusal {
             Refusal::UsernameInvalid => "USERNAME_INVALID",
             Refusal::UsernameTaken => "USERNAME_TAKEN",
             Refusal::PasswordInvalid => "PASSWORD_INVALID",
+            Refusal::PasswordWeak => "PASSWORD_WEAK",
+            Refusal::TokenInvalid => "TOKEN_INVALID",
             Refusal::FullNameInvalid => "FULL_NAME_INVALID",
             Refusal::WrongCredentials => "WRONG_CREDENTIALS",
             Refusal::TooManyAttempts => "TOO_MANY_ATTEMPTS",
@@ -100,6 +111,7 @@ impl Refusal {
             Refusal::ReasonInvalid => "REASON_INVALID",
             Refusal::OwnAccount => "OWN_ACCOUNT",
             Refusal::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Refusal::TooManyIds => "TOO_MANY_IDS",
             Refusal::RolesInvalid => "ROLES_INVALID",
         }
     }
@@ -109,7 +121,8 @@ impl Refusal {
         match self {
             Refusal::EmailNotAcceptable => Some("email"),
             Refusal::UsernameInvalid | Refusal::UsernameTaken => Some("username"),
-            Refusal::PasswordInvalid => Some("password"),
+            Refusal::PasswordInvalid | Refusal::PasswordWeak => Some("password"),
+            Refusal::TokenInvalid => Some("token"),
             Refusal::FullNameInvalid => Some("fullName"),
             Refusal::WrongPassword => Some("currentPassword"),
             Refusal::HandleInvalid | Refusal::HandleTaken => Some("handle"),
@@ -118,6 +131,7 @@ impl Refusal {
             Refusal::AmountInvalid | Refusal::InsufficientFunds => Some("amount"),
             Refusal::CurrencyUnsupported => Some("currency"),
             Refusal::ReasonInvalid => Some("reason"),
+            Refusal::TooManyIds => Some("ids"),
             Refusal::RolesInvalid => Some("roles"),
             Refusal::VersionConflict => Some("expectedVersion"),
             Refusal::WrongCredentials

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::commands::Commands;
 use crate::domain::account::{Seller, User};
 use crate::store::wallets::Balances;
-use crate::store::{sellers, users, wallets};
+use crate::store::{notifications, sellers, users, wallets};
 
 /// Reads rows in batches.
 pub(super) struct Rows {
@@ -36,6 +36,10 @@ pub(super) struct SellerByHandle(pub(super) String);
 /// A wallet by its user's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct WalletOf(pub(super) Uuid);
+
+/// How many notifications a user has not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct UnreadOf(pub(super) Uuid);
 
 /// The loader of one request.
 pub(super) fn new(commands: &Commands) -> DataLoader<Rows> {
@@ -101,5 +105,17 @@ impl Loader<WalletOf> for Rows {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = wallets::balances(self.db.read(), &ids, self.currency.code()).await?;
         Ok(found.into_iter().map(|(id, balances)| (WalletOf(id), balances)).collect())
+    }
+}
+
+impl Loader<UnreadOf> for Rows {
+    type Value = i64;
+    type Error = Arc<DbErr>;
+
+    async fn load(&self, keys: &[UnreadOf]) -> Result<HashMap<UnreadOf, i64>, Arc<DbErr>> {
+        tracing::trace!(kind = "UnreadOf", keys = keys.len(), "one query for a batch");
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let counts = notifications::counts(self.db.read(), &ids, true).await?;
+        Ok(counts.into_iter().map(|(id, count)| (UnreadOf(id), count)).collect())
     }
 }

@@ -3,6 +3,7 @@
 mod entities;
 mod loaders;
 mod mutation;
+pub mod notification_types;
 mod query;
 mod subscription;
 pub mod types;

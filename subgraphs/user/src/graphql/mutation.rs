@@ -1,9 +1,12 @@
 //! Root mutations: who may, then the command, then its payload.
 
+use std::net::IpAddr;
+
 use async_graphql::{Context, Object};
 use kopitiam_kit::auth::{HasScope, LoggedIn, viewer};
 use kopitiam_kit::errors::payload;
 use kopitiam_kit::graphql::ID;
+use kopitiam_kit::serve::ClientAddress;
 use kopitiam_kit::{Failure, Money};
 use uuid::Uuid;
 
@@ -20,6 +23,11 @@ pub struct Mutation;
 
 fn commands<'context>(context: &Context<'context>) -> &'context Commands {
     context.data_unchecked::<Commands>()
+}
+
+/// Where the request came from, when the gateway says so.
+fn address(context: &Context<'_>) -> Option<IpAddr> {
+    context.data_opt::<ClientAddress>().and_then(|address| address.0)
 }
 
 fn target(id: &ID) -> Result<Uuid, Failure> {
@@ -54,13 +62,14 @@ impl Mutation {
         input: RegisterInput,
     ) -> async_graphql::Result<AuthPayload> {
         let RegisterInput { email, username, password, full_name } = input;
-        let form = Registration { id: Uuid::now_v7(), email, username, password, full_name };
+        let from = address(context);
+        let form = Registration { id: Uuid::now_v7(), email, username, password, full_name, from };
         auth_payload(commands(context).register(form).await)
     }
 
     /// Signs in.
     async fn login(&self, context: &Context<'_>, input: LoginInput) -> async_graphql::Result<AuthPayload> {
-        auth_payload(commands(context).login(&input.email, &input.password).await)
+        auth_payload(commands(context).login(&input.email, &input.password, address(context)).await)
     }
 
     /// Exchanges a refresh token for a new pair of tokens.
@@ -70,7 +79,9 @@ impl Mutation {
         input: RefreshInput,
     ) -> async_graphql::Result<AuthPayload> {
         match input.refresh_token {
-            Some(token) => auth_payload(commands(context).refresh(&token).await),
+            Some(token) => {
+                auth_payload(commands(context).refresh(&token, input.client_nonce.as_deref()).await)
+            }
             None => auth_payload(Err(Refusal::SessionEnded.into())),
         }
     }
@@ -86,6 +97,46 @@ impl Mutation {
             commands(context).logout(identity.user_id, session, everywhere.unwrap_or(false)).await?;
         }
         Ok(AuthPayload::default())
+    }
+
+    /// Sends the signed-in person a letter with a link that verifies the address.
+    #[graphql(guard = "LoggedIn")]
+    async fn request_email_verification(
+        &self,
+        context: &Context<'_>,
+    ) -> async_graphql::Result<ProfilePayload> {
+        let user_id = viewer(context).require()?.user_id;
+        profile_payload(commands(context).request_email_verification(user_id).await)
+    }
+
+    /// Verifies the address that the token was sent to. Works once, and without being signed in.
+    async fn verify_email(
+        &self,
+        context: &Context<'_>,
+        token: String,
+    ) -> async_graphql::Result<ProfilePayload> {
+        profile_payload(commands(context).verify_email(&token).await)
+    }
+
+    /// Sends whoever has the address a letter with a link to choose a new password. The answer is always the same.
+    async fn request_password_reset(
+        &self,
+        context: &Context<'_>,
+        email: String,
+    ) -> async_graphql::Result<ProfilePayload> {
+        let outcome = commands(context).request_password_reset(&email, address(context)).await;
+        let (_, user_errors) = payload(outcome)?;
+        Ok(ProfilePayload { user: None, user_errors })
+    }
+
+    /// Sets a new password by a token from a letter, ends every session and signs in.
+    async fn reset_password(
+        &self,
+        context: &Context<'_>,
+        token: String,
+        new_password: String,
+    ) -> async_graphql::Result<AuthPayload> {
+        auth_payload(commands(context).reset_password(&token, new_password).await)
     }
 
     /// Changes the signed-in person's profile.
@@ -113,6 +164,18 @@ impl Mutation {
         let user_id = viewer(context).require()?.user_id;
         let form = StallForm { handle, display_name, bio };
         profile_payload(commands(context).become_seller(user_id, form).await)
+    }
+
+    /// Marks those of the signed-in person's notifications as read; at most 100 at once.
+    #[graphql(guard = "LoggedIn")]
+    async fn mark_notifications_read(
+        &self,
+        context: &Context<'_>,
+        ids: Vec<ID>,
+    ) -> async_graphql::Result<ProfilePayload> {
+        let user_id = viewer(context).require()?.user_id;
+        let ids: Vec<Uuid> = ids.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect();
+        profile_payload(commands(context).mark_notifications_read(user_id, &ids).await)
     }
 
     /// Gives credit, or by a negative amount takes it back. Audited.

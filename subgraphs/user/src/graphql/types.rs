@@ -12,6 +12,7 @@ use kopitiam_kit::{Money, SystemError, UserError, connection};
 use uuid::Uuid;
 
 use super::loaders::{SellerById, WalletOf, load};
+use super::notification_types::NotificationConnection;
 use crate::commands::Commands;
 use crate::domain::{account, ledger};
 use crate::store::wallets::{self, Balances, Entry};
@@ -121,6 +122,17 @@ impl User {
     async fn wallet(&self, context: &Context<'_>) -> async_graphql::Result<Option<Wallet>> {
         may_read(viewer(context), self.0.id)?;
         Wallet::load(context, self.0.id).await
+    }
+
+    /// Private. Newest first.
+    async fn notifications(
+        &self,
+        context: &Context<'_>,
+        first: i32,
+        after: Option<String>,
+    ) -> async_graphql::Result<Option<NotificationConnection>> {
+        may_read(viewer(context), self.0.id)?;
+        NotificationConnection::load(context, self.0.id, first, after).await.map(Some)
     }
 
     async fn created_at(&self) -> DateTime<Utc> {
@@ -301,7 +313,7 @@ pub struct RegisterInput {
     pub(super) email: String,
     /// Public; unique without regard to case.
     pub(super) username: String,
-    /// 10 to 128 characters.
+    /// 10 to 128 characters, not easy to guess.
     pub(super) password: String,
     /// Private.
     pub(super) full_name: Option<String>,
@@ -321,6 +333,9 @@ pub struct LoginInput {
 pub struct RefreshInput {
     /// The last one received.
     pub(super) refresh_token: Option<String>,
+    /// Random, made anew for each exchange. Whoever lost the answer may ask again within ten seconds with the same one;
+    /// without it a second use ends the session.
+    pub(super) client_nonce: Option<String>,
 }
 
 /// For `updateProfile`; what is left out stays.

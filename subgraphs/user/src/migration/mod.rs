@@ -4,6 +4,8 @@
 mod m0001_accounts;
 mod m0002_ledger;
 mod m0003_ledger_guards;
+mod m0004_hardening;
+mod m0005_notices;
 
 use sea_orm_migration::prelude::*;
 
@@ -13,5 +15,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0001_accounts::Migration),
         Box::new(m0002_ledger::Migration),
         Box::new(m0003_ledger_guards::Migration),
+        Box::new(m0004_hardening::Migration),
+        Box::new(m0005_notices::Migration),
     ]
 }

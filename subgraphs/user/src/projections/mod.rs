@@ -1,3 +1,4 @@
 //! What this service does with the topics it consumes, one file per topic.
 
+pub mod notices;
 pub mod wallet_commands;

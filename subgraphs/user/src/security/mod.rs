@@ -1,9 +1,9 @@
-//! Passwords and tokens: the only place that touches clear-text secrets.
+//! Passwords and tokens: what touches clear-text secrets, and what guards them.
 //!
 //! - [`passwords`]: argon2id in a bounded pool
-//! - [`attempts`]: failed log-ins per account
+//! - [`limits`]: what may be tried how often
 //! - [`tokens`]: signing keys, access tokens, refresh tokens
 
-pub mod attempts;
+pub mod limits;
 pub mod passwords;
 pub mod tokens;

@@ -23,7 +23,7 @@ use crate::store::keys::{self, StoredKey};
 /// RFC 8410, section 7, and RFC 5958: version 0, algorithm 1.3.101.112, an octet string in an octet string.
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-const REFRESH_TOKEN_BYTES: usize = 32;
+const SECRET_BYTES: usize = 32;
 
 /// Why keys could not be made, read or used: always our fault.
 #[derive(Debug, thiserror::Error)]
@@ -153,15 +153,15 @@ impl Signer {
     }
 }
 
-/// A new refresh token in clear text; only its hash is stored.
-pub fn new_refresh_token() -> String {
-    let mut bytes = [0_u8; REFRESH_TOKEN_BYTES];
+/// A new refresh or one-time token in clear text; only its hash is stored.
+pub fn new_secret() -> String {
+    let mut bytes = [0_u8; SECRET_BYTES];
     rand::rng().fill_bytes(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The stored form of a refresh token. A plain hash is enough: the token is 256 random bits, not a password.
-pub fn refresh_token_hash(token: &str) -> String {
+/// The stored form of a secret. A plain hash is enough: the token is 256 random bits, not a password.
+pub fn secret_hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
 }
 
@@ -170,11 +170,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refresh_tokens_are_long_random_and_not_stored_in_clear() {
-        let (one, two) = (new_refresh_token(), new_refresh_token());
+    fn secrets_are_long_random_and_not_stored_in_clear() {
+        let (one, two) = (new_secret(), new_secret());
         assert_ne!(one, two);
         assert_eq!(one.len(), 43);
-        assert_ne!(refresh_token_hash(&one), one);
-        assert_eq!(refresh_token_hash(&one), refresh_token_hash(&one));
+        assert_ne!(secret_hash(&one), one);
+        assert_eq!(secret_hash(&one), secret_hash(&one));
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod user {
         pub(crate) version: i32,
         pub(crate) created_at: DateTimeUtc,
         pub(crate) updated_at: DateTimeUtc,
+        pub(crate) email_verified_at: Option<DateTimeUtc>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -89,6 +90,55 @@ pub(crate) mod refresh_token {
         pub(crate) issued_at: DateTimeUtc,
         pub(crate) expires_at: DateTimeUtc,
         pub(crate) used_at: Option<DateTimeUtc>,
+        pub(crate) nonce_hash: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Tokens sent by mail, by their hash.
+pub(crate) mod one_time_token {
+    use sea_orm::entity::prelude::*;
+
+    /// Tokens sent by mail, by their hash.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "one_time_tokens")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) token_hash: String,
+        pub(crate) purpose: String,
+        pub(crate) user_id: Uuid,
+        pub(crate) email_key: String,
+        pub(crate) issued_at: DateTimeUtc,
+        pub(crate) expires_at: DateTimeUtc,
+        pub(crate) used_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Letters that wait to be sent.
+pub(crate) mod mail {
+    use sea_orm::entity::prelude::*;
+
+    /// Letters that wait to be sent.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "mails")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: Uuid,
+        pub(crate) user_id: Option<Uuid>,
+        pub(crate) email_key: Option<String>,
+        pub(crate) letter: String,
+        pub(crate) attempts: i64,
+        pub(crate) due_at: DateTimeUtc,
+        pub(crate) created_at: DateTimeUtc,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -291,6 +341,54 @@ pub(crate) mod payment {
         pub(crate) receiver_id: Uuid,
         pub(crate) amount: i64,
         pub(crate) refunded: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What people were told.
+pub(crate) mod notification {
+    use sea_orm::entity::prelude::*;
+
+    /// What people were told.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "notifications")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: Uuid,
+        pub(crate) user_id: Uuid,
+        pub(crate) kind: String,
+        pub(crate) title: String,
+        pub(crate) body: String,
+        pub(crate) path: String,
+        pub(crate) event_id: Uuid,
+        pub(crate) created_at: DateTimeUtc,
+        pub(crate) read_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What notifications are about; `lines` is JSON.
+pub(crate) mod notice_subject {
+    use sea_orm::entity::prelude::*;
+
+    /// What notifications are about; `lines` is JSON.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "notice_subjects")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: Uuid,
+        pub(crate) title: String,
+        pub(crate) seller_id: Option<Uuid>,
+        pub(crate) buyer_id: Option<Uuid>,
+        pub(crate) lines: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

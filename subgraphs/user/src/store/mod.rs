@@ -2,16 +2,22 @@
 //! domain types; begins and commits nothing itself.
 //!
 //! - `users.rs`, `sellers.rs`: accounts and stalls
-//! - `sessions.rs`, `keys.rs`: refresh tokens and signing keys
+//! - `sessions.rs`, `keys.rs`, `one_time.rs`: refresh tokens, signing keys, tokens sent by mail
+//! - `attempts.rs`: counters of what must not be tried too often
+//! - `mails.rs`, `notifications.rs`: letters that wait to be sent, what people were told
 //! - `ledger.rs`: accounts, postings, the closing audit
 //! - `holds.rs`, `escrows.rs`: promises of money, deposits of bookings, and what becomes of them
 //! - `wallets.rs`: what a wallet shows
 
+pub mod attempts;
 pub(crate) mod entity;
 pub mod escrows;
 pub mod holds;
 pub mod keys;
 pub mod ledger;
+pub mod mails;
+pub mod notifications;
+pub mod one_time;
 pub mod sellers;
 pub mod sessions;
 pub mod users;

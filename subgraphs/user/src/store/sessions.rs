@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ConnectionTrait, IntoActiveModel};
 
 use super::entity::{refresh_token, session};
@@ -30,7 +30,14 @@ pub async fn add_token(
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, DbErr> {
     let expires_at = now + REFRESH_TOKEN_LIFE;
-    let row = refresh_token::Model { token_hash, session_id, issued_at: now, expires_at, used_at: None };
+    let row = refresh_token::Model {
+        token_hash,
+        session_id,
+        issued_at: now,
+        expires_at,
+        used_at: None,
+        nonce_hash: None,
+    };
     refresh_token::Entity::insert(row.into_active_model()).exec_without_returning(db).await?;
     Ok(expires_at)
 }
@@ -52,6 +59,7 @@ pub async fn find_token(
         user_id: session.user_id,
         expires_at: token.expires_at,
         used_at: token.used_at,
+        nonce_hash: token.nonce_hash,
         revoked_at: session.revoked_at,
     }))
 }
@@ -63,15 +71,39 @@ pub async fn find_token(
 pub async fn use_token(
     db: &impl ConnectionTrait,
     token_hash: &str,
+    nonce_hash: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let updated = refresh_token::Entity::update_many()
         .col_expr(refresh_token::Column::UsedAt, Expr::value(Some(now)))
+        .col_expr(refresh_token::Column::NonceHash, Expr::value(nonce_hash))
         .filter(refresh_token::Column::TokenHash.eq(token_hash))
         .filter(refresh_token::Column::UsedAt.is_null())
         .exec(db)
         .await?;
     Ok(updated.rows_affected == 1)
+}
+
+/// Removes refresh tokens whose life is over, then sessions that have none left; gives how many of each. A used token stays
+/// as long as it would have lived, so that its reuse is noticed.
+///
+/// # Errors
+/// Database errors.
+pub async fn purge(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<(u64, u64), DbErr> {
+    let tokens = refresh_token::Entity::delete_many()
+        .filter(refresh_token::Column::ExpiresAt.lt(now))
+        .exec(db)
+        .await?
+        .rows_affected;
+    let living =
+        Query::select().column(refresh_token::Column::SessionId).from(refresh_token::Entity).to_owned();
+    let sessions = session::Entity::delete_many()
+        .filter(session::Column::CreatedAt.lt(now - REFRESH_TOKEN_LIFE))
+        .filter(session::Column::Id.not_in_subquery(living))
+        .exec(db)
+        .await?
+        .rows_affected;
+    Ok((tokens, sessions))
 }
 
 /// Ends one session with all its tokens.

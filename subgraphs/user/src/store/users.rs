@@ -20,6 +20,7 @@ impl From<user::Model> for User {
             status: UserStatus::parse(&row.status),
             roles: Roles::parse(&row.roles),
             token_version: row.token_version,
+            email_verified: row.email_verified_at.is_some(),
             version: row.version,
             created_at: row.created_at,
         }
@@ -41,9 +42,11 @@ pub struct NewUser {
     pub password_hash: String,
     /// What the account may do.
     pub roles: Roles,
+    /// Whether the address is known to be the person's.
+    pub verified: bool,
 }
 
-/// Inserts an active account of version 1.
+/// Inserts an account of version 1.
 ///
 /// # Errors
 /// Database errors; the unique keys of e-mail and username among them (`DbErr::sql_err`).
@@ -56,12 +59,13 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewUser, now: DateTime<Utc>)
         username_key: new.username.key(),
         full_name: new.full_name,
         password_hash: new.password_hash,
-        status: UserStatus::Active.name().to_owned(),
+        status: if new.verified { UserStatus::Active } else { UserStatus::Unverified }.name().to_owned(),
         roles: new.roles.stored(),
         token_version: 1,
         version: 1,
         created_at: now,
         updated_at: now,
+        email_verified_at: new.verified.then_some(now),
     };
     user::Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
     Ok(row.into())
@@ -94,6 +98,15 @@ pub async fn find_credentials(
 ) -> Result<Option<(User, String)>, DbErr> {
     let row = user::Entity::find().filter(user::Column::EmailKey.eq(email.key())).one(db).await?;
     Ok(row.map(|row| (row.clone().into(), row.password_hash)))
+}
+
+/// The account of that folded address.
+///
+/// # Errors
+/// Database errors.
+pub async fn find_by_email_key(db: &impl ConnectionTrait, key: &str) -> Result<Option<User>, DbErr> {
+    let row = user::Entity::find().filter(user::Column::EmailKey.eq(key)).one(db).await?;
+    Ok(row.map(User::from))
 }
 
 /// The password hash of an account.
@@ -136,6 +149,8 @@ pub struct Change {
     pub password_hash: Option<String>,
     /// New state.
     pub status: Option<UserStatus>,
+    /// Whether the address is known to be the person's.
+    pub verified: Option<bool>,
     /// New roles.
     pub roles: Option<Roles>,
     /// Whether the tokens issued so far lose their worth.
@@ -171,6 +186,9 @@ pub async fn change(
     }
     if let Some(status) = change.status {
         update = update.col_expr(user::Column::Status, Expr::value(status.name()));
+    }
+    if let Some(verified) = change.verified {
+        update = update.col_expr(user::Column::EmailVerifiedAt, Expr::value(verified.then_some(now)));
     }
     if let Some(roles) = change.roles {
         update = update.col_expr(user::Column::Roles, Expr::value(roles.stored()));

@@ -2,14 +2,20 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::sync::{Arc, Mutex};
+
+use async_graphql::Request;
+use futures::{Stream, StreamExt};
+
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::config::KafkaConfig;
 use kopitiam_kit::testing::{TestDb, TestTokens, each_database, execute, service_config};
-use kopitiam_kit::{Failure, time};
+use kopitiam_kit::{Db, Failure, time};
 use kopitiam_user::app::{self, Migrator};
 use kopitiam_user::commands::{Commands, Registration, SignedIn};
 use kopitiam_user::domain::ledger::{AccountKind, AccountRef, Transaction};
 use kopitiam_user::graphql::{self, UserSchema};
+use kopitiam_user::mail::{Mail, MailError, Mailer, PostOffice};
 use kopitiam_user::store::ledger;
 use serde_json::Value;
 use uuid::Uuid;
@@ -21,6 +27,19 @@ pub(crate) struct Shop {
     pub(crate) db: TestDb,
     pub(crate) commands: Commands,
     schema: UserSchema,
+    sent: Arc<Sent>,
+}
+
+/// Keeps what it is given.
+#[derive(Default)]
+pub(crate) struct Sent(Mutex<Vec<Mail>>);
+
+#[async_trait::async_trait]
+impl Mailer for Sent {
+    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        self.0.lock().unwrap().push(mail.clone());
+        Ok(())
+    }
 }
 
 /// The service over SQLite, and over PostgreSQL where there is one.
@@ -35,9 +54,42 @@ pub(crate) async fn shops() -> Vec<Shop> {
 impl Shop {
     pub(crate) async fn new(db: TestDb) -> Shop {
         let config = service_config("user", &db, KafkaConfig::new("127.0.0.1:1"), &TestTokens::new());
-        let commands = app::commands(db.db(), &config).await.unwrap();
+        let mut commands = app::commands(db.db(), &config).await.unwrap();
+        let sent = Arc::new(Sent::default());
+        commands.post = PostOffice::new(db.db().clone(), sent.clone(), "https://shop.example");
         let schema = graphql::schema(commands.clone());
-        Shop { db, commands, schema }
+        Shop { db, commands, schema, sent }
+    }
+
+    /// The commands of another process of the service over the same database.
+    pub(crate) async fn beside(&self) -> Commands {
+        let config = service_config("user", &self.db, KafkaConfig::new("127.0.0.1:1"), &TestTokens::new());
+        let db = Db::connect(self.db.url()).await.unwrap();
+        let mut commands = app::commands(&db, &config).await.unwrap();
+        commands.post = PostOffice::new(db, self.sent.clone(), "https://shop.example");
+        commands
+    }
+
+    /// A subscription's answers as JSON.
+    pub(crate) fn listen(&self, viewer: &Viewer, query: &str) -> impl Stream<Item = Value> + use<> {
+        let request = graphql::attach(&self.commands, Request::new(query).data(viewer.clone()));
+        self.schema.execute_stream(request).map(|response| serde_json::to_value(response).unwrap())
+    }
+
+    /// Sends what waits; gives every letter that has gone since the last call.
+    pub(crate) async fn letters(&self) -> Vec<Mail> {
+        self.commands.post.send_due(time::now()).await.unwrap();
+        std::mem::take(&mut self.sent.0.lock().unwrap())
+    }
+
+    /// The token in the one letter to `to` with that subject.
+    pub(crate) async fn token(&self, to: &str, subject: &str) -> String {
+        let letters = self.letters().await;
+        let mut mine = letters.iter().filter(|mail| mail.to == to && mail.written.subject.contains(subject));
+        let letter = mine.next().unwrap_or_else(|| panic!("no letter to {to}: {letters:?}"));
+        assert!(mine.next().is_none(), "{letters:?}");
+        let (_, rest) = letter.written.text.split_once("token=").unwrap();
+        rest.split_whitespace().next().unwrap().to_owned()
     }
 
     /// Executes a request and gives the whole response as JSON.
@@ -59,6 +111,7 @@ impl Shop {
             username: name.to_owned(),
             password: PASSWORD.to_owned(),
             full_name: None,
+            from: None,
         };
         self.commands.register(form).await
     }
