@@ -72,6 +72,9 @@ payloads! {
         listing_id: Uuid,
         /// Who must own it.
         owner_id: Uuid,
+        /// The lock falls by itself after this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
     }
     /// Give an item free; only the listing that holds the lock can.
     struct UnlockItem {

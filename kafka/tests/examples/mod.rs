@@ -174,7 +174,7 @@ fn stock() -> Vec<Example> {
         example(&ReleaseStock { reservation_id }),
         example(&CommitStock { reservation_id }),
         example(&RestockLines { reservation_id, lines: lines(), reason: text("refund") }),
-        example(&LockItem { item_id, listing_id, owner_id: id(5) }),
+        example(&LockItem { item_id, listing_id, owner_id: id(5), until: None }),
         example(&UnlockItem { item_id, listing_id }),
         example(&TransferItem { item_id, listing_id, to: id(6) }),
         example(&StockReserved {

@@ -41,7 +41,7 @@ async fn gateway_without_orders(data: &Path, shutdown: &CancellationToken) -> So
     let users = Db::connect(&config("user", data).database_url).await.expect("it starts");
     kopitiam_user::seed::seed(&users, time::now()).await.expect("it starts");
     let products = Db::connect(&config("product", data).database_url).await.expect("it starts");
-    kopitiam_product::seed::seed(&products, time::now()).await.expect("it starts");
+    kopitiam_product::seed::story(&products, time::now()).await.expect("it starts");
     let transport = Transport::new()
         .with_in_process("user", user.router)
         .with_in_process("product", product.router)

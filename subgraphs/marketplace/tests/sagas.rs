@@ -92,7 +92,7 @@ impl World {
             world.start(name).await;
             let db = Db::connect(&world.config(name).database_url).await.unwrap();
             match name {
-                Name::Product => kopitiam_product::seed::seed(&db, time::now()).await.unwrap(),
+                Name::Product => kopitiam_product::seed::story(&db, time::now()).await.unwrap(),
                 Name::User => kopitiam_user::seed::seed(&db, time::now()).await.unwrap(),
                 Name::Order => {}
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use kopitiam_kafka::Topic;
+use kopitiam_kafka::messages::stock::ItemUnlocked;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::ServiceConfig;
 use kopitiam_kit::consumer::{self, ConsumerConfig};
@@ -12,15 +13,15 @@ use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
-use kopitiam_kit::{Db, Service, SystemError, Tasks, time};
+use kopitiam_kit::{Db, Service, SystemError, Tasks, purge, time};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::Commands;
-use crate::events::Cause;
+use crate::events::{Cause, publish};
 use crate::projections::review_events::ReviewEvents;
 use crate::projections::stock_commands::StockCommands;
-use crate::store::reservations;
+use crate::store::{items, reservations};
 use crate::{graphql, migration};
 
 /// How often forgotten reservations are looked for.
@@ -61,7 +62,11 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     let consume = consumer::run(db.clone(), config.kafka.clone(), reviews, ReviewEvents, shutdown.clone());
     tasks.spawn("product reviews", consume);
     tasks.spawn("product reservations", release_forgotten(commands.clone(), shutdown.clone()));
-    let router = router(commands, Arc::new(Verifier::new(config.auth)), shutdown);
+    tasks.spawn("product purge", purge::run(db, Vec::new(), shutdown.clone()));
+    let denylist = config.denylist;
+    tasks.spawn("product denylist", denylist.clone().follow(config.kafka, shutdown.clone()));
+    let verifier = Verifier::new(config.auth).with_denylist(denylist);
+    let router = router(commands, Arc::new(verifier), shutdown);
     Ok(Service { router, tasks })
 }
 
@@ -78,7 +83,7 @@ pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: Cancellatio
         .router()
 }
 
-/// Releases reservations that nobody committed or released in time: no reserved unit without a living order.
+/// Releases reservations and item locks that nobody ended in time: nothing is kept for what is no more.
 async fn release_forgotten(commands: Commands, shutdown: CancellationToken) {
     loop {
         tokio::select! {
@@ -91,7 +96,7 @@ async fn release_forgotten(commands: Commands, shutdown: CancellationToken) {
     }
 }
 
-/// Releases the reservations that are overdue now, and says so.
+/// Releases the reservations and item locks that are overdue now, and says so.
 ///
 /// # Errors
 /// [`SystemError`].
@@ -104,6 +109,11 @@ pub async fn sweep(commands: &Commands) -> Result<(), SystemError> {
             for id in reservations::overdue(&tx, SWEEP_BATCH, now).await? {
                 let outcome = reservations::release(&tx, id, now).await?;
                 handler.answer(&tx, Cause::Service, id, outcome).await?;
+            }
+            for (item_id, listing_id) in items::overdue(&tx, SWEEP_BATCH, now).await? {
+                if items::expire(&tx, item_id, listing_id, now).await? {
+                    publish(&tx, Cause::Service, item_id, &ItemUnlocked { listing_id }).await?;
+                }
             }
             Ok(())
         })

@@ -2,5 +2,6 @@
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    kopitiam_kit::service::main("product", kopitiam_product::app::start).await
+    let ratings = kopitiam_product::projections::review_events::ReviewEvents;
+    kopitiam_kit::service::main_with("product", kopitiam_product::app::start, Some(ratings)).await
 }

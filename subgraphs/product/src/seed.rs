@@ -1,6 +1,12 @@
-//! The catalogue every fresh installation starts with: shelves, products of four stalls, and collectible items.
+//! The catalogue every fresh installation starts with: shelves, products of twenty stalls, and collectible items.
 //!
-//! Always: running it again changes nothing that is there.
+//! Always: running it again changes nothing that is there. Pictures are drawn by the storefront from the slugs.
+//! - here: the first 28 products, which tests and other services' seeds know by number
+//! - `more.rs`: the others, in families
+
+mod more;
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use kopitiam_kit::{Db, Failure};
@@ -9,7 +15,7 @@ use uuid::Uuid;
 use crate::app;
 use crate::commands::Commands;
 use crate::domain::category::CategoryDraft;
-use crate::domain::product::{CURRENCY, ProductDraft, ProductForm};
+use crate::domain::product::{CURRENCY, ProductDraft, ProductForm, slug_of};
 use crate::domain::refusal::Refusal;
 use crate::events::{self, Cause, publish};
 use crate::store::{categories, items, products};
@@ -17,9 +23,12 @@ use crate::store::{categories, items, products};
 /// Number, name, number of the parent.
 type Shelf = (u16, &'static str, Option<u16>);
 /// Number, name, price in cents, units, number of the seller, numbers of the shelves, who makes it, description.
-type Ware = (u16, &'static str, i64, i64, u16, &'static [u16], &'static str, &'static str);
+type StoryWare = (u16, &'static str, i64, i64, u16, &'static [u16], &'static str, &'static str);
 /// Number, title, picture, number of the owner.
-type Thing = (u16, &'static str, &'static str, u16);
+type StoryThing = (u16, &'static str, &'static str, u16);
+
+/// Products per transaction.
+const WARES_PER_TRANSACTION: usize = 25;
 
 const SHELVES: [Shelf; 8] = [
     (1, "Coffee", None),
@@ -33,7 +42,7 @@ const SHELVES: [Shelf; 8] = [
 ];
 
 #[rustfmt::skip]
-const WARES: [Ware; 28] = [
+const WARES: [StoryWare; 28] = [
     (1, "House Blend Beans", 1250, 200, 5, &[1], "Kopi House Roastery", "Robusta and arabica roasted dark with a little sugar and margarine, the old way. 250 g of whole beans for a cup that stands up to condensed milk."),
     (2, "Enamel Kopi Cup", 890, 30, 5, &[1, 2], "Jaya Enamelware", "The thick-rimmed cup of every old coffee shop, in white enamel with a green peony. Keeps its heat through a long conversation."),
     (3, "Hand-Drawn Batik Shawl", 14_900, 1, 6, &[3], "Wijaya Family", "Drawn by hand with hot wax over three weeks, dyed in indigo and soga brown. There is one of it, and there will not be another."),
@@ -64,7 +73,7 @@ const WARES: [Ware; 28] = [
     (28, "Peranakan Tile Coaster Set", 2200, 75, 5, &[2, 6], "Dragon Kiln", "Six ceramic coasters after the tiles of Joo Chiat, with cork below. Wet glasses welcome."),
 ];
 
-const THINGS: [Thing; 6] = [
+const THINGS: [StoryThing; 6] = [
     (1, "Vintage Kopitiam Sign", "/images/items/vintage-kopitiam-sign.svg", 5),
     (2, "First Press Night Market LP", "/images/items/first-press-night-market-lp.svg", 7),
     (3, "Signed Hawker Cookbook", "/images/items/signed-hawker-cookbook.svg", 8),
@@ -79,77 +88,154 @@ fn seed_id(kind: u16, number: u16) -> Uuid {
     Uuid::from_u128(base + (u128::from(kind) << 16) + u128::from(number))
 }
 
-/// Seeds what is missing of shelves, products and items, as of `now`.
+/// Seeds what is missing of the whole shop, as of `now`: 200 products on 16 shelves, and 40 items.
 ///
 /// # Errors
 /// Database errors.
 pub async fn seed(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
+    story(db, now).await?;
     let commands = &app::commands(db);
-    for shelf in &SHELVES {
-        seed_shelf(commands, shelf).await?;
+    seed_shelves(commands, &more::SHELVES).await?;
+    seed_wares(commands, &family_wares()?, now).await?;
+    let things = (7_u16..).zip(more::THINGS).map(|(number, title)| {
+        let picture = slug_of(title).map(|slug| format!("/images/items/{slug}.svg")).unwrap_or_default();
+        Thing { number, title, picture, owner: 5 + number % 20 }
+    });
+    seed_things(commands, &things.collect::<Vec<_>>(), now).await
+}
+
+/// Seeds what is missing of the small shop that the tests tell their stories in: the first 28 products and 6 items.
+///
+/// # Errors
+/// Database errors.
+pub async fn story(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
+    let commands = &app::commands(db);
+    seed_shelves(commands, &SHELVES).await?;
+    let wares =
+        WARES.iter().map(|&(number, name, price_minor, stock, seller, shelves, supplier, description)| {
+            let form = ProductForm {
+                name: name.to_owned(),
+                description: description.to_owned(),
+                price_minor,
+                currency: CURRENCY.to_owned(),
+                supplier: Some(supplier.to_owned()),
+                category_ids: shelves.iter().map(|shelf| seed_id(2, *shelf)).collect(),
+                stock: Some(stock),
+            };
+            Ware::new(number, seller, form)
+        });
+    seed_wares(commands, &wares.collect::<Result<Vec<_>, _>>()?, now).await?;
+    let things = THINGS.iter().map(|&(number, title, picture, owner)| Thing {
+        number,
+        title,
+        picture: picture.to_owned(),
+        owner,
+    });
+    seed_things(commands, &things.collect::<Vec<_>>(), now).await
+}
+
+/// A product to seed.
+struct Ware {
+    id: Uuid,
+    seller_id: Uuid,
+    draft: ProductDraft,
+}
+
+impl Ware {
+    fn new(number: u16, seller: u16, form: ProductForm) -> Result<Self, Failure> {
+        let draft = ProductDraft::new(form)
+            .map_err(|refusals| Failure::from(refusals.first().copied().unwrap_or(Refusal::NameInvalid)))?;
+        Ok(Self { id: seed_id(3, number), seller_id: seed_id(1, seller), draft })
     }
-    for ware in &WARES {
-        seed_ware(commands, ware, now).await?;
+}
+
+/// An item to seed.
+struct Thing {
+    number: u16,
+    title: &'static str,
+    picture: String,
+    owner: u16,
+}
+
+/// The wares of the families, numbered after the story's.
+fn family_wares() -> Result<Vec<Ware>, Failure> {
+    let mut wares = Vec::new();
+    for family in &more::FAMILIES {
+        for (place, (name, note)) in (0_u16..).zip(family.wares) {
+            let number = 29 + u16::try_from(wares.len()).unwrap_or(u16::MAX);
+            let seller = family.sellers[usize::from(place) % family.sellers.len()];
+            let form = ProductForm {
+                name: (*name).to_owned(),
+                description: format!("{note} {}", family.care),
+                price_minor: family.from_minor + i64::from(place) * family.step_minor,
+                currency: CURRENCY.to_owned(),
+                supplier: Some(family.supplier.to_owned()),
+                category_ids: family.shelves.iter().map(|shelf| seed_id(2, *shelf)).collect(),
+                stock: Some(units(number)),
+            };
+            wares.push(Ware::new(number, seller, form)?);
+        }
     }
-    for thing in &THINGS {
-        seed_thing(commands, thing, now).await?;
+    Ok(wares)
+}
+
+/// Some of most things, few of some, none of a few.
+fn units(number: u16) -> i64 {
+    match number % 13 {
+        0 => 0,
+        1 => 2,
+        rest => i64::from(number) * 7 % 50 + i64::from(rest),
+    }
+}
+
+async fn seed_shelves(commands: &Commands, shelves: &[Shelf]) -> Result<(), Failure> {
+    commands
+        .db
+        .transaction(|tx| async move {
+            for &(number, name, parent) in shelves {
+                let id = seed_id(2, number);
+                if categories::find_many(&tx, &[id]).await?.is_empty() {
+                    let draft = CategoryDraft::new(name, parent.map(|parent| seed_id(2, parent)))?;
+                    let category = categories::insert(&tx, id, &draft).await?;
+                    publish(&tx, Cause::Service, id, &events::category_saved(&category)).await?;
+                }
+            }
+            Ok(())
+        })
+        .await
+}
+
+async fn seed_wares(commands: &Commands, wares: &[Ware], now: DateTime<Utc>) -> Result<(), Failure> {
+    let ids: Vec<Uuid> = wares.iter().map(|ware| ware.id).collect();
+    let there = products::find_many(commands.db.read(), &ids).await?;
+    let there: HashSet<Uuid> = there.into_iter().map(|product| product.id).collect();
+    let missing: Vec<&Ware> = wares.iter().filter(|ware| !there.contains(&ware.id)).collect();
+    // Each transaction waits for the disk once, and keeps other writers waiting only for a moment.
+    for some in missing.chunks(WARES_PER_TRANSACTION) {
+        commands
+            .db
+            .transaction(|tx| async move {
+                for Ware { id, seller_id, draft } in some {
+                    commands.insert_product(&tx, Cause::Service, *id, *seller_id, draft, now).await?;
+                }
+                Ok::<_, Failure>(())
+            })
+            .await?;
     }
     Ok(())
 }
 
-async fn seed_shelf(commands: &Commands, &(number, name, parent): &Shelf) -> Result<(), Failure> {
-    let id = seed_id(2, number);
-    if !categories::find_many(commands.db.read(), &[id]).await?.is_empty() {
-        return Ok(());
-    }
-    let draft = &CategoryDraft::new(name, parent.map(|parent| seed_id(2, parent)))?;
+async fn seed_things(commands: &Commands, things: &[Thing], now: DateTime<Utc>) -> Result<(), Failure> {
     commands
         .db
         .transaction(|tx| async move {
-            let category = categories::insert(&tx, id, draft).await?;
-            publish(&tx, Cause::Service, id, &events::category_saved(&category)).await?;
-            Ok(())
-        })
-        .await
-}
-
-async fn seed_ware(commands: &Commands, ware: &Ware, now: DateTime<Utc>) -> Result<(), Failure> {
-    let &(number, name, price_minor, stock, seller, shelves, supplier, description) = ware;
-    let id = seed_id(3, number);
-    if products::find(commands.db.read(), id).await?.is_some() {
-        return Ok(());
-    }
-    let form = ProductForm {
-        name: name.to_owned(),
-        description: description.to_owned(),
-        price_minor,
-        currency: CURRENCY.to_owned(),
-        supplier: Some(supplier.to_owned()),
-        category_ids: shelves.iter().map(|shelf| seed_id(2, *shelf)).collect(),
-        stock,
-    };
-    let draft = &ProductDraft::new(form)
-        .map_err(|refusals| Failure::from(refusals.first().copied().unwrap_or(Refusal::NameInvalid)))?;
-    commands
-        .db
-        .transaction(|tx| async move {
-            commands.insert_product(&tx, Cause::Service, id, seed_id(1, seller), draft, now).await?;
-            Ok(())
-        })
-        .await
-}
-
-async fn seed_thing(commands: &Commands, thing: &Thing, now: DateTime<Utc>) -> Result<(), Failure> {
-    let &(number, title, picture, owner) = thing;
-    let id = seed_id(4, number);
-    if !items::find_many(commands.db.read(), &[id]).await?.is_empty() {
-        return Ok(());
-    }
-    commands
-        .db
-        .transaction(|tx| async move {
-            let (title, picture) = (title.to_owned(), Some(picture.to_owned()));
-            items::insert(&tx, id, seed_id(1, owner), title, picture, now).await?;
+            for thing in things {
+                let id = seed_id(4, thing.number);
+                if items::find_many(&tx, &[id]).await?.is_empty() {
+                    let (title, picture) = (thing.title.to_owned(), Some(thing.picture.clone()));
+                    items::insert(&tx, id, seed_id(1, thing.owner), title, picture, now).await?;
+                }
+            }
             Ok(())
         })
         .await

@@ -37,12 +37,42 @@ async fn the_seed_has_the_four_products_of_the_story_and_is_not_repeated() {
         for (number, units) in [(1, 200), (2, 30), (3, 1), (4, 1)] {
             assert_eq!(shop.stock(seeded(3, number)).await.on_hand, units);
         }
-        kopitiam_product::seed::seed(shop.db.db(), kopitiam_kit::time::now()).await.unwrap();
+        kopitiam_product::seed::story(shop.db.db(), kopitiam_kit::time::now()).await.unwrap();
         let all = shop
             .ask(&Viewer::anonymous(), "{ search(first: 1) { totalCount } categories { slug } }", json!({}))
             .await;
         assert_eq!(all["data"]["search"]["totalCount"], 28);
         assert_eq!(all["data"]["categories"].as_array().unwrap().len(), 8);
+    }
+}
+
+#[tokio::test]
+async fn the_whole_seed_is_a_shop_worth_browsing_and_is_not_repeated() {
+    for shop in shops().await {
+        for _ in 0..2 {
+            kopitiam_product::seed::seed(shop.db.db(), kopitiam_kit::time::now()).await.unwrap();
+            let found = search(&shop, json!({ "first": 100 })).await;
+            assert_eq!(found["totalCount"], 200);
+            let sold_out = count_of(&found, "inStock", "false").as_i64().unwrap();
+            assert!((5..40).contains(&sold_out), "{sold_out}");
+        }
+        let shelves = shop
+            .ask(&Viewer::anonymous(), "{ categories { slug products(first: 1) { totalCount } } }", json!({}))
+            .await;
+        let shelves = shelves["data"]["categories"].as_array().unwrap();
+        assert_eq!(shelves.len(), 16);
+        assert!(
+            shelves.iter().all(|shelf| shelf["products"]["totalCount"].as_i64() > Some(1)),
+            "{shelves:?}"
+        );
+        let collection = "query($r: [_Any!]!) { _entities(representations: $r) { ... on User { items(first: 5) { edges { node { title imageUrl } } } } } }";
+        let owner = json!({ "r": [{ "__typename": "User", "id": seeded(1, 12) }] });
+        let collection = shop.ask(&Viewer::anonymous(), collection, owner).await;
+        let first = &collection["data"]["_entities"][0]["items"]["edges"][0]["node"];
+        assert_eq!(
+            first,
+            &json!({ "title": "Enamel Brewery Tray", "imageUrl": "/images/items/enamel-brewery-tray.svg" })
+        );
     }
 }
 
@@ -235,18 +265,27 @@ async fn a_senseless_product_is_refused_by_field_and_not_written() {
 }
 
 #[tokio::test]
-async fn a_product_changes_from_its_current_version_by_its_seller_or_a_manager() {
-    const UPDATE: &str = "mutation($id: ID!, $input: ProductInput!, $v: Int!) {
+async fn a_product_changes_from_its_current_version_by_its_seller_or_a_manager_and_what_was_sold_stays_sold()
+{
+    const UPDATE: &str = "mutation($id: ID!, $input: ProductChangeInput!, $v: Int!) {
         updateProduct(id: $id, input: $input, expectedVersion: $v) { product { slug name version price { amount } availability { available } } userErrors { code } } }";
     const ARCHIVE: &str = "mutation($id: ID!, $v: Int!) { archiveProduct(id: $id, expectedVersion: $v) { product { availability { available } } userErrors { code } } }";
     for shop in shops().await {
         let id = seeded(3, 2);
-        let variables = |version: i32| json!({ "id": id, "input": input(&json!({})), "v": version });
+        let mut form = input(&json!({}));
+        let with_stock = json!({ "id": id, "input": form, "v": 1 });
+        assert_eq!(
+            error_codes(&shop.ask(&seller(5), UPDATE, with_stock).await),
+            ["GRAPHQL_VALIDATION_FAILED"]
+        );
+        form.as_object_mut().unwrap().remove("stock");
+        let variables = |version: i32| json!({ "id": id, "input": form, "v": version });
+        shop.sell(id, 4).await;
         let foreign = shop.ask(&seller(6), UPDATE, variables(1)).await;
         assert_eq!(codes(&foreign["data"]["updateProduct"]), ["NOT_YOUR_PRODUCT"]);
         let changed = shop.ask(&seller(5), UPDATE, variables(1)).await;
         let expected = json!({ "slug": "enamel-kopi-cup", "name": "Kaya Jam", "version": 2,
-            "price": { "amount": "7.20" }, "availability": { "available": 12 } });
+            "price": { "amount": "7.20" }, "availability": { "available": 26 } });
         assert_eq!(changed["data"]["updateProduct"]["product"], expected, "{changed}");
         let stale = shop.ask(&manager(), UPDATE, variables(1)).await;
         assert_eq!(codes(&stale["data"]["updateProduct"]), ["VERSION_CONFLICT"]);

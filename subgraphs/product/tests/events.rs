@@ -16,11 +16,14 @@ use kopitiam_kafka::{Envelope, Message, Topic};
 use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::outbox::{self, NewMessage, relay};
+use kopitiam_kit::rebuild::rebuild;
 use kopitiam_kit::testing::{
     TestBroker, TestDb, TestTokens, each_database, eventually, service_config, sqlite,
 };
 use kopitiam_kit::{SystemError, Tasks, Tx};
 use kopitiam_product::app::{self, Migrator};
+use kopitiam_product::projections::review_events::ReviewEvents;
+use sea_orm::{ConnectionTrait, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -133,7 +136,7 @@ async fn stock_commands_are_answered_and_levels_announced() {
         peer.send(senseless, &negative).await;
         assert_eq!(peer.only_answers_about(senseless, 1).await, ["StockRejected"]);
         let (item, listing_id, owner_id) = (seeded(4, 1), Uuid::now_v7(), seeded(1, 5));
-        peer.send(item, &LockItem { item_id: item, listing_id, owner_id }).await;
+        peer.send(item, &LockItem { item_id: item, listing_id, owner_id, until: None }).await;
         let to = seeded(1, 3);
         peer.send(item, &TransferItem { item_id: item, listing_id, to }).await;
         assert_eq!(peer.only_answers_about(item, 2).await, ["ItemLocked", "ItemTransferred"]);
@@ -144,6 +147,14 @@ async fn stock_commands_are_answered_and_levels_announced() {
         service.tasks.join().await;
         tasks.join().await;
     }
+}
+
+async fn ratings(db: &TestDb) -> Vec<(Uuid, i64)> {
+    let rated = "SELECT id, rating_milli FROM products WHERE rating_milli <> 0";
+    let rows = db.read().query_all_raw(Statement::from_string(db.backend(), rated)).await.unwrap();
+    rows.iter()
+        .map(|row| (row.try_get("", "id").unwrap(), row.try_get("", "rating_milli").unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -173,6 +184,18 @@ async fn a_posted_review_moves_its_product_in_the_order_by_rating() {
         (found["data"]["search"]["edges"][0]["node"]["id"] == product.to_string()).then_some(())
     })
     .await;
+    assert_eq!(ratings(&shop.db).await, [(product, 5_000)]);
+    shop.db
+        .transaction(|tx| async move {
+            tx.execute_unprepared("UPDATE products SET rating_milli = 1234")
+                .await
+                .map(|_| ())
+                .map_err(SystemError::from)
+        })
+        .await
+        .unwrap();
+    rebuild(&shop.db, &broker.kafka(), &ReviewEvents).await.unwrap();
+    assert_eq!(ratings(&shop.db).await, [(product, 5_000)], "made anew from the topic");
     shutdown.cancel();
     service.tasks.join().await;
     tasks.join().await;

@@ -298,7 +298,7 @@ async fn of_two_listings_that_lock_an_item_one_gets_it_and_only_that_one_hands_i
         let listings = [Uuid::now_v7(), Uuid::now_v7()];
         let lock = |listing: Uuid, owner: Uuid| {
             let lock = move |tx: Tx| async move {
-                Ok::<_, SystemError>(items::lock(&tx, item, listing, owner).await?)
+                Ok::<_, SystemError>(items::lock(&tx, item, listing, owner, None).await?)
             };
             shop.db.transaction(lock)
         };
@@ -320,5 +320,37 @@ async fn of_two_listings_that_lock_an_item_one_gets_it_and_only_that_one_hands_i
         assert_eq!((now.owner_id, now.locked_by), (winner, None));
         assert_eq!(lock(loser, owner).await.unwrap(), Err(LockRejection::NotOwner));
         assert_eq!(items::histories(shop.db.read(), &[item]).await.unwrap()[&item].len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_runs_out_by_itself_and_its_listing_may_still_hand_the_item_over() {
+    for shop in shops().await {
+        let (item, owner, winner) = (seeded(4, 1), seeded(1, 5), seeded(1, 3));
+        let (late, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let lock = |listing: Uuid, until: DateTime<Utc>| {
+            let lock = move |tx: Tx| async move {
+                Ok::<_, SystemError>(items::lock(&tx, item, listing, owner, Some(until)).await?)
+            };
+            shop.db.transaction(lock)
+        };
+        let holder = || async { items::find(shop.db.read(), item).await.unwrap().unwrap().locked_by };
+        let transfer = |listing: Uuid| {
+            let transfer = move |tx: Tx| async move {
+                Ok::<_, SystemError>(items::transfer(&tx, item, listing, winner, time::now()).await?)
+            };
+            shop.db.transaction(transfer)
+        };
+        lock(other, time::now() + Duration::hours(1)).await.unwrap().unwrap();
+        app::sweep(&shop.commands).await.unwrap();
+        assert_eq!(holder().await, Some(other), "its time has not come");
+        shop.db.transaction(|tx| async move { items::unlock(&tx, item, other).await }).await.unwrap();
+
+        lock(late, time::now() - Duration::seconds(1)).await.unwrap().unwrap();
+        app::sweep(&shop.commands).await.unwrap();
+        assert_eq!(holder().await, None);
+        assert_eq!(transfer(other).await.unwrap(), None, "another listing has no claim on it");
+        assert_eq!(transfer(late).await.unwrap(), Some(owner));
+        assert_eq!(transfer(late).await.unwrap(), None, "once");
     }
 }

@@ -10,10 +10,9 @@ use uuid::Uuid;
 
 use super::{Commands, Editor, refused};
 use crate::domain::category::{Category, CategoryDraft, CategoryTree};
-use crate::domain::product::{Image, Product, ProductDraft, ProductForm, Stock};
+use crate::domain::product::{Image, Product, ProductDraft, ProductForm};
 use crate::domain::refusal::Refusal;
 use crate::events::{self, Cause, publish, stock_updated};
-use crate::store::stock::Change;
 use crate::store::{categories, products, stock};
 
 /// The picture of a product: drawn by the storefront from the slug.
@@ -90,7 +89,7 @@ impl Commands {
         Ok(product)
     }
 
-    /// Replaces a product of `expected_version`.
+    /// Replaces a product of `expected_version`; its stock stays as it is.
     ///
     /// # Errors
     /// Refusals by field, [`Refusal::VersionConflict`], [`Refusal::NotYourProduct`].
@@ -116,9 +115,6 @@ impl Commands {
                 let image = products::images(&tx, &[id]).await?.remove(&id).unwrap_or_default();
                 let image_url = image.into_iter().next().map(|image| image.url);
                 publish(&tx, cause, id, &events::updated(&after, &draft.category_ids, image_url)).await?;
-                if let Some(level) = set_stock(&tx, id, draft.stock).await? {
-                    stock_updated(&tx, cause, &self.stock, id, level).await?;
-                }
                 Ok(id)
             })
             .await;
@@ -218,14 +214,4 @@ async fn check_categories(tx: &Tx, ids: &[Uuid]) -> Result<(), Failure> {
     } else {
         Err(Refusal::CategoryNotFound.into())
     }
-}
-
-/// Brings the units on hand to `wanted`; `None` when they are there already.
-async fn set_stock(tx: &Tx, id: Uuid, wanted: i64) -> Result<Option<Stock>, Failure> {
-    let level = stock::of(tx, id).await?.ok_or(Refusal::ProductNotFound)?;
-    if level.on_hand == wanted {
-        return Ok(None);
-    }
-    let changed = stock::change(tx, id, Change::Adjust(wanted - level.on_hand)).await?;
-    Ok(Some(changed.ok_or(Refusal::StockInvalid)?))
 }

@@ -90,8 +90,9 @@ pub struct ProductForm {
     pub supplier: Option<String>,
     /// Any ids.
     pub category_ids: Vec<Uuid>,
-    /// Any number.
-    pub stock: i64,
+    /// Any number; only for a new product. The stock of one that is sold already changes by adjustments: an absolute
+    /// number from a form would bring back what was sold while the form was open.
+    pub stock: Option<i64>,
 }
 
 /// Checked input of `createProduct` and `updateProduct`.
@@ -111,7 +112,7 @@ pub struct ProductDraft {
     pub supplier: Option<String>,
     /// Sorted, without duplicates, not empty.
     pub category_ids: Vec<Uuid>,
-    /// Units on hand, 0 to [`STOCK_MAX`].
+    /// Units on hand at the start, 0 to [`STOCK_MAX`]; nothing is zero.
     pub stock: i64,
 }
 
@@ -146,7 +147,8 @@ impl ProductDraft {
         if form.currency != CURRENCY {
             refusals.push(Refusal::CurrencyUnsupported);
         }
-        if !(0..=STOCK_MAX).contains(&form.stock) {
+        let stock = form.stock.unwrap_or(0);
+        if !(0..=STOCK_MAX).contains(&stock) {
             refusals.push(Refusal::StockInvalid);
         }
         let mut category_ids = form.category_ids;
@@ -159,7 +161,7 @@ impl ProductDraft {
         if !refusals.is_empty() {
             return Err(refusals);
         }
-        let (price_minor, currency, stock) = (form.price_minor, form.currency, form.stock);
+        let (price_minor, currency) = (form.price_minor, form.currency);
         Ok(ProductDraft { name, slug, description, price_minor, currency, supplier, category_ids, stock })
     }
 }
@@ -227,7 +229,7 @@ mod tests {
             currency: "USD".into(),
             supplier: Some(" ".into()),
             category_ids: vec![Uuid::from_u128(2), Uuid::from_u128(1), Uuid::from_u128(2)],
-            stock: 3,
+            stock: Some(3),
         }
     }
 
@@ -244,7 +246,7 @@ mod tests {
         let bad = ProductForm {
             name: String::new(),
             price_minor: -1,
-            stock: -1,
+            stock: Some(-1),
             category_ids: Vec::new(),
             ..form()
         };

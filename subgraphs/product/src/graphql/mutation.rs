@@ -8,7 +8,9 @@ use kopitiam_kit::{Failure, Money};
 use uuid::Uuid;
 
 use super::loaders::{ItemById, ProductById, load};
-use super::types::{Category, CategoryPayload, Item, ItemPayload, Product, ProductInput, ProductPayload};
+use super::types::{
+    Category, CategoryPayload, Item, ItemPayload, Product, ProductChangeInput, ProductInput, ProductPayload,
+};
 use crate::commands::{Commands, Editor};
 use crate::domain::product::ProductForm;
 use crate::domain::refusal::Refusal;
@@ -38,7 +40,7 @@ fn id_or(id: &ID, refusal: Refusal) -> Result<Uuid, Failure> {
     Uuid::try_parse(id).map_err(|_| refusal.into())
 }
 
-fn form(input: ProductInput) -> Result<ProductForm, Failure> {
+fn form(input: ProductChangeInput, stock: Option<i64>) -> Result<ProductForm, Failure> {
     let price = Money::parse(&input.price.0, &input.currency)
         .map_err(|error| Failure::from(kopitiam_kit::UserError::from(error)))?;
     let category_ids = input.category_ids.iter().map(|id| id_or(id, Refusal::CategoryNotFound));
@@ -49,7 +51,7 @@ fn form(input: ProductInput) -> Result<ProductForm, Failure> {
         price_minor: price.minor(),
         currency: input.currency,
         supplier: input.supplier,
-        stock: i64::from(input.stock),
+        stock,
     })
 }
 
@@ -77,24 +79,26 @@ impl Mutation {
         idempotency_key: ID,
     ) -> async_graphql::Result<ProductPayload> {
         let editor = editor(context)?;
-        let outcome =
-            async { commands(context).create_product(editor, form(input)?, &idempotency_key).await };
+        let (input, stock) = input.split();
+        let outcome = async {
+            commands(context).create_product(editor, form(input, Some(stock))?, &idempotency_key).await
+        };
         product_payload(context, outcome.await).await
     }
 
-    /// Replaces a product's data. Sellers change their own products, managers all.
+    /// Replaces a product's data but its stock. Sellers change their own products, managers all.
     #[graphql(requires_scopes = "catalog:write", guard = "HasScope(\"catalog:write\")")]
     async fn update_product(
         &self,
         context: &Context<'_>,
         id: ID,
-        input: ProductInput,
+        input: ProductChangeInput,
         expected_version: i32,
     ) -> async_graphql::Result<ProductPayload> {
         let editor = editor(context)?;
         let outcome = async {
             let id = id_or(&id, Refusal::ProductNotFound)?;
-            commands(context).update_product(editor, id, form(input)?, expected_version).await
+            commands(context).update_product(editor, id, form(input, None)?, expected_version).await
         };
         product_payload(context, outcome.await).await
     }

@@ -295,14 +295,14 @@ pub struct ProductFilter {
     pub(super) seller_id: Option<ID>,
 }
 
-/// For `createProduct` and `updateProduct`.
+/// For `createProduct`.
 #[derive(InputObject)]
 pub struct ProductInput {
     /// Unique without regard to case.
     pub(super) name: String,
     /// Plain text.
     pub(super) description: String,
-    /// Zero or more.
+    /// Above zero.
     pub(super) price: Decimal,
     /// ISO 4217 code.
     pub(super) currency: String,
@@ -312,6 +312,31 @@ pub struct ProductInput {
     pub(super) category_ids: Vec<ID>,
     /// Units on hand.
     pub(super) stock: i32,
+}
+
+/// For `updateProduct`. Not the stock: that changes by `adjustStock`, so that what was sold in the meantime stays sold.
+#[derive(InputObject)]
+pub struct ProductChangeInput {
+    /// Unique without regard to case.
+    pub(super) name: String,
+    /// Plain text.
+    pub(super) description: String,
+    /// Above zero.
+    pub(super) price: Decimal,
+    /// ISO 4217 code.
+    pub(super) currency: String,
+    /// Who makes it.
+    pub(super) supplier: Option<String>,
+    /// At least one.
+    pub(super) category_ids: Vec<ID>,
+}
+
+impl ProductInput {
+    /// What is common to a new product and a change, and the stock of the new one.
+    pub(super) fn split(self) -> (ProductChangeInput, i64) {
+        let Self { name, description, price, currency, supplier, category_ids, stock } = self;
+        (ProductChangeInput { name, description, price, currency, supplier, category_ids }, i64::from(stock))
+    }
 }
 
 /// The answer of everything that changes a product.

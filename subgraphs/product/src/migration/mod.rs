@@ -3,12 +3,17 @@
 
 mod m0001_catalogue;
 mod m0002_stock;
+mod m0003_item_locks;
 
 use sea_orm_migration::prelude::*;
 
 /// This service's migrations in order.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m0001_catalogue::Migration), Box::new(m0002_stock::Migration)]
+    vec![
+        Box::new(m0001_catalogue::Migration),
+        Box::new(m0002_stock::Migration),
+        Box::new(m0003_item_locks::Migration),
+    ]
 }
 
 fn uuid(name: &'static str) -> ColumnDef {

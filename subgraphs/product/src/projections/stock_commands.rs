@@ -143,8 +143,8 @@ fn stock_lines(lines: BTreeMap<Uuid, i64>) -> Vec<StockLine> {
 }
 
 async fn lock_item(tx: &Tx, cause: Cause<'_>, command: LockItem) -> Result<(), SystemError> {
-    let LockItem { item_id, listing_id, owner_id } = command;
-    match items::lock(tx, item_id, listing_id, owner_id).await? {
+    let LockItem { item_id, listing_id, owner_id, until } = command;
+    match items::lock(tx, item_id, listing_id, owner_id, until).await? {
         Ok(item) => publish(tx, cause, item_id, &ItemLocked { listing_id, owner_id: item.owner_id }).await,
         Err(rejection) => {
             let code = LockRejection::code(rejection).to_owned();

@@ -203,6 +203,8 @@ pub(crate) mod item {
         pub(crate) image_url: Option<String>,
         pub(crate) owner_id: Uuid,
         pub(crate) locked_by: Option<Uuid>,
+        pub(crate) locked_until: Option<DateTimeUtc>,
+        pub(crate) freed_from: Option<Uuid>,
         pub(crate) version: i32,
         pub(crate) deleted_at: Option<DateTimeUtc>,
     }

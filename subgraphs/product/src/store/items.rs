@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use kopitiam_kit::Tx;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{Condition, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
 use super::entity::{item, item_transfer};
 use super::plus;
@@ -92,7 +92,17 @@ pub async fn insert(
     image_url: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<Item, DbErr> {
-    let row = item::Model { id, title, image_url, owner_id, locked_by: None, version: 1, deleted_at: None };
+    let row = item::Model {
+        id,
+        title,
+        image_url,
+        owner_id,
+        locked_by: None,
+        locked_until: None,
+        freed_from: None,
+        version: 1,
+        deleted_at: None,
+    };
     item::Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
     note_transfer(db, id, None, owner_id, now).await?;
     Ok(row.into())
@@ -132,7 +142,7 @@ pub async fn delete(
     Ok(updated.rows_affected == 1)
 }
 
-/// Gives a free item to a listing of its owner; the listing that has it already keeps it.
+/// Gives a free item to a listing of its owner, until a time if there is one; the listing that has it already keeps it.
 ///
 /// # Errors
 /// Database errors.
@@ -141,6 +151,7 @@ pub async fn lock(
     id: Uuid,
     listing_id: Uuid,
     owner_id: Uuid,
+    until: Option<DateTime<Utc>>,
 ) -> Result<Result<Item, LockRejection>, DbErr> {
     let Some(known) = find(tx, id).await? else { return Ok(Err(LockRejection::NotFound)) };
     if let Err(rejection) = known.check_lock(listing_id, Some(owner_id)) {
@@ -151,6 +162,8 @@ pub async fn lock(
     }
     let updated = item::Entity::update_many()
         .col_expr(item::Column::LockedBy, Expr::value(Some(listing_id)))
+        .col_expr(item::Column::LockedUntil, Expr::value(until))
+        .col_expr(item::Column::FreedFrom, Expr::value(None::<Uuid>))
         .col_expr(item::Column::Version, plus("version", 1))
         .filter(item::Column::Id.eq(id))
         .filter(item::Column::OwnerId.eq(owner_id))
@@ -171,6 +184,7 @@ pub async fn lock(
 pub async fn unlock(tx: &Tx, id: Uuid, listing_id: Uuid) -> Result<bool, DbErr> {
     let updated = item::Entity::update_many()
         .col_expr(item::Column::LockedBy, Expr::value(None::<Uuid>))
+        .col_expr(item::Column::LockedUntil, Expr::value(None::<DateTime<Utc>>))
         .col_expr(item::Column::Version, plus("version", 1))
         .filter(item::Column::Id.eq(id))
         .filter(item::Column::LockedBy.eq(listing_id))
@@ -179,8 +193,41 @@ pub async fn unlock(tx: &Tx, id: Uuid, listing_id: Uuid) -> Result<bool, DbErr> 
     Ok(updated.rows_affected == 1)
 }
 
-/// Hands an item that this listing holds to a new owner and frees it. Gives the owner before; `None` when the listing
-/// does not hold it.
+/// The items whose lock has run out, with the listings that held them.
+///
+/// # Errors
+/// Database errors.
+pub async fn overdue(tx: &Tx, limit: u64, now: DateTime<Utc>) -> Result<Vec<(Uuid, Uuid)>, DbErr> {
+    let rows = item::Entity::find()
+        .filter(item::Column::LockedUntil.lte(now))
+        .filter(item::Column::LockedBy.is_not_null())
+        .order_by_asc(item::Column::LockedUntil)
+        .limit(limit)
+        .all(tx)
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.id, row.locked_by?))).collect())
+}
+
+/// Frees an item whose lock ran out; the listing may still hand it over while nobody else takes it.
+///
+/// # Errors
+/// Database errors.
+pub async fn expire(tx: &Tx, id: Uuid, listing_id: Uuid, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    let updated = item::Entity::update_many()
+        .col_expr(item::Column::LockedBy, Expr::value(None::<Uuid>))
+        .col_expr(item::Column::LockedUntil, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(item::Column::FreedFrom, Expr::value(Some(listing_id)))
+        .col_expr(item::Column::Version, plus("version", 1))
+        .filter(item::Column::Id.eq(id))
+        .filter(item::Column::LockedBy.eq(listing_id))
+        .filter(item::Column::LockedUntil.lte(now))
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Hands an item that this listing holds to a new owner and frees it; also one that it held until its lock ran out, if
+/// nobody took it since. Gives the owner before; `None` when the listing does not hold it.
 ///
 /// # Errors
 /// Database errors.
@@ -195,9 +242,18 @@ pub async fn transfer(
     let updated = item::Entity::update_many()
         .col_expr(item::Column::OwnerId, Expr::value(to))
         .col_expr(item::Column::LockedBy, Expr::value(None::<Uuid>))
+        .col_expr(item::Column::LockedUntil, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(item::Column::FreedFrom, Expr::value(None::<Uuid>))
         .col_expr(item::Column::Version, plus("version", 1))
         .filter(item::Column::Id.eq(id))
-        .filter(item::Column::LockedBy.eq(listing_id))
+        .filter(item::Column::DeletedAt.is_null())
+        .filter(
+            Condition::any().add(item::Column::LockedBy.eq(listing_id)).add(
+                Condition::all()
+                    .add(item::Column::LockedBy.is_null())
+                    .add(item::Column::FreedFrom.eq(listing_id)),
+            ),
+        )
         .exec(tx)
         .await?;
     if updated.rows_affected == 0 {

@@ -201,6 +201,16 @@ pub async fn set_rating(db: &impl ConnectionTrait, id: Uuid, rating_milli: i64) 
     Ok(())
 }
 
+/// Forgets every rating, before they are made anew.
+///
+/// # Errors
+/// Database errors.
+pub async fn clear_ratings(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let none = product::Entity::update_many().col_expr(product::Column::RatingMilli, Expr::value(0_i64));
+    none.exec(db).await?;
+    Ok(())
+}
+
 /// Category ids of those products, in one query.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use kopitiam_product::app::{self, Migrator};
 use kopitiam_product::commands::Commands;
 use kopitiam_product::domain::product::Stock;
 use kopitiam_product::graphql::{self, ProductSchema};
-use kopitiam_product::store::stock;
+use kopitiam_product::store::{reservations, stock};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub(crate) async fn shops() -> Vec<Shop> {
 
 impl Shop {
     pub(crate) async fn new(db: TestDb) -> Shop {
-        kopitiam_product::seed::seed(db.db(), time::now()).await.unwrap();
+        kopitiam_product::seed::story(db.db(), time::now()).await.unwrap();
         let commands = app::commands(db.db());
         let schema = graphql::schema(commands.clone());
         Shop { db, commands, schema }
@@ -46,6 +46,19 @@ impl Shop {
 
     pub(crate) fn schema(&self) -> &ProductSchema {
         &self.schema
+    }
+
+    /// Sells units as an order does.
+    pub(crate) async fn sell(&self, product: Uuid, units: i64) {
+        let sold = |tx: kopitiam_kit::Tx| async move {
+            let (order, now) = (Uuid::now_v7(), time::now());
+            let wanted = std::collections::BTreeMap::from([(product, units)]);
+            let until = now + chrono::TimeDelta::hours(1);
+            reservations::reserve(&tx, order, &wanted, until, now).await?;
+            reservations::commit(&tx, order, now).await?;
+            Ok::<_, kopitiam_kit::SystemError>(())
+        };
+        self.db.transaction(sold).await.unwrap();
     }
 
     pub(crate) async fn stock(&self, product: Uuid) -> Stock {
