@@ -8,7 +8,7 @@ use apollo_compiler::Name;
 use crate::diagnostic::Diagnostic;
 use crate::federation::Fed;
 use crate::field_set::Selection;
-use crate::model::{Kind, SubgraphSchema, has};
+use crate::model::{FieldSetUse, Kind, SubgraphSchema, has};
 
 /// Corrects the facts of Federation 1 subgraphs and drops what they never use.
 ///
@@ -39,6 +39,7 @@ pub(crate) fn upgrade(schemas: &mut [SubgraphSchema]) -> Vec<Diagnostic> {
                 }
             }
         }
+        drop_inactive_uses(schema);
         errors.extend(drop_unused_externals(schema));
         schema.index_implementations();
     }
@@ -77,6 +78,48 @@ fn top_fields(selections: &[Selection]) -> Vec<Name> {
             Selection::Fragment { .. } => None,
         })
         .collect()
+}
+
+/// `@requires` and `@provides` of what the subgraph resolves anyway have no effect in Federation 1.
+fn drop_inactive_uses(schema: &mut SubgraphSchema) {
+    let mut inactive: Vec<(Name, Name, bool, bool)> = Vec::new();
+    for ty in schema.types.values() {
+        for field in ty.fields.values() {
+            let idle = |used: Option<&FieldSetUse>, parent: &Name| {
+                used.is_some_and(|used| !selects_external(schema, parent, &used.fields.selections))
+            };
+            let requires = idle(field.requires.as_ref(), &ty.name);
+            let provides = idle(field.provides.as_ref(), field.ty.inner_named_type());
+            if requires || provides {
+                inactive.push((ty.name.clone(), field.name.clone(), requires, provides));
+            }
+        }
+    }
+    for (ty, field, requires, provides) in inactive {
+        let Some(field) = schema.field_mut(&ty, &field) else { continue };
+        if requires {
+            field.requires = None;
+        }
+        if provides {
+            field.provides = None;
+        }
+    }
+}
+
+fn selects_external(schema: &SubgraphSchema, parent: &Name, selections: &[Selection]) -> bool {
+    selections.iter().any(|selection| match selection {
+        Selection::Fragment { condition, selections, .. } => {
+            selects_external(schema, condition.as_ref().unwrap_or(parent), selections)
+        }
+        Selection::Field(field) => {
+            let external = |ty: &Name| schema.field(ty, &field.name).is_some_and(|own| own.facts.external());
+            external(parent)
+                || schema.runtime_types(parent).iter().any(external)
+                || schema.field(parent, &field.name).is_some_and(|own| {
+                    selects_external(schema, own.ty.inner_named_type(), &field.selections)
+                })
+        }
+    })
 }
 
 fn drop_unused_externals(schema: &mut SubgraphSchema) -> Vec<Diagnostic> {

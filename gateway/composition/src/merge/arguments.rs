@@ -2,7 +2,7 @@
 //!
 //! Elsewhere: input object fields (`values.rs`) share the rules of types and defaults here.
 
-use apollo_compiler::Name;
+use apollo_compiler::{Name, Node};
 use apollo_compiler::ast::{Type, Value};
 use indexmap::IndexMap;
 
@@ -11,7 +11,7 @@ use super::fields::Source;
 use super::model::MergedInput;
 use super::references::all_equal;
 use crate::federation::Fed;
-use crate::model::{InputDef, Place, has};
+use crate::model::{InputDef, Kind, Place, SubgraphSchema, has};
 
 /// The codes for arguments and for input fields differ.
 pub(super) struct InputCodes {
@@ -152,7 +152,10 @@ impl Merger<'_> {
             );
             self.hint("INCONSISTENT_BUT_COMPATIBLE_ARGUMENT_TYPE", message, places.clone());
         }
-        let default = self.merge_default(coordinate, codes, declared, &places);
+        let default = self.merge_default(coordinate, codes, declared, &places).map(|default| {
+            let schema = declared.first().map(|(subgraph, _)| &self.schemas[*subgraph]);
+            schema.map_or_else(|| default.clone(), |schema| enum_values(schema, &narrowest, &default))
+        });
         let what = format!("{} \"{coordinate}\"", codes.what);
         Some(MergedInput {
             name: declared.first()?.1.name.clone(),
@@ -200,6 +203,32 @@ impl Merger<'_> {
             return None;
         }
         Some(first.clone())
+    }
+}
+
+/// A default with enum values as such: some servers print them as strings.
+fn enum_values(schema: &SubgraphSchema, ty: &Type, value: &Value) -> Value {
+    match value {
+        Value::List(items) => {
+            let items = items.iter().map(|item| Node::new(enum_values(schema, ty.item_type(), item)));
+            Value::List(items.collect())
+        }
+        Value::String(text) if schema.kind_of(ty.inner_named_type()) == Some(Kind::Enum) => {
+            Name::new(text).map_or_else(|_| value.clone(), Value::Enum)
+        }
+        Value::Object(entries) => {
+            let inputs = schema.types.get(ty.inner_named_type()).map(|ty| &ty.inputs);
+            let entry = |(name, given): &(Name, Node<Value>)| {
+                let input = inputs.and_then(|inputs| inputs.get(name));
+                let given = input.map_or_else(
+                    || given.clone(),
+                    |input| Node::new(enum_values(schema, &input.ty, given)),
+                );
+                (name.clone(), given)
+            };
+            Value::Object(entries.iter().map(entry).collect())
+        }
+        other => other.clone(),
     }
 }
 

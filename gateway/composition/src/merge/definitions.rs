@@ -124,9 +124,10 @@ fn composed_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
         }
         entry.2.push(import_text(&composed.original, local));
         if let Some(definition) = newest_definition(merger, local, composed) {
-            // Applications of other subgraphs are composed too, so their places are allowed as well.
+            // Applications of all that compose it are kept, so their places are allowed.
             let mut locations = definition.locations.clone();
-            let all = merger.schemas.iter().filter_map(|schema| schema.definitions.get(local.as_str()));
+            let composers = composed.composers.iter().map(|index| &merger.schemas[*index]);
+            let all = composers.filter_map(|schema| schema.definitions.get(local.as_str()));
             for location in all.flat_map(|(other, _)| &other.locations) {
                 if !locations.contains(location) {
                     locations.push(*location);

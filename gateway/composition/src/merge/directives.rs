@@ -34,6 +34,8 @@ pub(super) struct ComposedDirective {
     /// Name in its specification, without `@`.
     pub(super) original: String,
     pub(super) subgraph: usize,
+    /// Every subgraph that composes it; applications elsewhere stay there.
+    pub(super) composers: Vec<usize>,
 }
 
 pub(super) fn collect_names(merger: &mut Merger<'_>) -> Names {
@@ -194,6 +196,7 @@ fn compose_one(
         url: spec.url.clone(),
         original,
         subgraph: index,
+        composers: vec![index],
     };
     record(names, local, given, this)
 }
@@ -226,8 +229,12 @@ fn record(names: &mut Names, local: &str, given: &str, this: ComposedDirective) 
         Some(other) if other.identity != this.identity || other.original != this.original => {
             return Err(format!("composed directive \"{given}\" is linked by different core features"));
         }
-        Some(other) if other.version < this.version => *other = this,
-        Some(_) => {}
+        Some(other) if other.version < this.version => {
+            let earlier = std::mem::take(&mut other.composers);
+            *other = this;
+            other.composers.extend(earlier);
+        }
+        Some(other) => other.composers.extend(this.composers),
     }
     Ok(())
 }
@@ -330,7 +337,14 @@ impl Merger<'_> {
         merged: &mut Vec<MergedDirective>,
     ) {
         let built_in = matches!(name.as_str(), "deprecated" | "specifiedBy" | "oneOf");
-        if !built_in && !self.names.composed.contains_key(name.as_str()) {
+        let composers = self.names.composed.get(name.as_str()).map(|composed| &composed.composers);
+        let applications: Vec<Application<'_>> = applications
+            .iter()
+            .filter(|(index, _)| built_in || composers.is_some_and(|composers| composers.contains(index)))
+            .copied()
+            .collect();
+        let applications = applications.as_slice();
+        if applications.is_empty() {
             return;
         }
         let different = distinct(applications);

@@ -86,7 +86,7 @@ fn merge_type(merger: &mut Merger<'_>, name: &Name, sources: &Sources<'_>) -> Op
         values: IndexMap::new(),
         members: IndexSet::new(),
         directives,
-        joins: sources.iter().flat_map(|(index, ty)| joins(*index, ty)).collect(),
+        joins: sources.iter().flat_map(|(index, ty)| joins(&merger.schemas[*index], *index, ty)).collect(),
         implements: Vec::new(),
         union_members: Vec::new(),
         subgraphs: sources.iter().map(|(index, _)| *index).collect(),
@@ -143,7 +143,7 @@ fn hint_partial_entity(merger: &mut Merger<'_>, name: &Name, sources: &Sources<'
 }
 
 /// One join per key, or one without a key.
-fn joins(subgraph: usize, ty: &TypeDef) -> Vec<TypeJoin> {
+fn joins(schema: &SubgraphSchema, subgraph: usize, ty: &TypeDef) -> Vec<TypeJoin> {
     let base = TypeJoin {
         subgraph,
         key: None,
@@ -158,8 +158,10 @@ fn joins(subgraph: usize, ty: &TypeDef) -> Vec<TypeJoin> {
         .iter()
         .map(|key| TypeJoin {
             key: Some(key.text.clone()),
-            // An extension of a type that the same subgraph defines adds a key of its own.
-            extension: key.on_extension || (ty.has_extension && !ty.has_definition),
+            // An extension of a type that the same subgraph defines adds a key of its own. In Federation 1 every
+            // reference to an entity is an extension, which says nothing.
+            extension: !schema.version.is_one()
+                && (key.on_extension || (ty.has_extension && !ty.has_definition)),
             resolvable: key.resolvable,
             ..base.clone()
         })

@@ -71,6 +71,17 @@ impl Need {
             && implies(self.policies.as_ref(), other.policies.as_ref())
     }
 
+    /// Puts the need in the place of what the directives asked before.
+    fn replace(&self, directives: &mut Vec<MergedDirective>) {
+        if Need::of(directives) == *self {
+            return;
+        }
+        directives.retain(|directive| {
+            !matches!(directive.fed, Some(Fed::Authenticated | Fed::RequiresScopes | Fed::Policy))
+        });
+        directives.extend(self.directives());
+    }
+
     fn directives(&self) -> Vec<MergedDirective> {
         let parts = [
             (Fed::Authenticated, self.authenticated.then(Vec::new)),
@@ -92,36 +103,57 @@ fn argument(name: Name, value: Option<&Alternatives>) -> Option<Vec<(Name, Value
     value.map(|value| vec![(name, literal(value.clone()))])
 }
 
-/// Gives interfaces and their fields the requirements of their implementations.
-pub(super) fn spread(merged: &mut Merged) {
+/// Gives implementations what interface objects ask for their fields, then interfaces what their implementations ask.
+pub(super) fn spread(merged: &mut Merged, schemas: &[SubgraphSchema]) {
     let interfaces: Vec<Name> =
         merged.types.values().filter(|ty| ty.kind == Kind::Interface).map(|ty| ty.name.clone()).collect();
-    for interface in interfaces {
-        let objects = merged.runtime_types(&interface);
-        let mut on_type = Need::default();
-        let mut on_fields: Vec<(Name, Need)> = Vec::new();
-        for object in objects.iter().filter_map(|name| merged.types.get(name)) {
-            on_type.and(&Need::of(&object.directives));
-        }
-        for field in merged.types[&interface].fields.keys() {
-            let mut need = Need::default();
-            for object in objects.iter().filter_map(|name| merged.types.get(name)) {
-                if let Some(own) = object.fields.get(field) {
-                    need.and(&Need::of(&own.directives));
+    for interface in interfaces.iter().filter(|name| is_interface_object(schemas, name)) {
+        let asked: Vec<(Name, Need)> = merged.types[interface]
+            .fields
+            .values()
+            .map(|field| (field.name.clone(), Need::of(&field.directives)))
+            .filter(|(_, need)| *need != Need::default())
+            .collect();
+        for object in merged.runtime_types(interface) {
+            let Some(ty) = merged.types.get_mut(&object) else { continue };
+            for (field, need) in &asked {
+                if let Some(own) = ty.fields.get_mut(field) {
+                    let mut both = Need::of(&own.directives);
+                    both.and(need);
+                    both.replace(&mut own.directives);
                 }
-            }
-            if need != Need::default() {
-                on_fields.push((field.clone(), need));
-            }
-        }
-        let Some(ty) = merged.types.get_mut(&interface) else { continue };
-        ty.directives.extend(on_type.directives());
-        for (field, need) in on_fields {
-            if let Some(field) = ty.fields.get_mut(&field) {
-                field.directives.extend(need.directives());
             }
         }
     }
+    for interface in interfaces {
+        let objects = merged.runtime_types(&interface);
+        let objects = || objects.iter().filter_map(|name| merged.types.get(name));
+        let own = &merged.types[&interface];
+        let mut on_type = Need::of(&own.directives);
+        objects().for_each(|object| on_type.and(&Need::of(&object.directives)));
+        let on_fields: Vec<(Name, Need)> = own
+            .fields
+            .values()
+            .map(|field| {
+                let mut need = Need::of(&field.directives);
+                for implementing in objects().filter_map(|object| object.fields.get(&field.name)) {
+                    need.and(&Need::of(&implementing.directives));
+                }
+                (field.name.clone(), need)
+            })
+            .collect();
+        let Some(ty) = merged.types.get_mut(&interface) else { continue };
+        on_type.replace(&mut ty.directives);
+        for (field, need) in on_fields {
+            if let Some(field) = ty.fields.get_mut(&field) {
+                need.replace(&mut field.directives);
+            }
+        }
+    }
+}
+
+fn is_interface_object(schemas: &[SubgraphSchema], name: &str) -> bool {
+    schemas.iter().any(|schema| schema.types.get(name).is_some_and(|ty| ty.interface_object))
 }
 
 pub(super) fn check(merged: &Merged, schemas: &[SubgraphSchema]) -> Vec<Diagnostic> {

@@ -17,7 +17,7 @@ pub(crate) fn check(
     schemas: &[SubgraphSchema],
     hints: &mut Vec<Diagnostic>,
 ) -> Vec<Diagnostic> {
-    auth::spread(merged);
+    auth::spread(merged, schemas);
     let mut errors = inaccessible::check(merged, schemas);
     errors.extend(auth::check(merged, schemas));
     errors.extend(runtime::check(merged, schemas, hints));
