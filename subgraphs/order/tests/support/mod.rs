@@ -12,6 +12,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::listing::{ListingCreated, ListingKind};
+use kopitiam_kafka::messages::stock::{
+    CommitStock, ReserveStock, ReservedLine, StockCommitted, StockLine, StockReserved,
+};
 use kopitiam_kafka::messages::wallet::{CaptureFunds, FundsCaptured, FundsHeld, FundsRejected, HoldFunds};
 use kopitiam_kafka::{Envelope, Message};
 use kopitiam_kit::auth::Viewer;
@@ -129,6 +132,25 @@ impl Bench {
         let (command, hold) = self.last::<HoldFunds>().await;
         let reply = FundsRejected { hold_id: hold.hold_id, code: code.to_owned() };
         self.reply(&command, hold.user_id, &reply).await
+    }
+
+    /// Plays stock and wallet for an order of beans until it is settled.
+    pub async fn confirm(&self, order: Uuid) {
+        let (command, reserve) = self.last::<ReserveStock>().await;
+        let line = |line: &StockLine| ReservedLine {
+            product_id: line.product_id,
+            quantity: line.quantity,
+            unit_price: Amount::new(1_250, "USD"),
+            seller_id: SITI,
+            title: String::new(),
+        };
+        let lines = reserve.lines.iter().map(line).collect();
+        let reply = StockReserved { reservation_id: order, lines, expires_at: reserve.expires_at };
+        self.reply(&command, order, &reply).await;
+        self.held().await;
+        self.captured().await;
+        let (command, _) = self.last::<CommitStock>().await;
+        self.reply(&command, order, &StockCommitted { reservation_id: order }).await;
     }
 
     /// Kind and state of every saga, newest first.
