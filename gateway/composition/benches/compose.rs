@@ -1,0 +1,33 @@
+//! What composing and reading cost: `cargo bench -p kopitiam-composition`.
+//!
+//! The subgraphs are generated, so that the same ones come out everywhere. The largest has 100 subgraphs with 5 000 types;
+//! composing it is to stay under a second.
+
+use kopitiam_composition::{Subgraph, compose};
+use kopitiam_supergraph::Supergraph;
+
+/// Types and subgraphs.
+const SIZES: &[(usize, usize)] = &[(20, 3), (100, 10), (5_000, 100)];
+
+fn main() {
+    divan::main();
+}
+
+fn subgraphs((types, subgraphs): (usize, usize)) -> Vec<Subgraph> {
+    kopitiam_testkit::generated(types, subgraphs)
+        .into_iter()
+        .map(|(name, sdl)| Subgraph { url: format!("http://{name}"), name, sdl })
+        .collect()
+}
+
+#[divan::bench(args = SIZES, max_time = 5)]
+fn composing(bencher: divan::Bencher, size: (usize, usize)) {
+    let subgraphs = subgraphs(size);
+    bencher.bench(|| compose(divan::black_box(&subgraphs)).expect("generated subgraphs compose"));
+}
+
+#[divan::bench(args = SIZES, max_time = 5)]
+fn reading(bencher: divan::Bencher, size: (usize, usize)) {
+    let composed = compose(&subgraphs(size)).expect("generated subgraphs compose");
+    bencher.bench(|| Supergraph::parse(divan::black_box(&composed.supergraph_sdl)).expect("it was composed"));
+}
