@@ -1,7 +1,7 @@
 //! Errors of one response: why values are missing, and the list that the client gets.
 //!
 //! Always: every error has `extensions.code`; the number of errors is bounded, and the last one says when some were
-//! left out; a subgraph's error that no response field shows is still reported, without a path.
+//! left out; a subgraph's error that has no place in the response is still reported, without a path.
 //! Elsewhere: finding the places of subgraph errors (`failure.rs`), null propagation (`nulls.rs`).
 
 use serde_json::{Map, Value as Json};
@@ -71,6 +71,10 @@ pub(crate) struct Cause {
     pub(crate) fallback_path: Option<Vec<Segment>>,
     /// A subgraph said this itself: then the client hears of it in any case.
     pub(crate) is_subgraphs_own: bool,
+    /// It stands where its effect is: when no response field shows it, no field needed what failed.
+    pub(crate) is_placed: bool,
+    /// The cause that says the same for another place.
+    pub(crate) copy_of: Option<CauseId>,
     reported: bool,
 }
 
@@ -86,7 +90,16 @@ impl Cause {
         }
         extensions.entry("service").or_insert_with(|| service.into());
         let is_subgraphs_own = code == ErrorCode::DownstreamServiceError;
-        Self { message, extensions, tail: Vec::new(), fallback_path: None, is_subgraphs_own, reported: false }
+        Self {
+            message,
+            extensions,
+            tail: Vec::new(),
+            fallback_path: None,
+            is_subgraphs_own,
+            is_placed: false,
+            copy_of: None,
+            reported: false,
+        }
     }
 
     pub(crate) fn of_transport(error: &TransportError, service: &str) -> Self {
@@ -131,13 +144,17 @@ impl Causes {
 
     /// Marks a cause as shown by some field of the response.
     pub(crate) fn report(&mut self, id: CauseId) -> &Cause {
-        let cause = &mut self.0[id.0 as usize];
+        if let Some(original) = self.get(id).copy_of {
+            self.get_mut(original).reported = true;
+        }
+        let cause = self.get_mut(id);
         cause.reported = true;
         cause
     }
 
+    /// Causes that clients would not hear of.
     pub(crate) fn unreported(&self) -> impl Iterator<Item = &Cause> {
-        self.0.iter().filter(|cause| !cause.reported)
+        self.0.iter().filter(|cause| !cause.reported && !cause.is_placed && cause.copy_of.is_none())
     }
 }
 

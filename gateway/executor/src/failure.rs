@@ -59,16 +59,28 @@ fn read_path(path: &Json) -> Option<Vec<Segment>> {
     path.as_array()?.iter().map(read).collect()
 }
 
+/// What an error of an answer is read with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) selections: &'a Selections,
+    /// The names of the tree's keys, for paths that clients see.
+    pub(crate) key_names: &'a [Box<str>],
+    /// The selection of the whole answer.
+    pub(crate) root: SelectionId,
+    /// Whether the answer's root fields are lists of entities.
+    pub(crate) is_entities: bool,
+}
+
 /// Turns the null that an error caused into a failure. The error may lie below that null (the subgraph's own null
-/// propagation): the rest of its path is then kept as the cause's tail.
+/// propagation): the rest of its path is then kept as the cause's tail, which for an entity begins with a field of it.
 pub(crate) fn mark(
     tree: &mut Tree,
-    selections: &Selections,
+    reading: Reading<'_>,
     data: NodeId,
-    selection: SelectionId,
     error: &SubgraphError,
     causes: &mut Causes,
 ) {
+    let Reading { selections, key_names, root: selection, is_entities } = reading;
     let mut value = Value::Object(data);
     let mut place = None;
     let mut selection = Some(selection);
@@ -90,7 +102,14 @@ pub(crate) fn mark(
         let Some((found, at)) = step else { return };
         (value, place) = (found, Some(at));
         if value == Value::Null {
-            causes.get_mut(error.id).tail = error.path[depth + 1..].to_vec();
+            let tail = &error.path[depth + 1..];
+            let is_entity = is_entities && depth <= 1;
+            let cause = causes.get_mut(error.id);
+            cause.is_placed = !is_entity;
+            cause.tail = match selection {
+                Some(selection) if !is_entity => root_path(selections, selection, key_names, tail),
+                _ => tail.to_vec(),
+            };
             break;
         }
     }
@@ -99,8 +118,60 @@ pub(crate) fn mark(
     }
 }
 
+/// Which cause each field of an object shows that failed as a whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Blame {
+    /// For all fields but the one at fault.
+    others: CauseId,
+    /// The field at fault, by its name in the answer.
+    own: Option<(Box<str>, CauseId)>,
+}
+
+impl Blame {
+    /// Any field is as good as any other.
+    pub(crate) fn all(cause: CauseId) -> Self {
+        Self { others: cause, own: None }
+    }
+
+    /// The field in which the error lay, by the tail that [`mark`] left, shows the rest of its path.
+    pub(crate) fn of_entity(reading: Reading<'_>, selection: SelectionId, id: CauseId, causes: &mut Causes) -> Self {
+        let Reading { selections, key_names, .. } = reading;
+        let fields = selections.fields(selection);
+        // Whether the object's type is missing too, nobody else will say.
+        causes.get_mut(id).is_placed = !fields.iter().any(|field| field.key == Key::TYPENAME);
+        let Some(Segment::Key(name)) = causes.get(id).tail.first().cloned() else { return Self::all(id) };
+        let others = without_tail(causes, id);
+        let Some(field) = fields.iter().find(|field| field.name == name) else { return Self::all(others) };
+        let cause = causes.get_mut(id);
+        let below = cause.tail[1..].to_vec();
+        cause.tail = match field.selection {
+            Some(selection) => root_path(selections, selection, key_names, &below),
+            None => below,
+        };
+        Self { others, own: Some((name, id)) }
+    }
+
+    fn of(&self, field: &str) -> CauseId {
+        match &self.own {
+            Some((name, cause)) if **name == *field => *cause,
+            _ => self.others,
+        }
+    }
+}
+
 /// Marks everything that a fetch should have given for the object `node` as failed.
 pub(crate) fn fail(
+    tree: &mut Tree,
+    selections: &Selections,
+    node: NodeId,
+    selection: SelectionId,
+    blame: &Blame,
+) {
+    fail_by(tree, selections, node, selection, &|name| blame.of(name));
+}
+
+/// As [`fail`], with a cause for each field's name.
+pub(crate) fn fail_by(
     tree: &mut Tree,
     selections: &Selections,
     node: NodeId,
@@ -133,7 +204,7 @@ fn fail_value(
     cause: CauseId,
 ) {
     match value {
-        Value::Object(node) => fail(tree, selections, node, selection, &|_| cause),
+        Value::Object(node) => fail_by(tree, selections, node, selection, &|_| cause),
         Value::List(list) => {
             for index in 0..list.len {
                 let item = tree.at(Place::Item(list.start + index));
@@ -175,5 +246,6 @@ pub(crate) fn without_tail(causes: &mut Causes, id: CauseId) -> CauseId {
     let mut copy = causes.get(id).clone();
     copy.tail.clear();
     copy.fallback_path = None;
+    copy.copy_of.get_or_insert(id);
     causes.add(copy)
 }

@@ -6,13 +6,15 @@
 //! Elsewhere: subscriptions (`stream.rs`), the steps themselves (`representations.rs`, `parse.rs`, `merge.rs`,
 //! `project.rs`).
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use kopitiam_plan::{Key, OperationKind};
 
 use crate::AnswerLimits;
 use crate::errors::{Cause, Causes};
-use crate::failure::{self, SubgraphError};
+use crate::failure::{self, Blame, Reading, SubgraphError};
 use crate::merge::{self, Entity};
 use crate::parse::{AnswerError, parse_answer};
 use crate::program::{FetchProgram, FetchProgramKind, GroupProgram, Holding, Program};
@@ -60,7 +62,7 @@ pub(crate) struct State<'a> {
     /// For each entity fetch in flight, where its entities go.
     positions: Vec<Vec<GroupPositions>>,
     /// What failed, to be marked once more at the end: objects that other fetches gave meanwhile miss fields too.
-    failures: Vec<(NodeId, SelectionId, CauseId)>,
+    failures: Vec<(NodeId, SelectionId, Blame)>,
 }
 
 impl<'a> State<'a> {
@@ -170,7 +172,13 @@ impl<'a> State<'a> {
         }
         let mut positions = collect(&mut self.tree, group, &self.holding, &self.hasher, body);
         for (node, cause) in std::mem::take(&mut positions.failed) {
-            self.fail(node, group.selection, cause);
+            // The error's own place is elsewhere: what follows there is no path from here.
+            let cause = if self.causes.get(cause).tail.is_empty() {
+                cause
+            } else {
+                failure::without_tail(&mut self.causes, cause)
+            };
+            self.fail(node, group.selection, Blame::all(cause));
         }
         positions
     }
@@ -199,13 +207,14 @@ impl<'a> State<'a> {
         let Some(data) = answer.data else {
             return self.fail_with(index, root, &errors);
         };
+        let reading = self.reading(index, root);
         for error in &errors {
             let is_root = matches!(&fetch.kind, FetchProgramKind::Root { at, .. } if at.0.is_empty());
             if is_root && !error.path.is_empty() {
                 let path = failure::root_path(&program.selections, root, &program.key_names, &error.path);
                 self.causes.get_mut(error.id).fallback_path = Some(path);
             }
-            failure::mark(&mut self.tree, &program.selections, data, root, error, &mut self.causes);
+            failure::mark(&mut self.tree, reading, data, error, &mut self.causes);
         }
         match &fetch.kind {
             FetchProgramKind::Root { at, .. } if at.0.is_empty() => {
@@ -226,8 +235,18 @@ impl<'a> State<'a> {
             let failed =
                 merge::merge_entities(&mut self.tree, &positions, &answer, |_| false, objects_max, too_many);
             for (node, cause) in failed {
-                self.fail(node, selection, cause);
+                self.fail(node, selection, Blame::all(cause));
             }
+        }
+    }
+
+    fn reading(&self, index: u32, root: SelectionId) -> Reading<'a> {
+        let program = self.execution.program;
+        Reading {
+            selections: &program.selections,
+            key_names: &program.key_names,
+            root,
+            is_entities: matches!(program.fetches[index as usize].kind, FetchProgramKind::Entities { .. }),
         }
     }
 
@@ -248,8 +267,14 @@ impl<'a> State<'a> {
             let objects_max = self.execution.limits.objects_max;
             let failed =
                 merge::merge_entities(&mut self.tree, positions, &entities, shareable, objects_max, too_many);
+            let reading = self.reading(index, group.selection);
+            let mut blames: HashMap<CauseId, Blame, ahash::RandomState> = HashMap::default();
             for (node, cause) in failed {
-                self.fail(node, group.selection, cause);
+                let blame = blames.entry(cause).or_insert_with(|| {
+                    Blame::of_entity(reading, group.selection, cause, &mut self.causes)
+                });
+                let blame = blame.clone();
+                self.fail(node, group.selection, blame);
             }
         }
     }
@@ -283,7 +308,7 @@ impl<'a> State<'a> {
         let cause_of =
             |name: &str| causes.iter().find(|(known, _)| *known == name).map_or(first.id, |(_, id)| *id);
         for node in self.root_nodes(index) {
-            failure::fail(&mut self.tree, &program.selections, node, root, &cause_of);
+            failure::fail_by(&mut self.tree, &program.selections, node, root, &cause_of);
         }
     }
 
@@ -305,7 +330,7 @@ impl<'a> State<'a> {
         match program.fetches[index as usize].kind {
             FetchProgramKind::Root { selection, .. } => {
                 for node in self.root_nodes(index) {
-                    self.fail(node, selection, cause);
+                    self.fail(node, selection, Blame::all(cause));
                 }
             }
             FetchProgramKind::Entities { .. } => self.fail_positions(index, cause),
@@ -318,21 +343,21 @@ impl<'a> State<'a> {
         let all = std::mem::take(&mut self.positions[index as usize]);
         for (group, positions) in groups.iter().zip(all) {
             for position in positions.positions {
-                self.fail(position.node, group.selection, cause);
+                self.fail(position.node, group.selection, Blame::all(cause));
             }
         }
     }
 
-    fn fail(&mut self, node: NodeId, selection: SelectionId, cause: CauseId) {
-        failure::fail(&mut self.tree, &self.execution.program.selections, node, selection, &|_| cause);
-        self.failures.push((node, selection, cause));
+    fn fail(&mut self, node: NodeId, selection: SelectionId, blame: Blame) {
+        failure::fail(&mut self.tree, &self.execution.program.selections, node, selection, &blame);
+        self.failures.push((node, selection, blame));
     }
 
     /// Writes the response from what has arrived.
     pub(crate) fn respond(mut self) -> Bytes {
         let Execution { program, introspection, limits, .. } = self.execution;
-        for (node, selection, cause) in std::mem::take(&mut self.failures) {
-            failure::fail(&mut self.tree, &program.selections, node, selection, &|_| cause);
+        for (node, selection, blame) in std::mem::take(&mut self.failures) {
+            failure::fail(&mut self.tree, &program.selections, node, selection, &blame);
         }
         project(Material {
             tree: &self.tree,

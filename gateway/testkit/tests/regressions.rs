@@ -12,7 +12,7 @@ async fn answers_as_the_oracle(subgraphs: &[(&str, &str)], query: &str, variable
         subgraphs.iter().map(|(name, sdl)| ((*name).to_owned(), format!("{LINK}\n{sdl}"))).collect();
     let sdls: Vec<_> = subgraphs.iter().map(|(name, sdl)| (name.as_str(), sdl.as_str())).collect();
     let composed = kopitiam_testkit::compose(&sdls).expect("the subgraphs compose");
-    for seed in 0..6 {
+    for seed in 0..40 {
         let nature = Nature { seed, has_errors: seed % 2 == 1 };
         let simulation = Simulation::new(&composed.supergraph_sdl, &subgraphs, nature)
             .expect("composition gives a supergraph");
@@ -56,4 +56,81 @@ async fn a_chain_of_requires_is_fetched_when_only_its_end_is_wanted() {
         let query = query.replace("Boolean =", "Boolean! =");
         answers_as_the_oracle(&subgraphs, &query, json!({})).await;
     }
+}
+
+/// One interface whose field may be null in one type and not in the other.
+const STRICTER: [(&str, &str); 1] = [(
+    "a",
+    r#"
+    type Query { found: [Named!] }
+    interface Named { name: String other: [Named] }
+    type Book implements Named { name: String! other: [Named] }
+    type Film implements Named { name: String other: [Named!]! }
+    type Song implements Named { name: String! other: [Named] }
+    union Printed = Book | Film
+    "#,
+)];
+
+#[tokio::test]
+async fn one_name_with_two_nullabilities_is_asked_under_two_names() {
+    let queries = [
+        "{ found { ... on Printed { ... on Named { name } } } }",
+        "query($no: Boolean! = false) { found { name @include(if: $no) ... on Book { ... on Named { name } } } }",
+        "{ found { ... on Printed { ... on Named { other { name } } } } }",
+        "{ found { ... on Book { name } ... on Film { name other { ... on Film { name } } } } }",
+    ];
+    for query in queries {
+        answers_as_the_oracle(&STRICTER, query, json!({})).await;
+    }
+}
+
+#[tokio::test]
+async fn null_reaches_as_far_as_the_runtime_types_field_says() {
+    for query in ["{ found { name } }", "{ found { other { name } } }", "{ found { other { other { name } } } }"] {
+        answers_as_the_oracle(&STRICTER, query, json!({})).await;
+    }
+}
+
+#[tokio::test]
+async fn two_aliases_of_a_field_that_must_be_renamed_get_two_names() {
+    let subgraphs = [
+        ("a", r#"type Query { node: Node } type Node @key(fields: "id") @interfaceObject { id: ID! }"#),
+        (
+            "b",
+            r#"type Book implements Named @key(fields: "id") { id: ID! name: String! }
+               type Film implements Named @key(fields: "id") { id: ID! name: String }
+               interface Named { name: String }"#,
+        ),
+        (
+            "c",
+            r#"type Book implements Node @key(fields: "id") { id: ID! }
+               type Film implements Node @key(fields: "id") { id: ID! }
+               interface Node @key(fields: "id") { id: ID! }"#,
+        ),
+    ];
+    answers_as_the_oracle(&subgraphs, "{ node { ... on Named { name again: name } } }", json!({})).await;
+}
+
+/// A field of an interface object, asked before the runtime type is known.
+#[tokio::test]
+async fn what_no_field_of_the_response_needs_may_fail_unseen() {
+    let subgraphs = [
+        ("a", r#"type Query { node: Node } type Node @key(fields: "id") @interfaceObject { id: ID! note: String }"#),
+        (
+            "b",
+            r#"type Book implements Node @key(fields: "id") { id: ID! }
+               type Film implements Node @key(fields: "id") { id: ID! }
+               interface Node @key(fields: "id") { id: ID! }"#,
+        ),
+    ];
+    answers_as_the_oracle(&subgraphs, "{ node { ... on Film { note } } }", json!({})).await;
+}
+
+#[tokio::test]
+async fn an_error_of_an_entity_names_its_field_once() {
+    let subgraphs = [
+        ("a", r#"type Query { all: [Book] } type Book @key(fields: "id") { id: ID! }"#),
+        ("b", r#"type Book @key(fields: "id") { id: ID! pages: [Page!]! title: String } type Page { text: String! }"#),
+    ];
+    answers_as_the_oracle(&subgraphs, "{ all { leaves: pages { words: text } title } }", json!({})).await;
 }

@@ -69,7 +69,7 @@ pub enum Verdict {
 /// What is different.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// One word: `unsatisfiable`, `refused`, `request`, `data`, `errors`, `order`.
+    /// One word: `unsatisfiable`, `refused`, `request`, `data`, `errors`, `paths`, `order`.
     pub kind: &'static str,
     /// The operation.
     pub operation: RandomOperation,
@@ -81,6 +81,25 @@ pub struct Difference {
     pub refusals: Vec<String>,
     /// Requests and answers, in order.
     pub requests: Vec<String>,
+}
+
+impl Difference {
+    /// What differences of one cause have in common, roughly.
+    pub fn class(&self) -> String {
+        let words = [
+            " requires ",
+            "is external",
+            "is overridden",
+            "no entity has a key",
+            "without __typename",
+            "different types",
+            "is no entity here",
+            "requested type",
+        ];
+        let refusal = self.refusals.first();
+        let word = refusal.and_then(|refusal| words.iter().find(|word| refusal.contains(**word)));
+        format!("{} {}", self.kind, word.copied().unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Difference {
@@ -227,5 +246,31 @@ fn kind_of(
     if expected.errors.is_empty() != paths.is_empty() {
         return Some("errors");
     }
-    None
+    // Of errors below one null, one is enough.
+    let is_told = |path: &Json| paths.iter().any(|told| told == path || same_null(&wanted, told, path));
+    let all_told = expected.errors.iter().all(is_told);
+    let all_true = paths.iter().all(|path| null_of(&wanted, path).is_some());
+    (!all_told || !all_true).then_some("paths")
+}
+
+/// How many steps of a path lead to null; nothing when it leads to a value.
+fn null_of(data: &Json, path: &Json) -> Option<usize> {
+    let mut here = data;
+    for (depth, step) in path.as_array()?.iter().enumerate() {
+        if here.is_null() {
+            return Some(depth);
+        }
+        here = match step {
+            Json::String(key) => here.get(key)?,
+            index => here.get(usize::try_from(index.as_u64()?).ok()?)?,
+        };
+    }
+    here.is_null().then(|| path.as_array().map_or(0, Vec::len))
+}
+
+/// Whether two paths end in the same null.
+fn same_null(data: &Json, one: &Json, other: &Json) -> bool {
+    let (Some(depth), Some(same)) = (null_of(data, one), null_of(data, other)) else { return false };
+    let steps = |path: &Json| path.as_array().map(|steps| steps[..depth].to_vec());
+    depth == same && steps(one) == steps(other)
 }

@@ -6,7 +6,7 @@
 //! - `federation.rs`: what subgraph SDL means; `universe.rs`: the data; `rng.rs`: chance from a seed
 //! - `strict.rs`: a subgraph that refuses what it could not answer; `monolith.rs`: the oracle
 //! - `operations.rs`, `inputs.rs`: random operations; `shrink.rs`: smaller ones
-//! - `compare.rs`: the verdict
+//! - `schemas/`: random subgraphs; `compare.rs`: the verdict
 
 mod compare;
 mod federation;
@@ -14,6 +14,7 @@ mod inputs;
 mod monolith;
 mod operations;
 mod rng;
+mod schemas;
 mod shrink;
 mod strict;
 mod universe;
@@ -21,5 +22,6 @@ mod universe;
 pub use compare::{Difference, Simulation, Verdict};
 pub use operations::{RandomOperation, random_operation};
 pub use rng::Rng;
+pub use schemas::{random_subgraphs, reduce};
 pub use shrink::shrink;
 pub use universe::Nature;

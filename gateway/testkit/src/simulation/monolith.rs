@@ -12,7 +12,7 @@ use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::Valid;
 use serde_json::Value as Json;
 
-use super::strict::leaf;
+use super::strict::{leaf, unfit};
 use super::universe::{Thing, Universe, Value};
 
 /// What an operation must give.
@@ -97,7 +97,14 @@ impl<'u> Object<'u> {
                 ResolvedValue::object(Object { universe: self.universe, hidden: self.hidden, thing })
             }
             Value::List(items) => {
-                let items: Vec<_> = items.into_iter().map(|item| self.resolved(item, ty)).collect();
+                let item = ty.item_type();
+                let items: Vec<_> = items
+                    .into_iter()
+                    .map(|value| match value {
+                        Value::Failed(_) => Ok(unfit(item)),
+                        value => self.resolved(value, item),
+                    })
+                    .collect();
                 ResolvedValue::List(Box::new(items.into_iter()))
             }
         })

@@ -141,12 +141,9 @@ impl StrictSubgraph {
     }
 }
 
-/// Whether all of `expected` stands in `given`, at every depth. An object of which nothing is needed may be left out.
+/// Whether all of `expected` stands in `given`, at every depth.
 fn covers(given: &Map<String, Json>, expected: &Map<String, Json>) -> bool {
-    expected.iter().all(|(name, expected)| match given.get(name) {
-        Some(given) => same(given, expected),
-        None => is_nothing(expected),
-    })
+    expected.iter().all(|(name, expected)| given.get(name).is_some_and(|given| same(given, expected)))
 }
 
 fn same(given: &Json, expected: &Json) -> bool {
@@ -157,14 +154,6 @@ fn same(given: &Json, expected: &Json) -> bool {
                 && given.iter().zip(expected).all(|(given, expected)| same(given, expected))
         }
         (given, expected) => given == expected,
-    }
-}
-
-fn is_nothing(value: &Json) -> bool {
-    match value {
-        Json::Object(fields) => fields.is_empty(),
-        Json::Array(items) => !items.is_empty() && items.iter().all(is_nothing),
-        _ => false,
     }
 }
 
@@ -296,12 +285,23 @@ impl<'s> Object<'s> {
                 representation: None,
             }),
             Value::List(items) => {
-                let items: Vec<_> =
-                    items.into_iter().map(|item| self.resolved(item, declared, provided)).collect();
+                let item = declared.item_type();
+                let items: Vec<_> = items
+                    .into_iter()
+                    .map(|value| match value {
+                        Value::Failed(_) => Ok(unfit(item)),
+                        value => self.resolved(value, item, provided),
+                    })
+                    .collect();
                 ResolvedValue::List(Box::new(items.into_iter()))
             }
         })
     }
+}
+
+/// What is an error of one item and not of the whole list, as an `Err` would be here.
+pub(crate) fn unfit<'v>(ty: &Type) -> ResolvedValue<'v> {
+    if ty.is_list() { ResolvedValue::leaf(0) } else { ResolvedValue::List(Box::new(std::iter::empty())) }
 }
 
 /// JSON as the executor's JSON.

@@ -74,6 +74,8 @@ pub(crate) struct Universe {
     /// Types whose keys are keys of an interface too, so that they must differ between its types.
     by_interface: HashSet<String>,
     nature: Nature,
+    /// Whether what may not be null may fail.
+    bubbles: bool,
 }
 
 impl Universe {
@@ -92,6 +94,7 @@ impl Universe {
             entities: HashSet::new(),
             by_interface: HashSet::new(),
             nature,
+            bubbles: true,
         };
         universe.collect_facts(subgraphs);
         universe.collect_keys(subgraphs);
@@ -136,6 +139,11 @@ impl Universe {
                 );
             }
         }
+        // Where subgraphs differ in what may be null, a failure reaches further in one than in the other.
+        let differs = |(place, facts): (&(String, String), &FieldFacts)| {
+            self.supergraph.type_field(&place.0, &place.1).is_ok_and(|field| field.ty != facts.ty)
+        };
+        self.bubbles = !facts.iter().any(differs);
         self.facts = facts;
     }
 
@@ -256,7 +264,8 @@ impl Universe {
         shift: usize,
     ) -> Value {
         let roll = self.hash(place, "null") % 1000;
-        if self.nature.has_errors && !facts.is_needed && roll < 25 {
+        let may_fail = !facts.is_needed && (self.bubbles || !ty.is_non_null());
+        if self.nature.has_errors && may_fail && roll < 25 {
             return Value::Failed(format!("no {field}"));
         }
         if !facts.is_key && !ty.is_non_null() && (30..150).contains(&roll) {

@@ -1,0 +1,88 @@
+//! Random subgraphs, random operations over them, and where the gateway and the oracle differ, made small.
+//!
+//! `worlds FIRST COUNT [OPERATIONS]`: seeds of the subgraphs, operations for each. With `print` the SDLs too.
+
+use std::collections::BTreeMap;
+
+use futures::executor::block_on;
+use kopitiam_testkit::simulation::{
+    Nature, RandomOperation, Simulation, Verdict, random_operation, random_subgraphs, reduce, shrink,
+};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |at: usize, usual: u64| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let (first, count, operations) = (number(1, 0), number(2, 20), number(3, 30));
+    let prints = arguments.iter().any(|word| word == "print");
+    let (mut compared, mut different, mut uncomposed) = (0, 0, 0);
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in first..first + count {
+        let subgraphs = random_subgraphs(seed);
+        if prints {
+            for (name, sdl) in &subgraphs {
+                println!("# {name}\n{sdl}");
+            }
+        }
+        let sdls: Vec<_> = subgraphs.iter().map(|(name, sdl)| (name.as_str(), sdl.as_str())).collect();
+        let supergraph = match kopitiam_testkit::compose(&sdls) {
+            Ok(composed) => composed.supergraph_sdl,
+            Err(diagnostics) => {
+                uncomposed += 1;
+                let found = &diagnostics[0];
+                *kinds.entry(format!("uncomposed {}", found.code)).or_default() += 1;
+                println!("seed {seed}: {}: {}", found.code, found.message);
+                continue;
+            }
+        };
+        let nature = Nature { seed, has_errors: seed % 2 == 1 };
+        let simulation = match Simulation::new(&supergraph, &subgraphs, nature) {
+            Ok(simulation) => simulation,
+            Err(error) => {
+                println!("seed {seed}: the supergraph is refused: {error}");
+                continue;
+            }
+        };
+        let mut shown = 0;
+        for number in 0..operations {
+            let Some(operation) = random_operation(simulation.api(), seed * 1000 + number, 5) else { continue };
+            match block_on(simulation.check(&operation)) {
+                Verdict::NotComparable => {}
+                Verdict::Same => compared += 1,
+                Verdict::Different(found) => {
+                    compared += 1;
+                    different += 1;
+                    *kinds.entry(found.class()).or_default() += 1;
+                    if shown == 0 {
+                        shown += 1;
+                        println!("seed {seed} operation {number}");
+                        show(&subgraphs, &operation, nature, &found.class());
+                    }
+                }
+            }
+        }
+    }
+    println!("{compared} compared, {different} different, {uncomposed} of {count} not composed: {kinds:?}");
+}
+
+/// How a set of subgraphs and an operation go together.
+fn verdict(subgraphs: &[(String, String)], operation: &RandomOperation, nature: Nature) -> Option<Verdict> {
+    let sdls: Vec<_> = subgraphs.iter().map(|(name, sdl)| (name.as_str(), sdl.as_str())).collect();
+    let composed = kopitiam_testkit::compose(&sdls).ok()?;
+    let simulation = Simulation::new(&composed.supergraph_sdl, subgraphs, nature).ok()?;
+    Some(block_on(simulation.check(operation)))
+}
+
+fn show(subgraphs: &[(String, String)], operation: &RandomOperation, nature: Nature, class: &str) {
+    let fails = |subgraphs: &[(String, String)], operation: &RandomOperation| {
+        matches!(verdict(subgraphs, operation, nature), Some(Verdict::Different(found)) if found.class() == class)
+    };
+    let small = shrink(operation, |tried| fails(subgraphs, tried));
+    let fewer = reduce(subgraphs, |tried| fails(tried, &small));
+    let small = shrink(&small, |tried| fails(&fewer, tried));
+    for (name, sdl) in &fewer {
+        println!("# {name}\n{sdl}");
+    }
+    if let Some(Verdict::Different(found)) = verdict(&fewer, &small, nature) {
+        println!("{nature:?} {found}");
+    }
+}
