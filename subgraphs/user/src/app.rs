@@ -23,17 +23,23 @@ use tokio_util::sync::CancellationToken;
 use crate::commands::{Commands, WalletRules};
 use crate::events::{self, Cause, publish};
 use crate::mail::{self, PostOffice};
+use crate::payments::simulator::Simulator;
+use crate::payments::{Choice, NoProvider, PaymentError, PaymentProvider, Payments, Stripe};
 use crate::projections::notices::{self, Notices};
 use crate::projections::wallet_commands::WalletCommands;
 use crate::security::passwords::Passwords;
 use crate::security::tokens::{self, Audience, Signer};
-use crate::store::{attempts, holds, mails, notifications, one_time, sessions};
-use crate::{graphql, live, migration};
+use crate::store::{attempts, holds, mails, notifications, one_time, sessions, top_ups};
+use crate::{graphql, live, migration, webhooks};
 
 /// How often forgotten holds are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How often what has expired is removed.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
+/// How long a payment report is remembered; its signature is good for minutes.
+const REPORTS_KEPT: TimeDelta = TimeDelta::days(30);
+/// How often the payment provider is asked about top-ups that nothing was heard of.
+const RECONCILE_EVERY: Duration = Duration::from_mins(1);
 /// How long a read notification is kept.
 const READ_NOTIFICATIONS_KEPT: TimeDelta = TimeDelta::days(90);
 const SWEEP_BATCH: u64 = 100;
@@ -60,7 +66,13 @@ pub fn sdl() -> String {
 pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow::Result<Service> {
     let db = Db::connect(&config.database_url).await?;
     db.migrate::<Migrator>().await?;
-    let commands = commands(&db, &config).await?;
+    let mut commands = commands(&db, &config).await?;
+    let choice = Choice::from_env()?;
+    commands.payments.provider = provider(&choice)?;
+    let simulator = match choice {
+        Choice::Simulator => Some(simulate(&mut commands).await?),
+        Choice::Nothing | Choice::Stripe(_) => None,
+    };
     let mut auth = config.auth.clone();
     // This service is the one that signs: it asks nobody for the keys.
     auth.jwks = JwksSource::Static(commands.signer.public_keys().clone());
@@ -81,11 +93,15 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     tasks.spawn("user denylist", config.denylist.clone().follow(config.kafka.clone(), shutdown.clone()));
     tasks.spawn("user live", live::follow(commands.clone(), shutdown.clone()));
     tasks.spawn("user post office", commands.post.clone().run(shutdown.clone()));
+    tasks.spawn("user top-ups", reconcile_again_and_again(commands.clone(), shutdown.clone()));
     tasks.spawn("user purge", purge_again_and_again(db.clone(), shutdown.clone()));
     tasks.spawn("user keys and inbox", kopitiam_kit::purge::run(db.clone(), Vec::new(), shutdown.clone()));
     tasks.spawn("user holds", release_forgotten(commands.clone(), shutdown.clone()));
     let verifier = Verifier::new(auth).with_denylist(config.denylist.clone());
-    let router = router(commands, Arc::new(verifier), shutdown);
+    let router = router(commands, Arc::new(verifier), shutdown.clone());
+    if let Some(simulator) = simulator {
+        tasks.spawn("user payment reports", reports_of(simulator, router.clone(), shutdown));
+    }
     Ok(Service { router, tasks })
 }
 
@@ -111,6 +127,10 @@ pub async fn commands(db: &Db, config: &ServiceConfig) -> anyhow::Result<Command
         wallets: Hub::default(),
         notifications: Hub::default(),
         denylist: config.denylist.clone(),
+        payments: Payments {
+            provider: Arc::new(NoProvider),
+            return_url: format!("{}/account", shop_url().trim_end_matches('/')).into(),
+        },
         rules: WalletRules { currency: credit.currency(), signup_credit: credit.minor() },
     })
 }
@@ -131,10 +151,38 @@ pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: Cancellatio
         (headers, keys)
     });
     let schema = graphql::schema(commands.clone());
+    let webhooks = webhooks::router(commands.clone());
     Endpoint::new(schema, verifier, commands.db.clone(), shutdown)
         .per_request(move |request| graphql::attach(&commands, request))
         .router()
         .route("/.well-known/jwks.json", jwks)
+        .merge(webhooks)
+}
+
+fn provider(choice: &Choice) -> Result<Arc<dyn PaymentProvider>, PaymentError> {
+    match choice {
+        Choice::Nothing | Choice::Simulator => Ok(Arc::new(NoProvider)),
+        Choice::Stripe(settings) => Ok(Arc::new(Stripe::new(settings.clone())?)),
+    }
+}
+
+/// Starts a simulator of a payment provider and lets top-ups use it.
+async fn simulate(commands: &mut Commands) -> anyhow::Result<Simulator> {
+    let simulator = Simulator::start(true).await?;
+    commands.payments.provider = Arc::new(Stripe::new(simulator.settings())?);
+    Ok(simulator)
+}
+
+/// Gives the simulator an address of its own to report to: this service may have none.
+async fn reports_of(simulator: Simulator, router: Router, shutdown: CancellationToken) {
+    let served = async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        simulator.deliver_to(format!("http://{}{}", listener.local_addr()?, webhooks::PATH));
+        kopitiam_kit::serve::serve(listener, router, shutdown.clone()).await
+    };
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the payment simulator cannot report");
+    }
 }
 
 /// Removes what has expired, again and again.
@@ -161,6 +209,7 @@ pub async fn purge(db: &Db, now: DateTime<Utc>) -> Result<(), SystemError> {
             sessions::purge(&tx, now).await?;
             one_time::purge(&tx, now).await?;
             attempts::purge(&tx, now).await?;
+            top_ups::purge(&tx, now - REPORTS_KEPT).await?;
             notifications::purge_read(&tx, now - READ_NOTIFICATIONS_KEPT).await?;
             Ok::<_, SystemError>(mails::give_up(&tx, now).await?)
         })
@@ -169,6 +218,19 @@ pub async fn purge(db: &Db, now: DateTime<Utc>) -> Result<(), SystemError> {
         tracing::error!(letters = given_up, "letters that nobody would take were given up");
     }
     Ok(())
+}
+
+/// Asks about top-ups that nothing was heard of, again and again.
+async fn reconcile_again_and_again(commands: Commands, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(RECONCILE_EVERY) => {}
+        }
+        if let Err(error) = commands.reconcile_top_ups(time::now()).await {
+            tracing::warn!(%error, "cannot look for top-ups that nothing was heard of");
+        }
+    }
 }
 
 /// Releases holds that nobody captured or released in time: no promise without a living owner.

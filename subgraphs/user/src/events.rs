@@ -4,7 +4,7 @@ use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::user::{
     RolesChanged, SellerOpened, UserBanned, UserRegistered, UserUnbanned, UserUpdated,
 };
-use kopitiam_kafka::messages::wallet::{CreditGranted, FundsReleased};
+use kopitiam_kafka::messages::wallet::{CreditGranted, FundsReleased, ToppedUp};
 use kopitiam_kafka::{Envelope, Message};
 use kopitiam_kit::outbox::{self, NewMessage};
 use kopitiam_kit::{SystemError, Tx};
@@ -90,6 +90,11 @@ pub fn unbanned() -> UserUnbanned {
 /// Credit was given; `granted_by` is the user itself for the sign-up credit, which nobody grants.
 pub fn credit_granted(minor: i64, currency: &str, reason: &str, granted_by: Uuid) -> CreditGranted {
     CreditGranted { amount: Amount::new(minor, currency), reason: reason.to_owned(), granted_by }
+}
+
+/// A payment arrived.
+pub fn topped_up(minor: i64, currency: &str, payment_id: &str) -> ToppedUp {
+    ToppedUp { amount: Amount::new(minor, currency), payment_id: payment_id.to_owned() }
 }
 
 /// A hold ended by the clock.

@@ -6,6 +6,7 @@
 //! - [`commands`]: what mutations do, each in one transaction
 //! - [`security`]: passwords, tokens, limits; [`mail`]: letters and the ways out
 //! - [`graphql`]: the schema; [`events`]: what is published; [`projections`]: what is consumed
+//! - [`payments`]: payment providers and the simulator of one; [`webhooks`]: their reports
 //! - [`herald`]: who tells people; [`live`]: changes of other processes for open streams
 
 pub mod app;
@@ -17,10 +18,12 @@ pub mod herald;
 pub mod live;
 pub mod mail;
 pub mod migration;
+pub mod payments;
 pub mod projections;
 pub mod security;
 pub mod seed;
 pub mod store;
+pub mod webhooks;
 
 pub use app::sdl;
 pub use seed::seed;

@@ -3,12 +3,14 @@
 //! - `sessions.rs`: register, log in, refresh, log out
 //! - `recovery.rs`: verifying an address, a forgotten password
 //! - `profiles.rs`: profile, password, opening a stall
+//! - `top_ups.rs`: real money into a wallet
 //! - `management.rs`: credit, bans, roles
 
 mod management;
 mod profiles;
 mod recovery;
 mod sessions;
+mod top_ups;
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use crate::domain::account::User;
 use crate::domain::refusal::Refusal;
 use crate::herald::Herald;
 use crate::mail::PostOffice;
+use crate::payments::Payments;
 use crate::security::limits::Limit;
 use crate::security::passwords::{PasswordError, Passwords};
 use crate::security::tokens::{Signer, TokenError};
@@ -30,6 +33,7 @@ use crate::store::{attempts, notifications, users};
 pub use management::{GRANT_MINOR_MAX, Grant};
 pub use profiles::{ProfileChange, StallForm};
 pub use sessions::{Registration, SignedIn};
+pub use top_ups::{Heard, TopUpForm};
 
 /// Longest list of `markNotificationsRead`.
 const NOTIFICATIONS_AT_ONCE_MAX: usize = 100;
@@ -54,6 +58,8 @@ pub struct Commands {
     pub passwords: Passwords,
     /// Sends letters.
     pub post: PostOffice,
+    /// Takes real money in.
+    pub payments: Payments,
     /// Wakes `walletChanged`.
     pub wallets: Hub<Uuid>,
     /// Wakes `notificationAdded`.

@@ -9,3 +9,4 @@ pub mod one_time;
 pub mod refusal;
 pub mod session;
 pub mod strength;
+pub mod top_up;

@@ -75,6 +75,9 @@ pub enum Refusal {
     /// A negative grant larger than what is available.
     #[error("the wallet does not hold that much")]
     InsufficientFunds,
+    /// The payment provider does not take this payment.
+    #[error("the payment could not be started")]
+    PaymentRefused,
     /// More than 100 ids.
     #[error("at most 100 at once")]
     TooManyIds,
@@ -111,6 +114,7 @@ impl Refusal {
             Refusal::ReasonInvalid => "REASON_INVALID",
             Refusal::OwnAccount => "OWN_ACCOUNT",
             Refusal::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Refusal::PaymentRefused => "PAYMENT_REFUSED",
             Refusal::TooManyIds => "TOO_MANY_IDS",
             Refusal::RolesInvalid => "ROLES_INVALID",
         }
@@ -140,6 +144,7 @@ impl Refusal {
             | Refusal::SessionEnded
             | Refusal::AlreadySeller
             | Refusal::UserNotFound
+            | Refusal::PaymentRefused
             | Refusal::OwnAccount => None,
         }
     }

@@ -5,16 +5,16 @@ use std::net::IpAddr;
 use async_graphql::{Context, Object};
 use kopitiam_kit::auth::{HasScope, LoggedIn, viewer};
 use kopitiam_kit::errors::payload;
-use kopitiam_kit::graphql::ID;
+use kopitiam_kit::graphql::{Decimal, ID};
 use kopitiam_kit::serve::ClientAddress;
 use kopitiam_kit::{Failure, Money};
 use uuid::Uuid;
 
 use super::types::{
     AuthPayload, GrantCreditInput, LoginInput, ProfileInput, ProfilePayload, RefreshInput, RegisterInput,
-    Role, User, Wallet, WalletPayload,
+    Role, TopUpPayload, User, Wallet, WalletPayload,
 };
-use crate::commands::{Commands, Grant, ProfileChange, Registration, SignedIn, StallForm};
+use crate::commands::{Commands, Grant, ProfileChange, Registration, SignedIn, StallForm, TopUpForm};
 use crate::domain::account;
 use crate::domain::refusal::Refusal;
 
@@ -164,6 +164,23 @@ impl Mutation {
         let user_id = viewer(context).require()?.user_id;
         let form = StallForm { handle, display_name, bio };
         profile_payload(commands(context).become_seller(user_id, form).await)
+    }
+
+    /// Begins to put real money into the signed-in person's wallet: pay on the page it gives. The money is there when the
+    /// payment provider has told us, usually in seconds (`walletChanged`).
+    #[graphql(guard = "LoggedIn")]
+    async fn start_top_up(
+        &self,
+        context: &Context<'_>,
+        amount: Decimal,
+        currency: String,
+        idempotency_key: ID,
+    ) -> async_graphql::Result<TopUpPayload> {
+        let user_id = viewer(context).require()?.user_id;
+        let form = TopUpForm { amount: amount.0, currency };
+        let outcome = commands(context).start_top_up(user_id, form, &idempotency_key).await;
+        let (provider_url, user_errors) = payload(outcome)?;
+        Ok(TopUpPayload { provider_url: provider_url.flatten(), user_errors })
     }
 
     /// Marks those of the signed-in person's notifications as read; at most 100 at once.

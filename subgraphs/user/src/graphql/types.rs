@@ -297,6 +297,15 @@ pub struct ProfilePayload {
     pub(super) user_errors: Vec<UserError>,
 }
 
+/// The answer of `startTopUp`.
+#[derive(SimpleObject)]
+pub struct TopUpPayload {
+    /// The page to pay on; null when the payment is made already.
+    pub(super) provider_url: Option<String>,
+    /// Why not.
+    pub(super) user_errors: Vec<UserError>,
+}
+
 /// The answer of everything that changes a wallet.
 #[derive(SimpleObject)]
 pub struct WalletPayload {

@@ -6,6 +6,7 @@ mod m0002_ledger;
 mod m0003_ledger_guards;
 mod m0004_hardening;
 mod m0005_notices;
+mod m0006_top_ups;
 
 use sea_orm_migration::prelude::*;
 
@@ -17,5 +18,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0003_ledger_guards::Migration),
         Box::new(m0004_hardening::Migration),
         Box::new(m0005_notices::Migration),
+        Box::new(m0006_top_ups::Migration),
     ]
 }

@@ -396,3 +396,48 @@ pub(crate) mod notice_subject {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Top-ups.
+pub(crate) mod top_up {
+    use sea_orm::entity::prelude::*;
+
+    /// Top-ups.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "top_ups")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: Uuid,
+        pub(crate) user_id: Uuid,
+        pub(crate) amount: i64,
+        pub(crate) currency: String,
+        pub(crate) status: String,
+        pub(crate) payment_id: Option<String>,
+        pub(crate) url: Option<String>,
+        pub(crate) created_at: DateTimeUtc,
+        pub(crate) updated_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Reports of the payment provider that were heard.
+pub(crate) mod payment_event {
+    use sea_orm::entity::prelude::*;
+
+    /// Reports of the payment provider that were heard.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "payment_events")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) event_id: String,
+        pub(crate) heard_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -7,7 +7,7 @@
 //! - `mails.rs`, `notifications.rs`: letters that wait to be sent, what people were told
 //! - `ledger.rs`: accounts, postings, the closing audit
 //! - `holds.rs`, `escrows.rs`: promises of money, deposits of bookings, and what becomes of them
-//! - `wallets.rs`: what a wallet shows
+//! - `wallets.rs`, `top_ups.rs`: what a wallet shows, real money on its way into one
 
 pub mod attempts;
 pub(crate) mod entity;
@@ -20,6 +20,7 @@ pub mod notifications;
 pub mod one_time;
 pub mod sellers;
 pub mod sessions;
+pub mod top_ups;
 pub mod users;
 pub mod wallets;
 

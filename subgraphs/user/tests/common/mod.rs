@@ -16,6 +16,7 @@ use kopitiam_user::commands::{Commands, Registration, SignedIn};
 use kopitiam_user::domain::ledger::{AccountKind, AccountRef, Transaction};
 use kopitiam_user::graphql::{self, UserSchema};
 use kopitiam_user::mail::{Mail, MailError, Mailer, PostOffice};
+use kopitiam_user::payments::PaymentProvider;
 use kopitiam_user::store::ledger;
 use serde_json::Value;
 use uuid::Uuid;
@@ -59,6 +60,12 @@ impl Shop {
         commands.post = PostOffice::new(db.db().clone(), sent.clone(), "https://shop.example");
         let schema = graphql::schema(commands.clone());
         Shop { db, commands, schema, sent }
+    }
+
+    /// Takes real money in by this provider from now on.
+    pub(crate) fn pay_by(&mut self, provider: Arc<dyn PaymentProvider>) {
+        self.commands.payments.provider = provider;
+        self.schema = graphql::schema(self.commands.clone());
     }
 
     /// The commands of another process of the service over the same database.
