@@ -25,7 +25,8 @@ pub struct Options {
     pub jwt: Vec<JwtIssuer>,
     /// For a developer's machine: answers introspection and serves GraphiQL.
     pub dev: bool,
-    /// Request headers forwarded to subgraphs beside the verified credential and the trace.
+    /// Request headers forwarded to subgraphs beside the verified credential and the trace. Those of the connection and of
+    /// the body's form are never forwarded.
     pub forward_headers: Vec<HeaderName>,
     /// Origins whose pages may read answers, compared exactly. None by default.
     pub cors_origins: Vec<HeaderValue>,

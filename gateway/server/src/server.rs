@@ -15,7 +15,7 @@ use crate::auth::{Authenticator, KeyError};
 use crate::http::{App, router, run};
 use crate::in_flight::InFlight;
 use crate::options::{HttpSettings, Options};
-use crate::subgraph_client::{InvalidSubgraphUrl, Transport};
+use crate::subgraph_client::{InvalidSubgraphUrl, Transport, may_be_forwarded};
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +121,7 @@ fn build(options: Options, draining: CancellationToken) -> Result<App, ServerErr
         engine,
         auth,
         dev: options.dev,
-        forward_headers: options.forward_headers,
+        forward_headers: options.forward_headers.into_iter().filter(may_be_forwarded).collect(),
         http: options.http,
         shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),
         draining,

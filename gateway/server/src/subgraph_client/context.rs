@@ -92,6 +92,24 @@ impl RequestContext {
         headers
     }
 
+    /// Writes the headers of [`RequestContext::headers`] as lines of HTTP/1.1.
+    pub(super) fn write_headers(&self, out: &mut Vec<u8>) {
+        for (name, value) in &*self.relevant {
+            let replaced = self.trace.is_some() && (name == REQUEST_ID || name == TRACEPARENT)
+                || name == TRACESTATE && self.trace.as_ref().is_some_and(|trace| trace.state.is_some());
+            if !replaced {
+                write_header(out, name, value);
+            }
+        }
+        if let Some(Trace { request_id, parent, state }) = &self.trace {
+            write_header(out, &REQUEST_ID, request_id);
+            write_header(out, &TRACEPARENT, parent);
+            if let Some(state) = state {
+                write_header(out, &TRACESTATE, state);
+            }
+        }
+    }
+
     /// The headers that an answer may depend on: requests that differ in the others only may share one.
     pub(crate) fn relevant(&self) -> &Arc<HeaderMap> {
         &self.relevant
@@ -101,6 +119,37 @@ impl RequestContext {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
+}
+
+/// A header's value has no line break, by its type.
+fn write_header(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a header may travel on. Those of the connection, of the body's form and of the gateway's own choice may not,
+/// whatever the operator's list says.
+pub(crate) fn may_be_forwarded(name: &HeaderName) -> bool {
+    use http::header;
+    ![
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::CONNECTION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::EXPECT,
+        header::HOST,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ]
+    .contains(name)
 }
 
 /// The client's correlation id when it is short and harmless in a log, a new one otherwise.
@@ -151,6 +200,31 @@ mod tests {
         let headers = context.headers();
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-request-id", "traceparent"]);
+    }
+
+    #[test]
+    fn lines_and_map_say_the_same() {
+        let mut client = HeaderMap::new();
+        for (name, value) in
+            [("x-tenant", "a"), ("x-tenant", "b"), ("x-request-id", "r"), ("tracestate", "s=1")]
+        {
+            client.append(name, HeaderValue::from_static(value));
+        }
+        let allowed = ["x-tenant", "x-request-id", "tracestate"].map(HeaderName::from_static);
+        let credential = Some(HeaderValue::from_static("Bearer t"));
+        let id = HeaderValue::from_static("r");
+        let context = RequestContext::from_client(&client, &id, credential, &allowed);
+        let mut lines = Vec::new();
+        context.write_headers(&mut lines);
+        let mut lines: Vec<_> = std::str::from_utf8(&lines).unwrap().split_terminator("\r\n").collect();
+        lines.sort_unstable();
+        let headers = context.headers();
+        let text =
+            |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+        let mut expected: Vec<_> = headers.iter().map(text).collect();
+        expected.sort_unstable();
+        assert_eq!(lines, expected);
+        assert!(lines.contains(&"authorization: Bearer t"), "{lines:?}");
     }
 
     #[test]

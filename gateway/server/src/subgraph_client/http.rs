@@ -1,8 +1,8 @@
-//! Requests to a subgraph over HTTP/1.1, on pooled connections.
+//! Streams from a subgraph, and the gateway's own small requests, over HTTP/1.1.
 //!
 //! In: a request without host. Out: the response, its body not yet read. Never follows a redirect, keeps no cookie and
 //! reads no proxy variable: a subgraph's address is what the operator wrote and nothing else.
-//! Elsewhere: time limits and size limits (`mod.rs`).
+//! Elsewhere: queries and mutations (`http1/`), time limits and size limits (`mod.rs`).
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use kopitiam_executor::transport::TransportError;
 
 /// How long to wait for a TCP connection: a subgraph in the same network answers in milliseconds, and a dead one must
 /// not hold a client for the whole request timeout.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Shorter than the idle limit of common servers (Node.js: 5 s), so that a request rarely meets a closing connection.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The connection pool of one gateway.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl HttpClient {
 }
 
 /// An error and what caused it in one line; the outer text alone ("client error (Connect)") does not help an operator.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -5,7 +5,8 @@
 //! may see of a failure ([`TransportError`]) names no host.
 //!
 //! - `context.rs`: which headers travel
-//! - `http.rs`: the pooled client
+//! - `http1/`: queries and mutations over HTTP
+//! - `http.rs`: the client for everything else
 //! - `sharing.rs`: which requests are the same request
 //! - `sse_decoder.rs`: subscriptions, which arrive as server-sent events
 //! - `fetch.rs`: the gateway's own small requests (a subgraph's SDL, key sets)
@@ -13,6 +14,7 @@
 mod context;
 pub(crate) mod fetch;
 mod http;
+mod http1;
 mod sharing;
 mod sse_decoder;
 
@@ -34,8 +36,9 @@ use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, Transport
 use tower::ServiceExt;
 
 pub use self::context::RequestContext;
-pub(crate) use self::context::{REQUEST_ID, request_id};
+pub(crate) use self::context::{REQUEST_ID, may_be_forwarded, request_id};
 pub(crate) use self::http::HttpClient;
+use self::http1::Origin;
 pub(crate) use self::sharing::Age;
 use self::sharing::{FetchKey, Mutations, Shared};
 use self::sse_decoder::{Event, SseDecoder};
@@ -61,13 +64,19 @@ impl Default for SubgraphLimits {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Target {
-    Http(Uri),
+    Http(Origin),
     InProcess(Router),
 }
 
-#[derive(Debug, Clone)]
+impl Target {
+    fn http(uri: Uri) -> Self {
+        Self::Http(Origin::new(uri, &ACCEPT_JSON))
+    }
+}
+
+#[derive(Debug)]
 struct Route {
     target: Target,
     /// Whether its URL is the supergraph's, so that another supergraph may replace it.
@@ -154,7 +163,7 @@ impl Transport {
     pub fn with_http(self, subgraph: impl Into<String>, url: &str) -> Result<Self, InvalidSubgraphUrl> {
         let subgraph = subgraph.into();
         let uri = subgraph_uri(&subgraph, url)?;
-        self.insert(&subgraph, Target::Http(uri), false);
+        self.insert(&subgraph, Target::http(uri), false);
         Ok(self)
     }
 
@@ -181,7 +190,12 @@ impl Transport {
             .map(|(subgraph, url)| Ok((subgraph, subgraph_uri(subgraph, url)?)))
             .collect::<Result<_, _>>()?;
         for (subgraph, uri) in uris {
-            self.insert(subgraph, Target::Http(uri), true);
+            // One that stays where it is keeps its connections.
+            let is_same =
+                |route: &Arc<Route>| matches!(&route.target, Target::Http(origin) if origin.uri == uri);
+            if !routes.get(subgraph).is_some_and(is_same) {
+                self.insert(subgraph, Target::http(uri), true);
+            }
         }
         Ok(())
     }
@@ -222,9 +236,10 @@ struct Call {
 }
 
 impl Call {
-    async fn send(self, accept: HeaderValue) -> Result<Response<Body>, TransportError> {
+    /// Sends the request in a form that also fits a router in this process.
+    async fn open(self, accept: HeaderValue) -> Result<Response<Body>, TransportError> {
         let uri = match &self.route.target {
-            Target::Http(uri) => uri.clone(),
+            Target::Http(origin) => origin.uri.clone(),
             Target::InProcess(_) => Uri::from_static("/graphql"),
         };
         let mut request = Request::new(self.body);
@@ -242,11 +257,18 @@ impl Call {
     /// The whole answer, within the subgraph's limits and the context's deadline.
     async fn answer(self) -> Result<Bytes, TransportError> {
         let (limits, deadline) = (self.route.limits, self.context.deadline());
-        let answer = async {
-            let response = self.send(ACCEPT_JSON).await?;
-            read_graphql(response, limits.response_bytes_max).await
-        };
-        within(limits.timeout, deadline, answer).await
+        within(limits.timeout, deadline, self.whole_answer()).await
+    }
+
+    async fn whole_answer(self) -> Result<Bytes, TransportError> {
+        let bytes_max = self.route.limits.response_bytes_max;
+        match &self.route.target {
+            Target::Http(origin) => {
+                let answer = origin.post(&self.context, &self.body, !self.is_mutation, bytes_max).await?;
+                graphql_body(answer.status, answer.is_json, answer.body)
+            }
+            Target::InProcess(_) => read_graphql(self.open(ACCEPT_JSON).await?, bytes_max).await,
+        }
     }
 }
 
@@ -311,7 +333,7 @@ impl SubgraphTransport for Transport {
         let limits = call.route.limits;
         let bytes_max = limits.response_bytes_max;
         let opened = async {
-            let response = call.send(ACCEPT_EVENTS).await?;
+            let response = call.open(ACCEPT_EVENTS).await?;
             if is_event_stream(response.headers()) && response.status().is_success() {
                 return Ok(events(response.into_body(), bytes_max));
             }
@@ -337,11 +359,13 @@ async fn within<T>(
     }
 }
 
-/// The body when it can be a GraphQL response: any body of a success, a GraphQL error document of a failure.
 async fn read_graphql(response: Response<Body>, bytes_max: usize) -> Result<Bytes, TransportError> {
-    let status = response.status();
-    let is_json = is_json(response.headers());
-    let body = read_bounded(response.into_body(), bytes_max).await?;
+    let (status, is_json) = (response.status(), is_json(response.headers()));
+    graphql_body(status, is_json, read_bounded(response.into_body(), bytes_max).await?)
+}
+
+/// The body when it can be a GraphQL response: any body of a success, a GraphQL error document of a failure.
+fn graphql_body(status: StatusCode, is_json: bool, body: Bytes) -> Result<Bytes, TransportError> {
     if status.is_success() || (is_json && is_graphql_response(&body)) {
         Ok(body)
     } else {
