@@ -45,7 +45,8 @@ export type CheckoutInput = {
 
 export type ItemState = 'LOCKED' | 'OWNED';
 
-export type LedgerKind = 'CAPTURE' | 'FEE' | 'GRANT' | 'HOLD' | 'PAYOUT' | 'REFUND' | 'RELEASE';
+export type LedgerKind =
+  'CAPTURE' | 'FEE' | 'GRANT' | 'HOLD' | 'PAYOUT' | 'REFUND' | 'RELEASE' | 'TOP_UP';
 
 export type ListingStatus =
   'ACTIVE' | 'CANCELLED' | 'CLOSED' | 'PENDING' | 'RESERVED' | 'SETTLING' | 'SOLD';
@@ -86,6 +87,7 @@ export type ProductFilter = {
 export type ProductSort = 'NEWEST' | 'PRICE_ASC' | 'PRICE_DESC' | 'RATING' | 'RELEVANCE';
 
 export type RefreshInput = {
+  clientNonce?: string | null | undefined;
   refreshToken?: string | null | undefined;
 };
 

@@ -1,17 +1,23 @@
 //! Who to wake when something changed: one watch per key, fed after commit, read by subscriptions.
 //!
 //! It carries no data: a woken subscription reads the current row, so a slow reader skips to the newest state and never
-//! sees an uncommitted one. Within one process; across processes the change arrives as an event.
+//! sees an uncommitted one. A hub is of one process; [`follow`] wakes it also for what other processes over the same
+//! database changed.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::Stream;
+use kopitiam_kafka::Topic;
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::db::Tx;
+use crate::db::{Db, Tx};
+use crate::outbox;
 
 /// The watches of one kind of thing. Cheap to clone; clones share.
 #[derive(Debug)]
@@ -48,10 +54,48 @@ impl<K: Clone + Eq + Hash + Send + 'static> Hub<K> {
         }
     }
 
+    /// The keys that have readers now.
+    pub fn watched(&self) -> Vec<K> {
+        let watches = self.watches.lock().expect("no code panics while it holds this lock");
+        let read = watches.iter().filter(|(_, sender)| sender.receiver_count() > 0);
+        read.map(|(key, _)| key.clone()).collect()
+    }
+
     /// Wakes the key's readers once `tx` has committed.
     pub fn changed_by(&self, tx: &Tx, key: K) {
         let hub = self.clone();
         tx.after_commit(move || hub.changed(&key));
+    }
+}
+
+/// Wakes readers of aggregates that any process over this database published an event about, until `shutdown`: every
+/// `pause` it compares the versions of the watched ones, in one query, and does nothing while nobody watches.
+///
+/// A reader may be woken once more than there were changes; it skips what it has shown already.
+pub async fn follow(
+    hub: Hub<Uuid>,
+    db: Db,
+    topic: Topic,
+    aggregate_type: &'static str,
+    pause: Duration,
+    shutdown: CancellationToken,
+) {
+    let mut seen = HashMap::<Uuid, i64>::new();
+    while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        let watched = hub.watched();
+        seen.retain(|key, _| watched.contains(key));
+        match outbox::versions(&db, topic, aggregate_type, &watched).await {
+            Ok(versions) => {
+                for (key, version) in versions {
+                    if seen.insert(key, version) != Some(version) {
+                        hub.changed(&key);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, aggregate_type, "cannot look for changes of other processes");
+            }
+        }
     }
 }
 

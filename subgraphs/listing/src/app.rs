@@ -1,27 +1,36 @@
-//! Starts the service: database, outbox relay, consumers and GraphQL schema; everything ends with the shutdown token.
+//! Starts the service: database, outbox relay, consumer, timers, sagas and GraphQL schema; everything ends with the
+//! shutdown token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::{MergedObject, Schema};
+use chrono::TimeDelta;
 use kopitiam_kafka::Topic;
 use kopitiam_kit::auth::Verifier;
-use kopitiam_kit::config::ServiceConfig;
+use kopitiam_kit::config::{self, ServiceConfig};
 use kopitiam_kit::consumer::{self, ConsumerConfig};
-use kopitiam_kit::live::Hub;
+use kopitiam_kit::live::{self, Hub};
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
-use kopitiam_kit::{Db, Service, Tasks};
+use kopitiam_kit::{Db, Service, Tasks, purge};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use crate::clock;
+use crate::commands::Market;
+use crate::domain::auction::Rules;
 use crate::graphql::entities::Entities;
 use crate::graphql::loaders::Loaders;
 use crate::graphql::mutation::Mutation;
 use crate::graphql::query::Query;
 use crate::graphql::subscription::Subscription;
 use crate::migration::Migrator;
-use crate::projections::stock::ItemLocks;
-use crate::projections::users::Sellers;
+use crate::projections::{Projections, TOPICS};
+
+/// Seconds by which a late bid moves an auction's end; unset or 0: the end never moves.
+const EXTENSION_VARIABLE: &str = "AUCTION_EXTENSION_SECONDS";
+/// Between looks at what other processes changed of a listing that somebody watches.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Root fields and entity resolvers.
 #[derive(Default, MergedObject)]
@@ -34,31 +43,51 @@ pub type ListingSchema = Schema<Root, Mutation, Subscription>;
 /// Starts the service; its tasks end when `shutdown` is cancelled.
 ///
 /// # Errors
-/// When the database cannot be reached or migrated.
+/// When the database cannot be reached or migrated, or a setting is not understood.
 pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow::Result<Service> {
     let db = Db::connect(&config.database_url).await?;
     db.migrate::<Migrator>().await?;
     let hub = Hub::default();
-    let schema = schema(db.clone(), hub.clone());
-    let verifier = Arc::new(Verifier::new(config.auth));
+    let market = Arc::new(Market::new(db.clone(), hub.clone(), rules()?));
+
+    let verifier = Verifier::new(config.auth).with_denylist(config.denylist.clone());
     let loaders_db = db.clone();
-    let router = Endpoint::new(schema, verifier, db.clone(), shutdown.clone())
+    let router = Endpoint::new(schema(Arc::clone(&market)), Arc::new(verifier), db.clone(), shutdown.clone())
         .per_request(move |request| request.data(Loaders::new(&loaders_db)))
         .router();
 
     let mut tasks = Tasks::new();
+    tasks.spawn("listing denylist", config.denylist.follow(config.kafka.clone(), shutdown.clone()));
     tasks.spawn("listing relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
-    let group = |name: &str, topic| ConsumerConfig { group: format!("listing.{name}"), topics: vec![topic] };
-    let (kafka, users) = (config.kafka.clone(), group("sellers", Topic::UserEvents));
-    tasks.spawn("listing sellers", consumer::run(db.clone(), kafka, users, Sellers, shutdown.clone()));
-    let stock = group("item-locks", Topic::StockEvents);
-    tasks.spawn("listing item locks", consumer::run(db, config.kafka, stock, ItemLocks { hub }, shutdown));
+    let group = ConsumerConfig { group: config.name, topics: TOPICS.to_vec() };
+    let projections = Projections::new(Arc::clone(&market));
+    tasks.spawn(
+        "listing consumer",
+        consumer::run(db.clone(), config.kafka, group, projections, shutdown.clone()),
+    );
+    let follow =
+        live::follow(hub, db.clone(), Topic::ListingEvents, "listing", FOLLOW_EVERY, shutdown.clone());
+    tasks.spawn("listing changes", follow);
+    tasks.spawn("listing purge", purge::run(db, Vec::new(), shutdown.clone()));
+    tasks.spawn("listing sagas", clock::sweep(Arc::clone(&market), shutdown.clone()));
+    tasks.spawn("listing timers", clock::run(market, shutdown));
     Ok(Service { router, tasks })
 }
 
-/// The schema over a database.
-pub fn schema(db: Db, hub: Hub<Uuid>) -> ListingSchema {
-    builder().data(db).data(hub).finish()
+fn rules() -> anyhow::Result<Rules> {
+    let seconds = match config::variable(EXTENSION_VARIABLE) {
+        Some(text) => {
+            text.parse::<u32>().map_err(|error| anyhow::anyhow!("{EXTENSION_VARIABLE}: {error}"))?
+        }
+        None => 0,
+    };
+    Ok(Rules { extension: (seconds > 0).then(|| TimeDelta::seconds(i64::from(seconds))) })
+}
+
+/// The schema over the service's operations.
+pub fn schema(market: Arc<Market>) -> ListingSchema {
+    let (db, hub) = (market.db.clone(), market.changes.hub.clone());
+    builder().data(db).data(hub).data(market).finish()
 }
 
 /// The federation SDL, as composition reads it.

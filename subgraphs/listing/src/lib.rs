@@ -3,19 +3,22 @@
 //! - [`app`]: starts the service: database, tasks, schema
 //! - [`domain`]: the rules; no I/O in it
 //! - [`store`], [`migration`]: tables and queries
-//! - [`commands`]: changes of listings, each one transaction with its events
+//! - [`commands`]: changes of listings and bids, each one transaction with its events
+//! - [`sagas`]: an auction's steps over several services; [`clock`]: what happens by itself
 //! - [`graphql`]: the schema
 //! - [`events`]: what it publishes; [`projections`]: what it learns from the others
 //! - [`seed`]: listings to look at in a new shop
 //!
-//! Owns: listings, bids, the replica of seller names. Elsewhere: items and stock (product), money (user), orders (order).
+//! Owns: listings, bids, locks of listings by orders, the replica of seller names. Elsewhere: items and stock (product), money (user), orders (order).
 
 pub mod app;
+pub mod clock;
 pub mod commands;
 pub mod domain;
 pub mod events;
 pub mod graphql;
 pub mod migration;
 pub mod projections;
+pub mod sagas;
 pub mod seed;
 pub mod store;

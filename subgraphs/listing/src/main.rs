@@ -2,5 +2,6 @@
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    kopitiam_kit::service::main("listing", kopitiam_listing::app::start).await
+    let copies = kopitiam_listing::projections::users::Copies;
+    kopitiam_kit::service::main_with("listing", kopitiam_listing::app::start, Some(copies)).await
 }

@@ -10,10 +10,15 @@ use kopitiam_kit::money::Currency;
 use kopitiam_kit::{Db, Money};
 use uuid::Uuid;
 
+use crate::commands::{ACTOR, Market};
+use crate::domain::auction::Rules;
 use crate::domain::listing::{
     Listing, NewAuction, NewFixedPrice, NewService, new_auction, new_fixed_price, new_service,
 };
-use crate::{commands, store};
+use crate::store;
+
+/// The services may be started long after the seed was written.
+const PATIENCE: TimeDelta = TimeDelta::days(1);
 
 /// Kinds of seeded things, as in the ids that the services share.
 const USER: u128 = 1;
@@ -93,12 +98,12 @@ const SERVICES: [Offer; 4] = [
 /// # Errors
 /// [`Failure`] when the database refuses or the seed breaks a rule.
 pub async fn seed(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
-    let hub = Hub::default();
+    let market = &Market::new(db.clone(), Hub::default(), Rules::default());
     for listing in listings(now).map_err(Failure::Refused)? {
-        let (listing, hub) = (&listing, &hub);
+        let listing = &listing;
         db.transaction(|tx| async move {
             if store::listings::by_ids(&tx, &[listing.id]).await?.is_empty() {
-                commands::create(&tx, hub, listing, commands::ACTOR).await?;
+                market.create(&tx, listing, ACTOR, Some(PATIENCE)).await?;
             }
             Ok::<(), Failure>(())
         })

@@ -1,60 +1,20 @@
 //! What clients may ask of the service, on SQLite and on PostgreSQL.
 
-use async_graphql::Request;
+mod support;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kit::auth::Viewer;
-use kopitiam_kit::live::Hub;
-use kopitiam_kit::testing::{TestDb, each_database, execute};
-use kopitiam_listing::app::{self, ListingSchema};
 use kopitiam_listing::domain::bid::{Bid, BidStatus};
-use kopitiam_listing::graphql::loaders::Loaders;
-use kopitiam_listing::migration::Migrator;
 use kopitiam_listing::{seed, store};
-use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
+use support::{SELLER, Shop, seller};
 use uuid::Uuid;
 
-const SELLER: Uuid = Uuid::from_u128(0x51);
 const CREATE_FIXED: &str = "mutation($in: FixedPriceInput!, $key: ID!) { createFixedPriceListing(input: $in, idempotencyKey: $key) {
     listing { id status askPrice { amount currency } ... on FixedPriceListing { price { amount } product { id } } }
     userErrors { code field } } }";
 const CREATE_AUCTION: &str = "mutation($in: AuctionInput!, $key: ID!) { createAuction(input: $in, idempotencyKey: $key) {
     listing { id status ... on AuctionListing { minNextBid { amount } reserveMet bidCount item { id } } } userErrors { code field } } }";
-
-struct Shop {
-    db: TestDb,
-    schema: ListingSchema,
-}
-
-impl Shop {
-    async fn each() -> Vec<Self> {
-        let databases = each_database::<Migrator>().await;
-        databases
-            .into_iter()
-            .map(|db| {
-                let schema = app::schema(db.db().clone(), Hub::default());
-                Self { db, schema }
-            })
-            .collect()
-    }
-
-    async fn ask(&self, viewer: Viewer, query: &str, variables: Value) -> Value {
-        let db = self.db.db().clone();
-        let attach = move |request: Request| request.data(Loaders::new(&db));
-        let response = execute(&self.schema, viewer, query, variables, attach).await;
-        serde_json::to_value(response).expect("the test database works")
-    }
-
-    async fn rows(&self, table: &str) -> i64 {
-        let count = Statement::from_string(self.db.backend(), format!("SELECT COUNT(*) AS n FROM {table}"));
-        let row = self.db.read().query_one_raw(count).await.expect("the test database works");
-        row.and_then(|row| row.try_get("", "n").ok()).expect("a count is one row")
-    }
-}
-
-fn seller() -> Viewer {
-    Viewer::test(SELLER, &["USER", "SELLER"], "")
-}
 
 fn fixed(price: &str, quantity: i64) -> Value {
     json!({ "title": "Cup", "price": price, "currency": "USD", "quantity": quantity, "productId": Uuid::from_u128(9) })
@@ -245,6 +205,7 @@ async fn who_bid_is_seen_by_the_bidder_and_managers_only() {
             amount: kopitiam_kit::Money::new(1_000, kopitiam_kit::money::Currency::USD),
             placed_at: kopitiam_kit::time::now(),
             status: BidStatus::Accepted,
+            code: None,
         };
         let bid = &bid;
         let wrote = shop.db.transaction(|tx| async move { store::bids::insert(&tx, bid).await });

@@ -8,10 +8,13 @@ use kopitiam_kit::errors::Failure;
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::money::{Currency, Money};
 use kopitiam_kit::outbox::{self, NewMessage, relay};
+use kopitiam_kit::saga;
 use kopitiam_kit::testing::{TestBroker, TestTokens, eventually, service_config, sqlite};
+use kopitiam_listing::commands::Market;
+use kopitiam_listing::domain::auction::Rules;
 use kopitiam_listing::domain::listing::{ListingStatus, NewAuction, new_auction};
 use kopitiam_listing::migration::Migrator;
-use kopitiam_listing::{app, commands, store};
+use kopitiam_listing::{app, store};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -27,11 +30,16 @@ async fn auction(db: &Db, item: u128) -> Uuid {
     };
     let listing =
         new_auction(Uuid::now_v7(), Uuid::from_u128(5), &new, now).expect("the test database works");
-    let (listing, hub) = (&listing, &Hub::default());
-    db.transaction(|tx| async move { commands::create(&tx, hub, listing, "user:test").await })
+    let (listing, market) = (&listing, &Market::new(db.clone(), Hub::default(), Rules::default()));
+    db.transaction(|tx| async move { market.create(&tx, listing, "user:test", None).await })
         .await
         .expect("the test database works");
     listing.id
+}
+
+/// The saga that opens an auction: replies name it as their correlation.
+async fn saga_of(db: &Db, listing: Uuid) -> Uuid {
+    saga::of_subjects(db.read(), &[listing]).await.expect("the test database works")[0].id
 }
 
 async fn status(db: &Db, id: Uuid) -> ListingStatus {
@@ -50,13 +58,17 @@ async fn an_auction_opens_when_its_item_is_locked_and_is_called_off_when_it_is_n
     let relay = tokio::spawn(relay::run(others.db().clone(), broker.kafka(), shutdown.clone()));
 
     let (opened, refused) = (auction(&here, 1).await, auction(&here, 2).await);
+    let sagas = [saga_of(&here, opened).await, saga_of(&here, refused).await];
     let owner_id = Uuid::from_u128(5);
     others
         .transaction(|tx| async move {
             let locked = ItemLocked { listing_id: opened, owner_id };
-            outbox::append(&tx, NewMessage::new(Uuid::from_u128(1), "service:product", &locked)).await?;
+            let (first, second) = (sagas[0], sagas[1]);
+            let message = NewMessage::new(Uuid::from_u128(1), "service:product", &locked);
+            outbox::append(&tx, message.correlation(first)).await?;
             let rejected = ItemLockRejected { listing_id: refused, code: "NOT_OWNER".to_owned() };
-            outbox::append(&tx, NewMessage::new(Uuid::from_u128(2), "service:product", &rejected)).await?;
+            let message = NewMessage::new(Uuid::from_u128(2), "service:product", &rejected);
+            outbox::append(&tx, message.correlation(second)).await?;
             let seller = SellerOpened {
                 handle: "sari".to_owned(),
                 display_name: "Sari's stall".to_owned(),

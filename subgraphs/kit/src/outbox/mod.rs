@@ -198,6 +198,34 @@ pub async fn resend_since(db: &crate::Db, since: DateTime<Utc>) -> Result<u64, S
     .await
 }
 
+/// The versions that aggregates stand at in a topic; one that was never published about is missing.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn versions(
+    db: &crate::Db,
+    topic: Topic,
+    aggregate_type: &str,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, i64)>, SystemError> {
+    let mut versions = Vec::with_capacity(ids.len());
+    // Databases bound the number of parameters.
+    for some in ids.chunks(500) {
+        let places: Vec<String> = (3..some.len() + 3).map(|place| format!("${place}")).collect();
+        let select = format!(
+            "SELECT aggregate_id, version FROM kit_outbox_heads WHERE topic = $1 AND aggregate_type = $2 AND aggregate_id IN ({})",
+            places.join(", ")
+        );
+        let values = [topic.name().into(), aggregate_type.into()].into_iter();
+        let values = values.chain(some.iter().map(|id| (*id).into()));
+        let select = Statement::from_sql_and_values(db.backend(), select, values);
+        for row in db.read().query_all_raw(select).await? {
+            versions.push((row.try_get("", "aggregate_id")?, row.try_get("", "version")?));
+        }
+    }
+    Ok(versions)
+}
+
 /// How many messages wait to be published.
 ///
 /// # Errors

@@ -57,6 +57,15 @@ pub struct Bid {
     pub placed_at: DateTime<Utc>,
     /// Where it stands.
     pub status: BidStatus,
+    /// Why it does not lead, when the status alone does not say.
+    pub code: Option<String>,
+}
+
+impl Bid {
+    /// Whether it led at some time: its amount was the auction's price then, which everybody saw.
+    pub fn has_led(&self) -> bool {
+        matches!(self.status, BidStatus::Accepted | BidStatus::Outbid | BidStatus::Won)
+    }
 }
 
 /// How others see a bidder: stable within one auction, different in the next, and not to be turned back into the person.

@@ -7,6 +7,8 @@ use kopitiam_kit::errors::UserError;
 use kopitiam_kit::money::Money;
 use uuid::Uuid;
 
+use super::bid::Bid;
+
 /// Longest title, in characters.
 pub const TITLE_CHARS_MAX: usize = 120;
 /// Longest description of a service, in characters.
@@ -155,6 +157,53 @@ impl Listing {
         let Details::Service { deposit_percent, .. } = &self.details else { return None };
         let minor = (i128::from(self.ask_price.minor()) * i128::from(*deposit_percent) + 99) / 100;
         Some(Money::new(i64::try_from(minor).ok()?, self.ask_price.currency()))
+    }
+
+    /// Pending or open: its terms can change, and it can be called off.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, ListingStatus::Pending | ListingStatus::Active)
+    }
+
+    /// A bid leads from now on; the end moves when `extended_to` says so.
+    pub fn lead(&mut self, bid: &Bid, extended_to: Option<DateTime<Utc>>) {
+        self.ask_price = bid.amount;
+        self.version += 1;
+        if let Details::Auction { ends_at, bid_count, highest_bid_id, .. } = &mut self.details {
+            *bid_count += 1;
+            *highest_bid_id = Some(bid.id);
+            *ends_at = extended_to.unwrap_or(*ends_at);
+        }
+    }
+
+    /// The listing with another title or price; the price of an auction is where bidding starts.
+    ///
+    /// # Errors
+    /// Every rule that the new terms break, each with its argument.
+    pub fn with_terms(&self, title: Option<&str>, price: Option<Money>) -> Result<Self, Vec<UserError>> {
+        let mut new = Self { version: self.version + 1, ..self.clone() };
+        let mut errors = Vec::new();
+        if let Some(title) = title {
+            title.trim().clone_into(&mut new.title);
+            errors.extend(check_title(title));
+        }
+        if let Some(price) = price {
+            new.ask_price = price;
+            errors.extend(check_price("price", &price));
+            if let Details::Auction { start_price, reserve_price, buy_now_price, .. } = &mut new.details {
+                *start_price = price;
+                let above_reserve = reserve_price.is_some_and(|reserve| reserve.minor() < price.minor());
+                let above_buy_now = buy_now_price.is_some_and(|buy_now| buy_now.minor() <= price.minor());
+                if above_reserve || above_buy_now {
+                    let message = "The start price stays below the reserve and the buy-now price.";
+                    errors.push(invalid("price", message));
+                }
+            }
+        }
+        for error in &mut errors {
+            // The mutation has arguments, not an input object.
+            error.field = error.field.take().map(|path| path.into_iter().skip(1).collect());
+        }
+        if errors.is_empty() { Ok(new) } else { Err(errors) }
     }
 
     /// Its kind's name in events.

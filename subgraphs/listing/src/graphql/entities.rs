@@ -7,7 +7,7 @@ use kopitiam_kit::graphql::{Decimal, ID};
 
 use super::listing_types::{AuctionListing, FixedPriceListing, Listing, ServiceListing};
 use super::loaders::Loaders;
-use super::types::{Bid, Item, Product, Seller, User};
+use super::types::{Bid, Item, Product, Seller, User, may_see_all_of};
 use super::{load, parse_id};
 
 /// Money in a representation: what `@requires` brings along.
@@ -72,7 +72,9 @@ impl Entities {
     #[graphql(entity)]
     async fn find_bid_by_id(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Bid>> {
         let Some(id) = parse_id(&id) else { return Ok(None) };
-        Ok(load(ctx.data_unchecked::<Loaders>().bids.load_one(id).await)?.map(Bid))
+        // Nobody reaches another's bid by guessing its id; on the auction's page it is shown without its bidder.
+        let found = load(ctx.data_unchecked::<Loaders>().bids.load_one(id).await)?;
+        Ok(found.filter(|bid| may_see_all_of(ctx, bid)).map(Bid))
     }
 
     #[graphql(entity)]

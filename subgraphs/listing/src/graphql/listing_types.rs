@@ -62,42 +62,52 @@ fn wrong_kind(listing: &domain::Listing) -> async_graphql::Error {
     SystemError::Invariant(format!("listing {} is of another kind", listing.id)).into()
 }
 
+/// The resolvers of the interface, and a kind's own.
+macro_rules! listing_kind {
+    ($kind:ident { $($own:tt)* }) => {
+        #[Object]
+        impl $kind {
+            async fn id(&self) -> ID {
+                ID(self.0.id.to_string())
+            }
+
+            async fn title(&self) -> &str {
+                &self.0.title
+            }
+
+            async fn status(&self) -> ListingStatus {
+                self.0.status.into()
+            }
+
+            /// The price now: the current price of an auction, the price of the others.
+            async fn ask_price(&self) -> Option<Money> {
+                Some(self.0.ask_price)
+            }
+
+            #[graphql(provides = "displayName")]
+            async fn seller(&self) -> Option<Seller> {
+                Some(Seller(self.0.seller_id))
+            }
+
+            async fn created_at(&self) -> DateTime<Utc> {
+                self.0.created_at
+            }
+
+            /// Grows with every change; send it along with yours.
+            async fn version(&self) -> i32 {
+                version(&self.0)
+            }
+
+            $($own)*
+        }
+    };
+}
+
 /// An auction of a collectible.
 #[derive(Clone)]
 pub struct AuctionListing(pub Arc<domain::Listing>);
 
-#[Object]
-impl AuctionListing {
-    async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
-    }
-
-    async fn title(&self) -> &str {
-        &self.0.title
-    }
-
-    async fn status(&self) -> ListingStatus {
-        self.0.status.into()
-    }
-
-    /// The current price.
-    async fn ask_price(&self) -> Option<Money> {
-        Some(self.0.ask_price)
-    }
-
-    #[graphql(provides = "displayName")]
-    async fn seller(&self) -> Option<Seller> {
-        Some(Seller(self.0.seller_id))
-    }
-
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-
-    async fn version(&self) -> i32 {
-        version(&self.0)
-    }
-
+listing_kind!(AuctionListing {
     async fn item(&self) -> Option<Item> {
         match self.0.details {
             Details::Auction { item_id, .. } => Some(Item(item_id)),
@@ -165,7 +175,7 @@ impl AuctionListing {
         first: i32,
         after: Option<String>,
     ) -> async_graphql::Result<BidConnection> {
-        bid_page(ctx, store::bids::Of::Listing(self.0.id), &PageArgs::new(first, after)?).await
+        bid_page(ctx, store::bids::Of::Listings, self.0.id, &PageArgs::new(first, after)?).await
     }
 
     /// Only for the winner, the seller and managers.
@@ -186,43 +196,13 @@ impl AuctionListing {
         let found = ctx.data_unchecked::<Loaders>().viewer_bids.load_one((viewer, self.0.id)).await;
         Ok(load(found)?.map(Bid))
     }
-}
+});
 
 /// Something at a fixed price: a ticket, a resale.
 #[derive(Clone)]
 pub struct FixedPriceListing(pub Arc<domain::Listing>);
 
-#[Object]
-impl FixedPriceListing {
-    async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
-    }
-
-    async fn title(&self) -> &str {
-        &self.0.title
-    }
-
-    async fn status(&self) -> ListingStatus {
-        self.0.status.into()
-    }
-
-    async fn ask_price(&self) -> Option<Money> {
-        Some(self.0.ask_price)
-    }
-
-    #[graphql(provides = "displayName")]
-    async fn seller(&self) -> Option<Seller> {
-        Some(Seller(self.0.seller_id))
-    }
-
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-
-    async fn version(&self) -> i32 {
-        version(&self.0)
-    }
-
+listing_kind!(FixedPriceListing {
     async fn product(&self) -> Option<Product> {
         match self.0.details {
             Details::FixedPrice { product_id, .. } => product_id.map(|id| Product { id, price: None }),
@@ -232,6 +212,14 @@ impl FixedPriceListing {
 
     async fn price(&self) -> Money {
         self.0.ask_price
+    }
+
+    /// Pieces left.
+    async fn quantity(&self) -> i32 {
+        match self.0.details {
+            Details::FixedPrice { quantity, .. } if self.0.status != domain::ListingStatus::Sold => quantity,
+            _ => 0,
+        }
     }
 
     /// Somebody is paying for it until then.
@@ -248,43 +236,13 @@ impl FixedPriceListing {
             _ => false,
         }
     }
-}
+});
 
 /// A service to book.
 #[derive(Clone)]
 pub struct ServiceListing(pub Arc<domain::Listing>);
 
-#[Object]
-impl ServiceListing {
-    async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
-    }
-
-    async fn title(&self) -> &str {
-        &self.0.title
-    }
-
-    async fn status(&self) -> ListingStatus {
-        self.0.status.into()
-    }
-
-    async fn ask_price(&self) -> Option<Money> {
-        Some(self.0.ask_price)
-    }
-
-    #[graphql(provides = "displayName")]
-    async fn seller(&self) -> Option<Seller> {
-        Some(Seller(self.0.seller_id))
-    }
-
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-
-    async fn version(&self) -> i32 {
-        version(&self.0)
-    }
-
+listing_kind!(ServiceListing {
     async fn description(&self) -> &str {
         match &self.0.details {
             Details::Service { description, .. } => description,
@@ -307,4 +265,4 @@ impl ServiceListing {
             _ => None,
         }
     }
-}
+});

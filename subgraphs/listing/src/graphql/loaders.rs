@@ -1,6 +1,7 @@
 //! One batched read per kind of thing and request, however many places ask for it. No caching across requests.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use crate::domain::bid::Bid;
 use crate::domain::listing::Listing;
 use crate::store;
+use crate::store::pages::Rows;
 
 /// The request's loaders, kept in its GraphQL context.
 pub struct Loaders {
@@ -25,6 +27,10 @@ pub struct Loaders {
     pub seller_names: DataLoader<SellerName>,
     /// The newest bid of a person on an auction.
     pub viewer_bids: DataLoader<NewestBid>,
+    /// Pages of a product's or a seller's listings.
+    pub listing_pages: DataLoader<ListingPages>,
+    /// Pages of an auction's or a bidder's bids.
+    pub bid_pages: DataLoader<BidPages>,
 }
 
 impl Loaders {
@@ -37,6 +43,8 @@ impl Loaders {
             lowest_prices: DataLoader::new(LowestPrice(db.clone()), tokio::spawn),
             seller_names: DataLoader::new(SellerName(db.clone()), tokio::spawn),
             viewer_bids: DataLoader::new(NewestBid(db.clone()), tokio::spawn),
+            listing_pages: DataLoader::new(ListingPages(db.clone()), tokio::spawn),
+            bid_pages: DataLoader::new(BidPages(db.clone()), tokio::spawn),
         }
     }
 }
@@ -123,6 +131,74 @@ impl Loader<(Uuid, Uuid)> for NewestBid {
         for (bidder, listings) in by_bidder {
             let bids = store::bids::newest_of(self.0.read(), bidder, &listings).await?;
             found.extend(bids.into_iter().map(|(listing, bid)| ((bidder, listing), bid)));
+        }
+        Ok(found)
+    }
+}
+
+/// A page of a list that somebody owns; pages that differ in nothing but the owner are one query.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageOf<O, P> {
+    /// Which list.
+    pub of: O,
+    /// Whose.
+    pub owner: Uuid,
+    /// Continue after this position.
+    pub after: Option<P>,
+    /// How many rows.
+    pub limit: u64,
+}
+
+/// A list's kind, position and length: what pages of one query have in common.
+type Common<O, P> = (O, Option<P>, u64);
+
+fn by_page<O: Copy + Eq + Hash, P: Clone + Eq + Hash>(
+    keys: &[PageOf<O, P>],
+) -> HashMap<Common<O, P>, Vec<Uuid>> {
+    let mut owners: HashMap<Common<O, P>, Vec<Uuid>> = HashMap::new();
+    for PageOf { of, owner, after, limit } in keys {
+        owners.entry((*of, after.clone(), *limit)).or_default().push(*owner);
+    }
+    owners
+}
+
+/// See [`Loaders::listing_pages`].
+pub struct ListingPages(Db);
+
+/// A page of a product's or a seller's listings.
+pub type ListingPage = PageOf<store::listings::Of, store::listings::Position>;
+
+impl Loader<ListingPage> for ListingPages {
+    type Value = Rows<Listing>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[ListingPage]) -> Result<HashMap<ListingPage, Rows<Listing>>, LoadError> {
+        let mut found = HashMap::new();
+        for ((of, after, limit), owners) in by_page(keys) {
+            let pages = store::listings::pages(self.0.read(), of, &owners, after.clone(), limit).await?;
+            let key = |owner| PageOf { of, owner, after: after.clone(), limit };
+            found.extend(pages.into_iter().map(|(owner, rows)| (key(owner), rows)));
+        }
+        Ok(found)
+    }
+}
+
+/// See [`Loaders::bid_pages`].
+pub struct BidPages(Db);
+
+/// A page of an auction's or a bidder's bids.
+pub type BidPage = PageOf<store::bids::Of, store::bids::Position>;
+
+impl Loader<BidPage> for BidPages {
+    type Value = Rows<Bid>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[BidPage]) -> Result<HashMap<BidPage, Rows<Bid>>, LoadError> {
+        let mut found = HashMap::new();
+        for ((of, after, limit), owners) in by_page(keys) {
+            let pages = store::bids::pages(self.0.read(), of, &owners, after, limit).await?;
+            let key = |owner| PageOf { of, owner, after, limit };
+            found.extend(pages.into_iter().map(|(owner, rows)| (key(owner), rows)));
         }
         Ok(found)
     }

@@ -1,14 +1,18 @@
 //! Reading listings.
 
 use async_graphql::{Context, Object};
+use kopitiam_kit::Db;
 use kopitiam_kit::graphql::ID;
 use kopitiam_kit::page::PageArgs;
 
 use super::listing_types::Listing;
 use super::loaders::Loaders;
-use super::types::{ListingConnection, ListingFilter, ListingKind, ListingSort, listing_page};
+use super::types::{
+    ListingConnection, ListingFilter, ListingKind, ListingSort, listing_connection, position,
+};
 use super::{load, parse_id};
 use crate::domain::listing::ListingStatus;
+use crate::store;
 use crate::store::listings::Filter;
 
 /// The root of queries.
@@ -36,7 +40,12 @@ impl Query {
         let Some(filter) = to_filter(filter.unwrap_or_default()) else {
             return Ok(ListingConnection::from_page(kopitiam_kit::page::Page::empty(), 0));
         };
-        listing_page(ctx, &filter, sort.unwrap_or(ListingSort::EndingSoon).into(), &args).await
+        let (db, sort) = (ctx.data_unchecked::<Db>(), sort.unwrap_or(ListingSort::EndingSoon).into());
+        let after = position(&args, sort)?;
+        let rows = store::listings::page(db.read(), &filter, sort, after, args.limit()).await?;
+        let counts = ctx.look_ahead().field("totalCount").exists();
+        let total = if counts { store::listings::count(db.read(), &filter).await? } else { 0 };
+        Ok(listing_connection(rows, total, sort, &args))
     }
 }
 
@@ -55,5 +64,5 @@ fn to_filter(filter: ListingFilter) -> Option<Filter> {
         Some(id) => Some(parse_id(&id)?),
         None => None,
     };
-    Some(Filter { kinds: kinds.collect(), statuses, seller_id, product_id: None, query: filter.query })
+    Some(Filter { kinds: kinds.collect(), statuses, seller_id, query: filter.query })
 }

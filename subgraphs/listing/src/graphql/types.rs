@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use kopitiam_kit::errors::{SystemError, UserError, bad_input};
 use kopitiam_kit::graphql::{Decimal, ID};
 use kopitiam_kit::page::{Page, PageArgs};
-use kopitiam_kit::{Db, Money, connection};
+use kopitiam_kit::{Money, connection};
 use uuid::Uuid;
 
 use super::listing_types::{AuctionListing, Listing};
-use super::loaders::Loaders;
+use super::loaders::{Loaders, PageOf};
 use super::{load, viewer_id, viewer_may};
 use crate::domain::bid::{self, bidder_label};
 use crate::domain::listing as domain;
@@ -160,6 +160,17 @@ pub struct ListingPayload {
     pub user_errors: Vec<UserError>,
 }
 
+/// The answer of a bid.
+#[derive(Clone, SimpleObject)]
+pub struct BidPayload {
+    /// The bid, pending until its funds are held.
+    pub bid: Option<Bid>,
+    /// The auction after it.
+    pub listing: Option<AuctionListing>,
+    /// Why it was refused.
+    pub user_errors: Vec<UserError>,
+}
+
 connection!(ListingConnection, ListingEdge, Listing, total);
 connection!(BidConnection, BidEdge, Bid, total);
 
@@ -182,8 +193,7 @@ impl Bid {
 
     /// Only for the bidder and for managers.
     async fn bidder(&self, ctx: &Context<'_>) -> Option<User> {
-        let may_see = viewer_id(ctx) == Some(self.0.bidder_id) || viewer_may(ctx, "users:read");
-        may_see.then_some(User(self.0.bidder_id))
+        may_see_all_of(ctx, &self.0).then_some(User(self.0.bidder_id))
     }
 
     async fn amount(&self) -> Money {
@@ -198,6 +208,11 @@ impl Bid {
         self.0.status.into()
     }
 
+    /// Why it does not lead, such as `INSUFFICIENT_FUNDS`; only for the bidder and for managers.
+    async fn status_reason(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.0.code.as_deref().filter(|_| may_see_all_of(ctx, &self.0))
+    }
+
     async fn is_viewer(&self, ctx: &Context<'_>) -> bool {
         viewer_id(ctx) == Some(self.0.bidder_id)
     }
@@ -206,6 +221,12 @@ impl Bid {
     async fn bidder_label(&self) -> String {
         bidder_label(self.0.listing_id, self.0.bidder_id)
     }
+}
+
+/// Whose bid it is, and a bid that never led, are for the bidder and for managers; that one led, and for how much, is for
+/// everybody: it was the auction's price.
+pub(super) fn may_see_all_of(ctx: &Context<'_>, bid: &bid::Bid) -> bool {
+    viewer_id(ctx) == Some(bid.bidder_id) || viewer_may(ctx, "users:read")
 }
 
 /// A person: what this service knows of them.
@@ -227,39 +248,60 @@ impl User {
         status: Option<BidStatus>,
     ) -> async_graphql::Result<Option<BidConnection>> {
         super::require_self_or(ctx, self.0, "users:read")?;
-        let of = store::bids::Of::Bidder(self.0, status.map(Into::into));
-        bid_page(ctx, of, &PageArgs::new(first, after)?).await.map(Some)
+        let of = store::bids::Of::Bidders(status.map(Into::into));
+        bid_page(ctx, of, self.0, &PageArgs::new(first, after)?).await.map(Some)
     }
 }
 
-/// A page of bids.
+/// A page of an auction's or a bidder's bids.
 pub(super) async fn bid_page(
     ctx: &Context<'_>,
     of: store::bids::Of,
+    owner: Uuid,
     args: &PageArgs,
 ) -> async_graphql::Result<BidConnection> {
-    let db = ctx.data_unchecked::<Db>();
-    let (rows, total) = store::bids::page(db.read(), of, args.after()?, args.limit()).await?;
+    let wanted = PageOf { of, owner, after: args.after()?, limit: args.limit() };
+    let found = load(ctx.data_unchecked::<Loaders>().bid_pages.load_one(wanted).await)?;
+    let (rows, total) = found.unwrap_or_default();
     let page = Page::new(rows, args, |bid| (bid.placed_at, bid.id)).map(Bid);
     Ok(BidConnection::from_page(page, total))
 }
 
-/// A page of listings.
+/// A page of a product's or a seller's listings.
 pub(super) async fn listing_page(
     ctx: &Context<'_>,
-    filter: &store::listings::Filter,
-    sort: store::listings::Sort,
+    of: store::listings::Of,
+    owner: Uuid,
     args: &PageArgs,
 ) -> async_graphql::Result<ListingConnection> {
-    let db = ctx.data_unchecked::<Db>();
+    let wanted = PageOf { of, owner, after: position(args, of.sort())?, limit: args.limit() };
+    let found = load(ctx.data_unchecked::<Loaders>().listing_pages.load_one(wanted).await)?;
+    let (rows, total) = found.unwrap_or_default();
+    Ok(listing_connection(rows, total, of.sort(), args))
+}
+
+/// The position after which a page of that order continues.
+pub(super) fn position(
+    args: &PageArgs,
+    sort: store::listings::Sort,
+) -> async_graphql::Result<Option<store::listings::Position>> {
     let after: Option<store::listings::Position> = args.after()?;
     if after.as_ref().is_some_and(|position| !position.fits(sort)) {
         return Err(bad_input("`after` is a cursor of a list in another order"));
     }
-    let (rows, total) = store::listings::page(db.read(), filter, sort, after, args.limit()).await?;
+    Ok(after)
+}
+
+/// Rows as a connection.
+pub(super) fn listing_connection(
+    rows: Vec<domain::Listing>,
+    total: u64,
+    sort: store::listings::Sort,
+    args: &PageArgs,
+) -> ListingConnection {
     let page =
         Page::new(rows, args, |listing| store::listings::Position::of(listing, sort)).map(Listing::from);
-    Ok(ListingConnection::from_page(page, total))
+    ListingConnection::from_page(page, total)
 }
 
 /// A seller: what this service knows of them.
@@ -285,10 +327,8 @@ impl Seller {
         first: i32,
         after: Option<String>,
     ) -> async_graphql::Result<Option<ListingConnection>> {
-        let filter = store::listings::Filter { seller_id: Some(self.0), ..Default::default() };
-        listing_page(ctx, &filter, store::listings::Sort::Newest, &PageArgs::new(first, after)?)
-            .await
-            .map(Some)
+        let of = store::listings::Of::Sellers;
+        listing_page(ctx, of, self.0, &PageArgs::new(first, after)?).await.map(Some)
     }
 }
 
@@ -336,13 +376,8 @@ impl Product {
         first: i32,
         after: Option<String>,
     ) -> async_graphql::Result<Option<ListingConnection>> {
-        let filter = store::listings::Filter {
-            product_id: Some(self.id),
-            statuses: vec![domain::ListingStatus::Active],
-            ..Default::default()
-        };
-        let sort = store::listings::Sort::PriceAscending;
-        listing_page(ctx, &filter, sort, &PageArgs::new(first, after)?).await.map(Some)
+        let of = store::listings::Of::Products;
+        listing_page(ctx, of, self.id, &PageArgs::new(first, after)?).await.map(Some)
     }
 
     async fn lowest_listing_price(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Money>> {

@@ -4,25 +4,30 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use kopitiam_kit::{Money, SystemError};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Value,
 };
 use uuid::Uuid;
 
 use super::entity::bid;
+use super::pages::{Lists, Rows, of_owners};
 use crate::domain::bid::{Bid, BidStatus};
 
 /// Where a page of bids continues: time and id of the last one seen.
 pub type Position = (DateTime<Utc>, Uuid);
 
+/// Statuses of bids that led at some time.
+const HAVE_LED: [&str; 3] = ["ACCEPTED", "OUTBID", "WON"];
+
 /// Whose bids, or on what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Of {
-    /// Accepted bids on a listing: what everybody may see.
-    Listing(Uuid),
-    /// A person's own bids, optionally of one status.
-    Bidder(Uuid, Option<BidStatus>),
+    /// Bids on listings that led at some time: what everybody may see.
+    Listings,
+    /// Bidders' own bids, optionally of one status.
+    Bidders(Option<BidStatus>),
 }
 
 /// Bids by id.
@@ -37,31 +42,27 @@ pub async fn by_ids(
     rows.into_iter().map(|row| Ok((row.id, read(&row)?))).collect()
 }
 
-/// A page of bids, newest first, and how many there are in all.
+/// A page of bids of each listing or bidder, newest first, and how many there are in all.
 ///
 /// # Errors
 /// [`SystemError`] when the database refuses or a row is not understood.
-pub async fn page(
+pub async fn pages(
     connection: &impl ConnectionTrait,
     of: Of,
+    owners: &[Uuid],
     after: Option<Position>,
     limit: u64,
-) -> Result<(Vec<Bid>, u64), SystemError> {
-    let all = bid::Entity::find().filter(condition(of));
-    let total = all.clone().count(connection).await?;
-    let after = after.map(|(at, id)| {
-        Condition::any()
-            .add(bid::Column::PlacedAt.lt(at))
-            .add(Condition::all().add(bid::Column::PlacedAt.eq(at)).add(bid::Column::Id.lt(id)))
-    });
-    let rows = all
-        .filter(after.unwrap_or_else(Condition::all))
-        .order_by_desc(bid::Column::PlacedAt)
-        .order_by_desc(bid::Column::Id)
-        .limit(limit)
-        .all(connection)
-        .await?;
-    Ok((rows.iter().map(read).collect::<Result<_, _>>()?, total))
+) -> Result<HashMap<Uuid, Rows<Bid>>, SystemError> {
+    let (owner, only) = match of {
+        Of::Listings => ("listing_id", "t.status IN ('ACCEPTED', 'OUTBID', 'WON')".to_owned()),
+        Of::Bidders(None) => ("bidder_id", "1 = 1".to_owned()),
+        Of::Bidders(Some(status)) => ("bidder_id", format!("t.status = '{}'", status.name())),
+    };
+    let lists = Lists { table: "bid", owner, key: "placed_at", descending: true, only };
+    let after = after.map(|(at, id)| [Value::from(at), Value::from(id)]);
+    let pages = of_owners::<bid::Model>(connection, &lists, owners, after, limit).await?;
+    let read_all = |rows: Vec<bid::Model>| rows.iter().map(read).collect::<Result<Vec<_>, _>>();
+    pages.into_iter().map(|(owner, (rows, total))| Ok((owner, (read_all(rows)?, total)))).collect()
 }
 
 /// The newest bid of one person on each of some listings.
@@ -96,20 +97,68 @@ pub async fn insert(connection: &impl ConnectionTrait, new: &Bid) -> Result<(), 
         amount_minor: Set(new.amount.minor()),
         placed_at: Set(new.placed_at),
         status: Set(new.status.name().to_owned()),
+        code: Set(new.code.clone()),
     };
     bid::Entity::insert(row).exec_without_returning(connection).await?;
     Ok(())
 }
 
-fn condition(of: Of) -> Condition {
-    match of {
-        Of::Listing(id) => Condition::all()
-            .add(bid::Column::ListingId.eq(id))
-            .add(bid::Column::Status.is_in(["ACCEPTED", "OUTBID", "WON"])),
-        Of::Bidder(id, status) => Condition::all()
-            .add(bid::Column::BidderId.eq(id))
-            .add_option(status.map(|status| bid::Column::Status.eq(status.name()))),
-    }
+/// Moves a bid from one status to another; `false` when it was not in the first any more. Never touches anything else.
+///
+/// # Errors
+/// [`SystemError::Database`]; a unique violation when another bid leads already.
+pub async fn move_on(
+    connection: &impl ConnectionTrait,
+    id: Uuid,
+    from: BidStatus,
+    to: BidStatus,
+    code: Option<&str>,
+) -> Result<bool, SystemError> {
+    let result = bid::Entity::update_many()
+        .col_expr(bid::Column::Status, Expr::val(to.name()))
+        .col_expr(bid::Column::Code, Expr::val(code.map(str::to_owned)))
+        .filter(bid::Column::Id.eq(id))
+        .filter(bid::Column::Status.eq(from.name()))
+        .exec(connection)
+        .await?;
+    Ok(result.rows_affected == 1)
+}
+
+/// Bids on a listing that wait for their funds, oldest first.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or a row is not understood.
+pub async fn waiting(connection: &impl ConnectionTrait, listing_id: Uuid) -> Result<Vec<Bid>, SystemError> {
+    let rows = bid::Entity::find()
+        .filter(bid::Column::ListingId.eq(listing_id))
+        .filter(bid::Column::Status.eq(BidStatus::Pending.name()))
+        .order_by_asc(bid::Column::Id)
+        .all(connection)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The newest bids that a person may see: those that led, and the person's own. Oldest of them first.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or a row is not understood.
+pub async fn visible(
+    connection: &impl ConnectionTrait,
+    listing_id: Uuid,
+    viewer: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Bid>, SystemError> {
+    let own = viewer.map(|viewer| bid::Column::BidderId.eq(viewer));
+    let seen = Condition::any().add(bid::Column::Status.is_in(HAVE_LED)).add_option(own);
+    let rows = bid::Entity::find()
+        .filter(bid::Column::ListingId.eq(listing_id))
+        .filter(seen)
+        .order_by_desc(bid::Column::PlacedAt)
+        .order_by_desc(bid::Column::Id)
+        .limit(limit)
+        .all(connection)
+        .await?;
+    rows.iter().rev().map(read).collect()
 }
 
 fn read(row: &bid::Model) -> Result<Bid, SystemError> {
@@ -118,5 +167,5 @@ fn read(row: &bid::Model) -> Result<Bid, SystemError> {
     let amount = Money::stored(row.amount_minor, &row.currency)
         .map_err(|error| SystemError::Invariant(format!("bid {}: {error}", row.id)))?;
     let (id, listing_id, bidder_id, placed_at) = (row.id, row.listing_id, row.bidder_id, row.placed_at);
-    Ok(Bid { id, listing_id, bidder_id, amount, placed_at, status })
+    Ok(Bid { id, listing_id, bidder_id, amount, placed_at, status, code: row.code.clone() })
 }

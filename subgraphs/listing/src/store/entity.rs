@@ -54,6 +54,7 @@ pub mod bid {
         pub amount_minor: i64,
         pub placed_at: DateTimeUtc,
         pub status: String,
+        pub code: Option<String>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}
@@ -70,6 +71,42 @@ pub mod seller {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
         pub display_name: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The `listing_lock` table: which order a listing is or was kept for.
+pub mod lock {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "listing_lock")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub order_id: Uuid,
+        pub listing_id: Uuid,
+        pub buyer_id: Option<Uuid>,
+        pub state: String,
+        pub until: Option<DateTimeUtc>,
+        pub currency: Option<String>,
+        pub price_minor: Option<i64>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The `banned_user` table: who may not act, kept by user events.
+pub mod banned {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "banned_user")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use kopitiam_kit::{Money, SystemError};
+use kopitiam_kit::{Money, SystemError, Tx};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    QueryFilter, QueryOrder, QuerySelect, Value,
 };
 use uuid::Uuid;
 
 use super::entity::listing::{ActiveModel, Column, Entity, Model};
+use super::pages::{Lists, Rows, of_owners};
+use crate::domain::bid::Bid;
 use crate::domain::listing::{Details, Listing, ListingStatus};
 
 /// Which listings a page shows.
@@ -23,8 +25,6 @@ pub struct Filter {
     pub statuses: Vec<ListingStatus>,
     /// One seller's.
     pub seller_id: Option<Uuid>,
-    /// Those that offer one product.
-    pub product_id: Option<Uuid>,
     /// Words in the title.
     pub query: Option<String>,
 }
@@ -43,7 +43,7 @@ pub enum Sort {
 }
 
 /// Where a page continues: the sort key of the last listing seen.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     time: Option<DateTime<Utc>>,
     minor: Option<i64>,
@@ -135,7 +135,59 @@ pub async fn lowest_price(
     stored.map(|(product, currency, minor)| Ok((product, money(minor, &currency)?))).collect()
 }
 
-/// A page of listings, and how many there are in all.
+/// Whose listings a page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// Open listings that offer products, cheapest first.
+    Products,
+    /// All of sellers, newest first.
+    Sellers,
+}
+
+impl Of {
+    /// In which order.
+    pub fn sort(self) -> Sort {
+        match self {
+            Self::Products => Sort::PriceAscending,
+            Self::Sellers => Sort::Newest,
+        }
+    }
+}
+
+/// A page of listings of each product or seller, and how many there are in all. The position has to fit the order.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or a row is not understood.
+pub async fn pages(
+    connection: &impl ConnectionTrait,
+    of: Of,
+    owners: &[Uuid],
+    after: Option<Position>,
+    limit: u64,
+) -> Result<HashMap<Uuid, Rows<Listing>>, SystemError> {
+    let (owner, key, descending, only) = match of {
+        Of::Products => ("product_id", "ask_minor", false, "t.status = 'ACTIVE'"),
+        Of::Sellers => ("seller_id", "created_at", true, "1 = 1"),
+    };
+    let lists = Lists { table: "listing", owner, key, descending, only: only.to_owned() };
+    let after = after.map(|Position { time, minor, id }| {
+        let key = time.map_or_else(|| Value::from(minor.unwrap_or_default()), Value::from);
+        [key, Value::from(id)]
+    });
+    let pages = of_owners::<Model>(connection, &lists, owners, after, limit).await?;
+    let read_all = |rows: Vec<Model>| rows.iter().map(read).collect::<Result<Vec<_>, _>>();
+    pages.into_iter().map(|(owner, (rows, total))| Ok((owner, (read_all(rows)?, total)))).collect()
+}
+
+/// How many listings there are.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn count(connection: &impl ConnectionTrait, filter: &Filter) -> Result<u64, SystemError> {
+    Ok(Entity::find().filter(condition(filter)).count(connection).await?)
+}
+
+/// A page of listings.
 ///
 /// # Errors
 /// [`SystemError`] when the database refuses or a row is not understood.
@@ -145,9 +197,8 @@ pub async fn page(
     sort: Sort,
     after: Option<Position>,
     limit: u64,
-) -> Result<(Vec<Listing>, u64), SystemError> {
+) -> Result<Vec<Listing>, SystemError> {
     let all = Entity::find().filter(condition(filter));
-    let total = all.clone().count(connection).await?;
     let (key, order) = match sort {
         Sort::EndingSoon => {
             (Func::coalesce([Expr::col(Column::EndsAt), Expr::val(NEVER)]).into(), Order::Asc)
@@ -162,7 +213,7 @@ pub async fn page(
     }
     let rows =
         query.order_by(key, order.clone()).order_by(Column::Id, order).limit(limit).all(connection).await?;
-    Ok((rows.iter().map(read).collect::<Result<_, _>>()?, total))
+    rows.iter().map(read).collect()
 }
 
 /// Rows after a position in an order: a greater key, or the same key and a greater id (smaller when descending).
@@ -181,9 +232,7 @@ fn later(key: &Expr, order: &Order, position: &Position) -> Condition {
 }
 
 fn condition(filter: &Filter) -> Condition {
-    let mut condition = Condition::all()
-        .add_option(filter.seller_id.map(|id| Column::SellerId.eq(id)))
-        .add_option(filter.product_id.map(|id| Column::ProductId.eq(id)));
+    let mut condition = Condition::all().add_option(filter.seller_id.map(|id| Column::SellerId.eq(id)));
     if !filter.kinds.is_empty() {
         condition = condition.add(Column::Kind.is_in(filter.kinds.iter().copied()));
     }
@@ -226,6 +275,97 @@ pub async fn move_on(
         .exec(connection)
         .await?;
     Ok(result.rows_affected == 1)
+}
+
+/// The listing, locked until the transaction ends where the database has row locks; elsewhere the transaction is the
+/// only one that writes.
+///
+/// # Errors
+/// [`SystemError`] when the database refuses or the row is not understood.
+pub async fn lock(tx: &Tx, id: Uuid) -> Result<Option<Listing>, SystemError> {
+    let found = Entity::find_by_id(id).lock_exclusive().one(tx).await?;
+    found.as_ref().map(read).transpose()
+}
+
+/// What changes of a listing, see [`change`].
+#[derive(Clone, Debug)]
+pub enum Change<'a> {
+    /// Another status.
+    Status(ListingStatus),
+    /// A bid leads: price, count and, when it moves, the end.
+    Lead(&'a Bid, Option<DateTime<Utc>>),
+    /// Title and price; of an auction the start price.
+    Terms(&'a str, Money),
+    /// Kept for an order of this buyer.
+    Kept(Uuid, Uuid, DateTime<Utc>),
+    /// No longer kept; pieces left.
+    Free(ListingStatus, i32),
+}
+
+/// Changes a listing that is still as it was read; `false` when another transaction changed it meanwhile.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn change(tx: &Tx, listing: &Listing, change: Change<'_>) -> Result<bool, SystemError> {
+    let update = Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::Id.eq(listing.id))
+        .filter(Column::Version.eq(listing.version));
+    let status = |status: ListingStatus| Expr::val(status.name());
+    let update = match change {
+        Change::Status(to) => update.col_expr(Column::Status, status(to)),
+        Change::Lead(bid, moved) => {
+            let update = update
+                .col_expr(Column::AskMinor, Expr::val(bid.amount.minor()))
+                .col_expr(Column::HighestBidId, Expr::val(bid.id))
+                .col_expr(Column::BidCount, Expr::col(Column::BidCount).add(1));
+            match moved {
+                Some(ends_at) => update.col_expr(Column::EndsAt, Expr::val(ends_at)),
+                None => update,
+            }
+        }
+        Change::Terms(title, price) => {
+            let update = update
+                .col_expr(Column::Title, Expr::val(title))
+                .col_expr(Column::AskMinor, Expr::val(price.minor()));
+            match listing.details {
+                Details::Auction { .. } => update.col_expr(Column::StartMinor, Expr::val(price.minor())),
+                _ => update,
+            }
+        }
+        Change::Kept(order_id, buyer_id, until) => update
+            .col_expr(Column::Status, status(ListingStatus::Reserved))
+            .col_expr(Column::LockedByOrder, Expr::val(order_id))
+            .col_expr(Column::ReservedBy, Expr::val(buyer_id))
+            .col_expr(Column::ReservedUntil, Expr::val(until)),
+        Change::Free(to, left) => update
+            .col_expr(Column::Status, status(to))
+            .col_expr(Column::Quantity, Expr::val(left))
+            .col_expr(Column::LockedByOrder, Expr::val(Option::<Uuid>::None))
+            .col_expr(Column::ReservedBy, Expr::val(Option::<Uuid>::None))
+            .col_expr(Column::ReservedUntil, Expr::val(Option::<DateTime<Utc>>::None)),
+    };
+    Ok(update.exec(tx).await?.rows_affected == 1)
+}
+
+/// Ids of a seller's listings that are not over, oldest first.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn unfinished_of(
+    connection: &impl ConnectionTrait,
+    seller_id: Uuid,
+) -> Result<Vec<Uuid>, SystemError> {
+    let rows: Vec<Uuid> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::SellerId.eq(seller_id))
+        .filter(Column::Status.is_in(["PENDING", "ACTIVE"]))
+        .order_by_asc(Column::Id)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(rows)
 }
 
 fn row(listing: &Listing) -> ActiveModel {

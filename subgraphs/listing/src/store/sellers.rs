@@ -1,4 +1,4 @@
-//! The replica of seller names: saves the hop to the user service on every listing card.
+//! The replica of seller names, which saves the hop to the user service on every listing card; and who is banned.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::entity::seller;
+use super::entity::{banned, seller};
 
 /// Keeps a seller's public name.
 ///
@@ -35,4 +35,31 @@ pub async fn names(
     let rows =
         seller::Entity::find().filter(seller::Column::Id.is_in(ids.iter().copied())).all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.display_name)).collect())
+}
+
+/// Notes that a person may not act, or may again.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn set_banned(
+    connection: &impl ConnectionTrait,
+    id: Uuid,
+    is_banned: bool,
+) -> Result<(), SystemError> {
+    if is_banned {
+        let row = banned::ActiveModel { id: Set(id) };
+        let known = OnConflict::column(banned::Column::Id).do_nothing().to_owned();
+        banned::Entity::insert(row).on_conflict(known).exec_without_returning(connection).await?;
+    } else {
+        banned::Entity::delete_by_id(id).exec(connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether a person may not act.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn is_banned(connection: &impl ConnectionTrait, id: Uuid) -> Result<bool, SystemError> {
+    Ok(banned::Entity::find_by_id(id).one(connection).await?.is_some())
 }
