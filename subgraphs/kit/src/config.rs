@@ -15,6 +15,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::{Arc, RwLock};
 
 use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kafka::topics::Layout;
@@ -114,6 +115,30 @@ pub enum JwksSource {
     File(PathBuf),
     /// Fixed.
     Static(JwkSet),
+    /// Kept by whoever signs, in this process.
+    Live(LiveKeys),
+}
+
+/// A key set that its owner replaces while it is used. Clones share.
+#[derive(Clone, Debug)]
+pub struct LiveKeys(Arc<RwLock<Arc<JwkSet>>>);
+
+impl Default for LiveKeys {
+    fn default() -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(JwkSet { keys: Vec::new() }))))
+    }
+}
+
+impl LiveKeys {
+    /// Replaces the set.
+    pub fn set(&self, keys: JwkSet) {
+        *self.0.write().expect("no code panics while it holds this lock") = Arc::new(keys);
+    }
+
+    /// The set as of now.
+    pub fn get(&self) -> Arc<JwkSet> {
+        Arc::clone(&self.0.read().expect("no code panics while it holds this lock"))
+    }
 }
 
 impl ServiceConfig {

@@ -1,14 +1,17 @@
 //! The whole marketplace as one program: gateway and services in one process on SQLite, the broker and the storefront as
-//! its children. `marketplace run` starts it, `marketplace seed` only fills the databases.
+//! its children. `marketplace run` starts it, `marketplace seed` only fills the databases; `dead-letters`, `outbox` and
+//! `rebuild` are for operators.
 //!
 //! - `run.rs`: starts everything in order, and stops it
 //! - `services.rs`: the four services and the gateway, joined in process
 //! - `children.rs`: the broker and the storefront
+//! - `operate.rs`: what operators ask of the databases
 //! - `preflight.rs`: taken ports and a data folder in use, told in one line before anything starts
 //!
 //! Elsewhere: what the services do (`user`, `product`, `order`, `listing`), what the gateway does (`server`).
 
 mod children;
+mod operate;
 mod preflight;
 mod run;
 mod services;
@@ -16,7 +19,11 @@ mod services;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
+use kopitiam_kit::operator::Operation;
+use operate::{Name, operate};
+use uuid::Uuid;
 
 /// Gateway, services, broker and storefront on one machine, without configuration.
 #[derive(Parser)]
@@ -32,6 +39,45 @@ enum Command {
     Run(Run),
     /// Fills the databases with the seed data and ends. What is there already stays.
     Seed(Data),
+    /// Shows the messages that could not be applied, or has them tried again by the running marketplace.
+    DeadLetters {
+        #[command(flatten)]
+        on: On,
+        #[command(subcommand)]
+        action: DeadLetters,
+    },
+    /// Has the running marketplace publish again what was written since a time: for a broker that lost messages.
+    Resend {
+        #[command(flatten)]
+        on: On,
+        /// RFC 3339, such as `2026-01-31T12:00:00Z`.
+        since: DateTime<Utc>,
+    },
+    /// Makes the read models anew from the events. The marketplace must not be running.
+    Rebuild {
+        #[command(flatten)]
+        on: On,
+    },
+}
+
+#[derive(Subcommand)]
+enum DeadLetters {
+    /// One JSON object per message.
+    List,
+    /// All of them, or the one with this id.
+    Replay {
+        /// The message's `eventId`.
+        id: Option<Uuid>,
+    },
+}
+
+#[derive(Args)]
+struct On {
+    #[command(flatten)]
+    data: Data,
+    /// Only this service.
+    #[arg(long)]
+    service: Option<Name>,
 }
 
 #[derive(Args)]
@@ -64,6 +110,15 @@ async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => Box::pin(run::run(options)).await,
         Command::Seed(options) => Box::pin(run::seed(options)).await,
+        Command::DeadLetters { on, action } => {
+            let operation = match action {
+                DeadLetters::List => Operation::ListDeadLetters,
+                DeadLetters::Replay { id } => Operation::ReplayDeadLetters(id),
+            };
+            operate(&on.data, on.service, operation).await
+        }
+        Command::Resend { on, since } => operate(&on.data, on.service, Operation::ResendOutbox(since)).await,
+        Command::Rebuild { on } => operate(&on.data, on.service, Operation::Rebuild).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

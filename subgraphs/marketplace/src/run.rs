@@ -12,7 +12,7 @@ use crate::services::{self, Services};
 use crate::{Data, Run, preflight, tell};
 
 /// Progress is told line by line; logs only speak up when something is wrong.
-const LOG_FILTER: &str = "warn,librdkafka=error";
+pub(crate) const LOG_FILTER: &str = "warn,librdkafka=error";
 
 /// What a person can log in with after seeding.
 const LOG_INS: &str = "\
@@ -102,7 +102,7 @@ pub(crate) async fn seed(options: Data) -> Result<()> {
     Ok(())
 }
 
-async fn broker(options: &Data) -> Result<(KafkaConfig, Option<EmbeddedBroker>)> {
+pub(crate) async fn broker(options: &Data) -> Result<(KafkaConfig, Option<EmbeddedBroker>)> {
     if let Some(brokers) = &options.kafka {
         return Ok((KafkaConfig::new(brokers.clone()), None));
     }

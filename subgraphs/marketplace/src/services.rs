@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use axum::routing::get;
 use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, ServiceConfig};
@@ -78,6 +79,8 @@ impl Services {
         let mut options = Options::new(SUPERGRAPH, transport);
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         options.dev = true;
+        // Beside GraphQL: invoices as PDF.
+        options.routes = public(&self.order.router, "/invoices/{file}");
         options.jwt = vec![JwtIssuer {
             issuer: ISSUER.to_owned(),
             audiences: vec![ISSUER.to_owned()],
@@ -128,8 +131,14 @@ fn no_keys() -> JwksSource {
     JwksSource::Static(JwkSet { keys: Vec::new() })
 }
 
-fn database_url(data: &Path, name: &str) -> String {
+pub(crate) fn database_url(data: &Path, name: &str) -> String {
     format!("sqlite://{}", data.join(format!("{name}.db")).display())
+}
+
+/// One path of a service's router, for everybody: nothing else of it can be reached by this.
+fn public(service: &Router, path: &str) -> Router {
+    let service = service.clone();
+    Router::new().route(path, get(move |request: Request<Body>| service.oneshot(request)))
 }
 
 /// The user service's public keys, asked of its router as anybody would over HTTP.

@@ -2,5 +2,10 @@
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    kopitiam_kit::service::main("order", kopitiam_order::app::start).await
+    kopitiam_kit::service::main_with(
+        "order",
+        kopitiam_order::app::start,
+        Some(kopitiam_order::projections::Copies),
+    )
+    .await
 }

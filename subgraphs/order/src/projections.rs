@@ -4,7 +4,7 @@
 //! inbox, retries and dead letters (kit).
 //! - `products`, `stock`, `users`, `listings`: the copies.
 //! - `auctions`: the order of an auction that was won and paid.
-//! - `Projections`: which message goes where.
+//! - `Projections`: which message goes where; `Copies`: the copies alone, for a rebuild.
 
 mod auctions;
 mod listings;
@@ -14,8 +14,13 @@ mod users;
 
 use std::sync::Arc;
 
+use kopitiam_kafka::messages::listing::ListingEvent;
+use kopitiam_kafka::messages::product::ProductEvent;
+use kopitiam_kafka::messages::stock::StockEvent;
+use kopitiam_kafka::messages::user::UserEvent;
 use kopitiam_kafka::{Envelope, Topic};
 use kopitiam_kit::consumer::{HandleError, Handler};
+use kopitiam_kit::rebuild::ReadModels;
 use kopitiam_kit::{Tx, time};
 
 use crate::commands::Shop;
@@ -38,13 +43,61 @@ impl Projections {
 
 #[async_trait::async_trait]
 impl Handler for Projections {
+    /// Without its topic a message is placed by its type, so only types that this build knows.
     async fn handle(&self, tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-        products::apply(tx, envelope).await?;
-        stock::apply(tx, envelope).await?;
-        users::apply(tx, envelope).await?;
-        listings::apply(tx, envelope).await?;
+        let topic = if ProductEvent::decode(envelope)?.is_some() {
+            Topic::ProductEvents
+        } else if StockEvent::decode(envelope)?.is_some() {
+            Topic::StockEvents
+        } else if UserEvent::decode(envelope)?.is_some() {
+            Topic::UserEvents
+        } else if ListingEvent::decode(envelope)?.is_some() {
+            Topic::ListingEvents
+        } else {
+            Topic::WalletEvents
+        };
+        self.handle_from(tx, topic, envelope).await
+    }
+
+    async fn handle_from(&self, tx: &Tx, topic: Topic, envelope: &Envelope) -> Result<(), HandleError> {
+        copy(tx, topic, envelope).await?;
         auctions::apply(tx, envelope).await?;
         self.shop.reply(tx, envelope, time::now()).await?;
         Ok(())
+    }
+}
+
+/// Keeps what the event says in the copies. Each gates its topic's events whatever their type: one that a newer service
+/// sends must not look like a gap when the next one comes.
+async fn copy(tx: &Tx, topic: Topic, envelope: &Envelope) -> Result<(), HandleError> {
+    match topic {
+        Topic::ProductEvents => products::apply(tx, envelope).await,
+        Topic::StockEvents => stock::apply(tx, envelope).await,
+        Topic::UserEvents => users::apply(tx, envelope).await,
+        Topic::ListingEvents => listings::apply(tx, envelope).await,
+        _ => Ok(()),
+    }
+}
+
+/// The copies alone, to be made anew from the topics.
+#[derive(Clone, Copy)]
+pub struct Copies;
+
+#[async_trait::async_trait]
+impl ReadModels for Copies {
+    fn topics(&self) -> &'static [Topic] {
+        &[Topic::ProductEvents, Topic::StockEvents, Topic::UserEvents, Topic::ListingEvents]
+    }
+
+    fn projections(&self) -> &'static [&'static str] {
+        &["products", "stock", "users", "listings"]
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        &["product_replica", "stock_replica", "user_replica", "listing_replica"]
+    }
+
+    async fn apply(&self, tx: &Tx, topic: Topic, envelope: &Envelope) -> Result<(), HandleError> {
+        copy(tx, topic, envelope).await
     }
 }

@@ -34,7 +34,7 @@ impl Verifier {
     pub fn new(config: AuthConfig) -> Self {
         let keys = match &config.jwks {
             JwksSource::Static(set) => Keys::from_set(set),
-            JwksSource::Url(_) | JwksSource::File(_) => Keys::default(),
+            JwksSource::Url(_) | JwksSource::File(_) | JwksSource::Live(_) => Keys::default(),
         };
         Self {
             config,
@@ -88,18 +88,26 @@ impl Verifier {
     }
 
     async fn refresh(&self) -> Result<(), TokenError> {
+        if let JwksSource::Live(live) = &self.config.jwks {
+            self.replace(&live.get());
+            return Ok(());
+        }
         let mut last = self.last_refresh.lock().await;
         if last.is_some_and(|at| at.elapsed() < REFRESH_EVERY) {
             return Ok(());
         }
         let set = match &self.config.jwks {
-            JwksSource::Static(_) => return Ok(()),
+            JwksSource::Static(_) | JwksSource::Live(_) => return Ok(()),
             JwksSource::File(path) => parse(&tokio::fs::read(path).await.map_err(no_keys)?)?,
             JwksSource::Url(url) => parse(&fetch(url).await?)?,
         };
-        *self.keys.write().expect("no code panics while it holds this lock") = Arc::new(Keys::from_set(&set));
+        self.replace(&set);
         *last = Some(Instant::now());
         Ok(())
+    }
+
+    fn replace(&self, set: &JwkSet) {
+        *self.keys.write().expect("no code panics while it holds this lock") = Arc::new(Keys::from_set(set));
     }
 }
 

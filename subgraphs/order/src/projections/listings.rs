@@ -8,12 +8,12 @@ use kopitiam_kit::{Tx, inbox};
 use crate::domain::listing::{Listing, ListingKind};
 use crate::store::listings;
 
-/// Applies the event if it is one about a listing.
+/// Applies an event of the topic.
 pub(super) async fn apply(tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-    let Some(event) = ListingEvent::decode(envelope)? else { return Ok(()) };
     if !inbox::gate(tx, "listings", envelope).await?.applies(envelope)? {
         return Ok(());
     }
+    let Some(event) = ListingEvent::decode(envelope)? else { return Ok(()) };
     let id = envelope.aggregate_id;
     let status = match event {
         ListingEvent::ListingCreated(created) => {

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use crate::domain::cart::Product;
 use crate::store::replicas;
 
-/// Applies the event if it is one about a product.
+/// Applies an event of the topic.
 pub(super) async fn apply(tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-    let Some(event) = ProductEvent::decode(envelope)? else { return Ok(()) };
     if !inbox::gate(tx, "products", envelope).await?.applies(envelope)? {
         return Ok(());
     }
+    let Some(event) = ProductEvent::decode(envelope)? else { return Ok(()) };
     let (id, version) = (envelope.aggregate_id, envelope.aggregate_version);
     match event {
         ProductEvent::ProductCreated(created) => {

@@ -7,10 +7,15 @@ use kopitiam_kit::{Tx, inbox};
 
 use crate::store::replicas;
 
-/// Applies the event if it is one about a stock level.
+/// What the aggregate of stock levels is called.
+const PRODUCT: &str = "product";
+
+/// Applies an event of the topic, if it is about a stock level.
 pub(super) async fn apply(tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-    let Some(StockEvent::StockUpdated(level)) = StockEvent::decode(envelope)? else { return Ok(()) };
-    if inbox::gate(tx, "stock", envelope).await?.applies(envelope)? {
+    if envelope.aggregate_type != PRODUCT || !inbox::gate(tx, "stock", envelope).await?.applies(envelope)? {
+        return Ok(());
+    }
+    if let Some(StockEvent::StockUpdated(level)) = StockEvent::decode(envelope)? {
         let (id, version) = (envelope.aggregate_id, envelope.aggregate_version);
         replicas::save_stock(tx, id, level.on_hand, level.reserved, version).await?;
     }

@@ -7,12 +7,12 @@ use kopitiam_kit::{Tx, inbox};
 
 use crate::store::replicas::{self, UserChange};
 
-/// Applies the event if it is one about a user.
+/// Applies an event of the topic.
 pub(super) async fn apply(tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-    let Some(event) = UserEvent::decode(envelope)? else { return Ok(()) };
     if !inbox::gate(tx, "users", envelope).await?.applies(envelope)? {
         return Ok(());
     }
+    let Some(event) = UserEvent::decode(envelope)? else { return Ok(()) };
     let change = match event {
         UserEvent::UserRegistered(user) => UserChange::Named(user.username),
         UserEvent::UserUpdated(user) => UserChange::Named(user.username),
