@@ -91,7 +91,7 @@ fn text(x: u32, y: u32, size: u32, font: Font, text: String) -> Text {
 
 /// An amount without its currency, which the total names.
 fn amount(minor: i64, currency: &str) -> String {
-    Money::stored(minor, currency).map_or_else(|_| minor.to_string(), |money| money.decimal())
+    Money::stored(minor, currency).map_or_else(|_| minor.to_string(), Money::decimal)
 }
 
 fn shortened(title: &str) -> String {

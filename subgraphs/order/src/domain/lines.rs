@@ -197,12 +197,15 @@ mod tests {
 
     #[test]
     fn a_line_is_handed_over_once_and_refunded_once_and_only_when_paid() {
+        use {
+            Deed::{Fulfil, Refund},
+            LineStatus as L, OrderStatus as O,
+        };
         let seller = Doer { user_id: Uuid::from_u128(5), is_manager: false };
         let pick_in = |order_status, line_status, deed| {
             let order = order(order_status, vec![line(1, 5, line_status)]);
             pick(&order, &ids(&[1]), deed, seller).map(|_| ())
         };
-        use {Deed::*, LineStatus as L, OrderStatus as O};
         assert_eq!(pick_in(O::Confirmed, L::Fulfilled, Fulfil), Err(LinesRefusal::Line));
         assert_eq!(pick_in(O::Confirmed, L::Refunding, Fulfil), Err(LinesRefusal::Line));
         assert_eq!(pick_in(O::Fulfilled, L::Fulfilled, Refund), Ok(()));

@@ -327,7 +327,14 @@ pub(super) async fn order_page(
     total: Option<i64>,
 ) -> async_graphql::Result<OrderConnection> {
     let db = shop(context).db.read();
-    let rows = reports::list(db, filter, args.after::<Position>()?, args.limit()).await.map_err(system)?;
+    let after = args.after::<Position>()?;
+    // A page of users asks for nothing but the count of each, which is batched.
+    let asked = context.look_ahead();
+    let rows = if asked.field("edges").exists() || asked.field("pageInfo").exists() {
+        reports::list(db, filter, after, args.limit()).await.map_err(system)?
+    } else {
+        Vec::new()
+    };
     // The filter lets through only what this onlooker may see at least a line of.
     let seen: Vec<OrderNode> =
         rows.into_iter().filter_map(|order| OrderNode::seen_by(order, onlooker)).collect();

@@ -28,6 +28,11 @@ pub fn loader(db: Db) -> DataLoader<Reads> {
     DataLoader::new(Reads { db }, tokio::spawn)
 }
 
+/// Each batch is one query; a test counts these.
+fn batch(kind: &'static str, keys: usize) {
+    tracing::trace!(kind, keys, "batch");
+}
+
 /// One row through the request's loader.
 pub(super) async fn load<K>(
     context: &Context<'_>,
@@ -97,6 +102,7 @@ impl Loader<BookingHistoryOf> for Reads {
         &self,
         keys: &[BookingHistoryOf],
     ) -> async_graphql::Result<HashMap<BookingHistoryOf, Vec<bookings::HistoryEntry>>> {
+        batch("BookingHistoryOf", keys.len());
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = bookings::histories(self.db.read(), &ids).await.map_err(system)?;
         Ok(found.into_iter().map(|(id, history)| (BookingHistoryOf(id), history)).collect())
@@ -108,6 +114,7 @@ impl Loader<OrderById> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[OrderById]) -> async_graphql::Result<HashMap<OrderById, Order>> {
+        batch("OrderById", keys.len());
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = orders::by_ids(self.db.read(), &ids).await.map_err(system)?;
         Ok(found.into_iter().map(|(id, order)| (OrderById(id), order)).collect())
@@ -119,6 +126,7 @@ impl Loader<OrderByNumber> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[OrderByNumber]) -> async_graphql::Result<HashMap<OrderByNumber, Order>> {
+        batch("OrderByNumber", keys.len());
         let numbers: Vec<String> = keys.iter().map(|key| key.0.clone()).collect();
         let found = orders::by_numbers(self.db.read(), &numbers).await.map_err(system)?;
         Ok(found.into_iter().map(|(number, order)| (OrderByNumber(number), order)).collect())
@@ -130,6 +138,7 @@ impl Loader<HistoryOf> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[HistoryOf]) -> async_graphql::Result<HashMap<HistoryOf, Vec<HistoryEntry>>> {
+        batch("HistoryOf", keys.len());
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = orders::histories(self.db.read(), &ids).await.map_err(system)?;
         Ok(found.into_iter().map(|(id, history)| (HistoryOf(id), history)).collect())
@@ -141,6 +150,7 @@ impl Loader<InvoiceOf> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[InvoiceOf]) -> async_graphql::Result<HashMap<InvoiceOf, Invoice>> {
+        batch("InvoiceOf", keys.len());
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = orders::invoices(self.db.read(), &ids).await.map_err(system)?;
         Ok(found.into_iter().map(|(id, invoice)| (InvoiceOf(id), invoice)).collect())
@@ -152,6 +162,7 @@ impl Loader<InvoiceById> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[InvoiceById]) -> async_graphql::Result<HashMap<InvoiceById, Invoice>> {
+        batch("InvoiceById", keys.len());
         let mut loaded = HashMap::new();
         for (onlooker, ids) in by_onlooker(keys.iter().map(|key| (key.1, key.0))) {
             let found = orders::invoices_by_id(self.db.read(), &ids, onlooker).await.map_err(system)?;
@@ -166,6 +177,7 @@ impl Loader<BookingById> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[BookingById]) -> async_graphql::Result<HashMap<BookingById, Booking>> {
+        batch("BookingById", keys.len());
         let mut loaded = HashMap::new();
         for (onlooker, ids) in by_onlooker(keys.iter().map(|key| (key.1, key.0))) {
             let found = bookings::by_ids(self.db.read(), &ids, onlooker).await.map_err(system)?;
@@ -180,6 +192,7 @@ impl Loader<ReviewById> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[ReviewById]) -> async_graphql::Result<HashMap<ReviewById, Review>> {
+        batch("ReviewById", keys.len());
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = reputation::reviews_by_id(self.db.read(), &ids).await.map_err(system)?;
         Ok(found.into_iter().map(|(id, review)| (ReviewById(id), review)).collect())
@@ -191,6 +204,7 @@ impl Loader<RatingsOf> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[RatingsOf]) -> async_graphql::Result<HashMap<RatingsOf, RatingSum>> {
+        batch("RatingsOf", keys.len());
         let mut loaded = HashMap::new();
         for subject in [Subject::Product, Subject::Seller] {
             let ids: Vec<Uuid> = keys.iter().filter(|key| key.0 == subject).map(|key| key.1).collect();
@@ -208,6 +222,7 @@ impl Loader<OrderOfListing> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[OrderOfListing]) -> async_graphql::Result<HashMap<OrderOfListing, Order>> {
+        batch("OrderOfListing", keys.len());
         let mut of_buyer = HashMap::<Uuid, Vec<Uuid>>::new();
         for key in keys {
             of_buyer.entry(key.buyer_id).or_default().push(key.listing_id);
@@ -228,6 +243,7 @@ impl Loader<OrderCountOf> for Reads {
     type Error = async_graphql::Error;
 
     async fn load(&self, keys: &[OrderCountOf]) -> async_graphql::Result<HashMap<OrderCountOf, i64>> {
+        batch("OrderCountOf", keys.len());
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let found = reports::counts_by_buyer(self.db.read(), &ids).await.map_err(system)?;
         Ok(found.into_iter().map(|(id, count)| (OrderCountOf(id), count)).collect())

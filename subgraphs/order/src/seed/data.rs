@@ -51,8 +51,11 @@ pub(super) enum Fate {
     Refunded,
 }
 
-/// The first three: buyer's user number, (product number, quantity) per line, fate, days ago.
-pub(super) const FIRST: [(u16, &[(u16, i32)], Fate, i64); 3] = [
+/// Buyer's user number, (product number, quantity) per line, fate, days ago.
+pub(super) type Past = (u16, &'static [(u16, i32)], Fate, i64);
+
+/// The first three.
+pub(super) const FIRST: [Past; 3] = [
     (3, &[(1, 2), (2, 1)], Fate::Confirmed, 9),
     (4, &[(21, 1), (23, 1)], Fate::Confirmed, 6),
     (3, &[(3, 2)], Fate::Rejected("OUT_OF_STOCK"), 2),

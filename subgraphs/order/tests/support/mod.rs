@@ -134,8 +134,8 @@ impl Bench {
         self.reply(&command, hold.user_id, &reply).await
     }
 
-    /// Plays stock and wallet for an order of beans until it is settled.
-    pub async fn confirm(&self, order: Uuid) {
+    /// Plays the stock for an order of beans: reserved at the price of the catalogue.
+    pub async fn stock_reserved(&self, order: Uuid) {
         let (command, reserve) = self.last::<ReserveStock>().await;
         let line = |line: &StockLine| ReservedLine {
             product_id: line.product_id,
@@ -147,10 +147,21 @@ impl Bench {
         let lines = reserve.lines.iter().map(line).collect();
         let reply = StockReserved { reservation_id: order, lines, expires_at: reserve.expires_at };
         self.reply(&command, order, &reply).await;
+    }
+
+    /// Plays stock and wallet for the order whose hold was asked for last, until it is settled.
+    pub async fn settle(&self) {
         self.held().await;
         self.captured().await;
-        let (command, _) = self.last::<CommitStock>().await;
-        self.reply(&command, order, &StockCommitted { reservation_id: order }).await;
+        let (command, commit) = self.last::<CommitStock>().await;
+        let reply = StockCommitted { reservation_id: commit.reservation_id };
+        self.reply(&command, commit.reservation_id, &reply).await;
+    }
+
+    /// Plays stock and wallet for an order of beans until it is settled.
+    pub async fn confirm(&self, order: Uuid) {
+        self.stock_reserved(order).await;
+        self.settle().await;
     }
 
     /// Kind and state of every saga, newest first.
