@@ -68,7 +68,9 @@ impl From<&NormaliseError> for ErrorCode {
         match error {
             NormaliseError::UnknownOperation(_) => Self::OperationResolutionFailure,
             NormaliseError::UnsupportedOperation(_) => Self::ValidationFailed,
-            NormaliseError::TooComplex(_) => Self::OperationTooComplex,
+            NormaliseError::TooComplex(_)
+            | NormaliseError::TooManyAlternatives(_)
+            | NormaliseError::TooManyTypes => Self::OperationTooComplex,
             NormaliseError::TooDeep(_) => Self::OperationTooDeep,
         }
     }

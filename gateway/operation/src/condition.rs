@@ -54,6 +54,24 @@ impl Conditions {
         (!product.is_empty()).then_some(Self(product))
     }
 
+    /// Holds when any of them holds; `None` when that takes more than `most` alternatives, equal ones counted once.
+    pub fn any<'c>(all: impl IntoIterator<Item = &'c Self>, most: usize) -> Option<Self> {
+        let mut alternatives: Vec<_> = Vec::new();
+        for conditions in all {
+            if conditions.is_always() {
+                return Some(Self::ALWAYS);
+            }
+            alternatives.extend(conditions.0.iter().cloned());
+        }
+        alternatives.sort();
+        alternatives.dedup();
+        if alternatives.len() > most {
+            return None;
+        }
+        absorb(&mut alternatives);
+        Some(Self(alternatives))
+    }
+
     /// Holds when either holds.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
@@ -99,6 +117,9 @@ mod tests {
         let both = a.and(&b).unwrap();
         assert_eq!(a.or(&both), a);
         assert!(a.or(&Conditions::ALWAYS).is_always());
+        assert_eq!(Conditions::any([&both, &b, &a, &both], 3), Some(a.or(&b)));
+        assert_eq!(Conditions::any([&both, &b, &a, &both], 2), None);
+        assert_eq!(Conditions::any([&both, &b, &Conditions::ALWAYS], 1), Some(Conditions::ALWAYS));
         assert!(both.holds(|_| true) && !both.holds(|name| name == "a"));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Attempt<'a, 'f> {
     /// What a root fetch opened now must wait for.
     pub(crate) root_deps: Vec<DraftId>,
     pub(crate) strategy: Strategy,
+    /// Whether anything could be had by asking a parent's field again.
+    pub(crate) has_reentries: bool,
     /// What [`Attempt::reaches`] found, and when.
     pub(crate) reached: HashMap<(PosId, TypeId), Reached<'a>>,
     /// The same for asking a position's parent again.
@@ -64,6 +66,7 @@ impl<'a, 'f> Attempt<'a, 'f> {
             root_level: 0,
             root_deps: Vec::new(),
             strategy,
+            has_reentries: false,
             reached: HashMap::default(),
             reentered: HashMap::default(),
         }
@@ -88,7 +91,10 @@ impl<'a, 'f> Attempt<'a, 'f> {
     /// fetch of the field before it when both are of one subgraph, else it waits for everything before it. Neither they
     /// nor the one stream of a subscription are asked in a second subgraph for what the first does not answer.
     fn once(&mut self, root: PosId, want: Want<'a>) -> Result<(), PlanError> {
-        let before: Vec<DraftId> = (0..self.build.drafts.len()).map(DraftId).collect();
+        // What came before the root fetch before this one is finished when that is.
+        let drafts = &self.build.drafts;
+        let last = drafts.iter().rposition(|draft| draft.position == root && draft.entities.is_none());
+        let before: Vec<DraftId> = (last.unwrap_or(0)..drafts.len()).map(DraftId).collect();
         let position = &mut self.build.positions[root.0];
         // Only the fetch opened last may take another root field.
         if let Some(last) = position.sources.pop() {

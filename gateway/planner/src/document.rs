@@ -206,9 +206,9 @@ impl<'b, 'a> Writer<'b, 'a> {
     }
 
     /// Whether the selection set's own type has the field, with the type its sub-fields were chosen for.
-    fn declared(&self, node: &DocNode, field: &DocField) -> bool {
-        let view = node.static_type.and_then(|ty| self.supergraph.field_in(node.subgraph, ty, &field.name));
-        view.is_some_and(|view| !field.composite || field.ty.as_ref() == Some(&view.ty))
+    fn declared(&self, node: &DocNode<'_>, field: &DocField<'_>) -> bool {
+        let view = node.static_type.and_then(|ty| self.supergraph.field_in(node.subgraph, ty, field.name));
+        view.is_some_and(|view| !field.composite || field.ty == Some(&view.ty))
     }
 
     fn write_field(&mut self, node: NodeId, index: usize, (outer, copies): (Cond, usize), body: &mut Body) {
@@ -250,7 +250,7 @@ impl<'b, 'a> Writer<'b, 'a> {
         if key != field.name.as_str() {
             let _ = write!(text, "{key}:");
         }
-        text.push_str(&field.name);
+        text.push_str(field.name);
         if !field.arguments.is_empty() {
             text.push('(');
             for (index, argument) in field.arguments.iter().enumerate() {
@@ -309,8 +309,8 @@ fn add_fetch_field(selection: &mut FetchSelection, field: FetchField) {
     }
 }
 
-fn same_shape(left: &DocField, right: &DocField) -> bool {
-    match (&left.ty, &right.ty) {
+fn same_shape(left: &DocField<'_>, right: &DocField<'_>) -> bool {
+    match (left.ty, right.ty) {
         (Some(a), Some(b)) => same_wrappers(a, b) && (left.composite && right.composite || a == b),
         (None, None) => true,
         _ => false,

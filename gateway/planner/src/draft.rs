@@ -11,7 +11,10 @@ use kopitiam_operation::{FieldNode, OperationKind};
 use kopitiam_plan::{Key, KeyTable};
 use kopitiam_supergraph::{FieldSet, SubgraphId, TypeId, TypeSet};
 
-use crate::conditions::{Cond, CondTable};
+use crate::{
+    conditions::{Cond, CondTable},
+    index::KeyIndex,
+};
 
 /// A place in the response tree: all objects that one path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,10 +34,10 @@ pub(crate) struct Position<'a> {
     pub(crate) types: TypeSet,
     /// What the client selects here, and the keys of it.
     pub(crate) client: &'a [FieldNode],
-    pub(crate) client_keys: Vec<Key>,
+    pub(crate) client_keys: KeyIndex,
     pub(crate) slots: Vec<Slot<'a>>,
-    /// The slots' keys: a slot is looked for by key at every field, and these are quick to look through.
-    pub(crate) slot_keys: Vec<Key>,
+    /// The slots' keys: a slot is looked for by key at every field.
+    pub(crate) slot_keys: KeyIndex,
     /// The slots that a key or a `@requires` may be made of.
     pub(crate) inputs: Vec<usize>,
     pub(crate) sources: Vec<Source>,
@@ -76,49 +79,43 @@ pub(crate) struct Source {
     pub(crate) provided: FieldSet,
 }
 
-pub(crate) struct DocNode {
+pub(crate) struct DocNode<'a> {
     pub(crate) subgraph: SubgraphId,
     /// The type of the selection set in the subgraph; `None` for `_entities` of concrete types.
     pub(crate) static_type: Option<TypeId>,
     /// Object types that may stand here, as far as the subgraph knows.
     pub(crate) possible: TypeSet,
-    pub(crate) fields: Vec<DocField>,
-    /// The fields' keys, as in [`Position::slot_keys`].
-    pub(crate) field_keys: Vec<Key>,
+    pub(crate) fields: Vec<DocField<'a>>,
+    pub(crate) field_keys: KeyIndex,
     /// The key of the field that this is the selection set of.
     pub(crate) below: Option<Key>,
 }
 
-impl DocNode {
+impl DocNode<'_> {
     pub(crate) fn new(
         subgraph: SubgraphId,
         static_type: Option<TypeId>,
         possible: TypeSet,
         below: Option<Key>,
     ) -> Self {
-        Self { subgraph, static_type, possible, fields: Vec::new(), field_keys: Vec::new(), below }
+        Self { subgraph, static_type, possible, fields: Vec::new(), field_keys: KeyIndex::default(), below }
     }
 
     /// The fields of one key: their indexes.
     pub(crate) fn with_key(&self, key: Key) -> impl Iterator<Item = usize> + '_ {
-        indexes(&self.field_keys, key)
+        self.field_keys.places_of(key)
     }
 }
 
-/// Where `key` is among `keys`.
-pub(crate) fn indexes(keys: &[Key], key: Key) -> impl Iterator<Item = usize> + '_ {
-    keys.iter().enumerate().filter(move |(_, found)| **found == key).map(|(index, _)| index)
-}
-
 #[derive(Clone)]
-pub(crate) struct DocField {
+pub(crate) struct DocField<'a> {
     pub(crate) key: Key,
-    pub(crate) name: Name,
-    pub(crate) arguments: Vec<Node<ast::Argument>>,
+    pub(crate) name: &'a Name,
+    pub(crate) arguments: &'a [Node<ast::Argument>],
     pub(crate) on: TypeSet,
     pub(crate) conditions: Cond,
     /// The field's type in the subgraph; `None` for `__typename`.
-    pub(crate) ty: Option<ast::Type>,
+    pub(crate) ty: Option<&'a ast::Type>,
     pub(crate) composite: bool,
     pub(crate) child: Option<NodeId>,
 }
@@ -163,7 +160,7 @@ pub(crate) struct RepField {
 pub(crate) struct Build<'a> {
     pub(crate) positions: Vec<Position<'a>>,
     pub(crate) drafts: Vec<Draft>,
-    pub(crate) nodes: Vec<DocNode>,
+    pub(crate) nodes: Vec<DocNode<'a>>,
     pub(crate) keys: KeyTable,
     /// Grows with that of any position.
     pub(crate) version: u64,
@@ -190,7 +187,7 @@ impl<'a> Build<'a> {
         &self.drafts[id.0]
     }
 
-    pub(crate) fn node(&self, id: NodeId) -> &DocNode {
+    pub(crate) fn node(&self, id: NodeId) -> &DocNode<'a> {
         &self.nodes[id.0]
     }
 
@@ -208,7 +205,7 @@ impl<'a> Build<'a> {
             client,
             client_keys,
             slots: Vec::new(),
-            slot_keys: Vec::new(),
+            slot_keys: KeyIndex::default(),
             inputs: Vec::new(),
             sources: Vec::new(),
             version: 0,
@@ -222,7 +219,7 @@ impl<'a> Build<'a> {
         self.positions[at.0].version += 1;
     }
 
-    pub(crate) fn add_node(&mut self, node: DocNode) -> NodeId {
+    pub(crate) fn add_node(&mut self, node: DocNode<'a>) -> NodeId {
         self.nodes.push(node);
         NodeId(self.nodes.len() - 1)
     }
@@ -247,7 +244,7 @@ impl<'a> Build<'a> {
 
     /// Adds a field to a selection set, or widens one that is there: by types where the conditions are the same, by
     /// conditions where the types are. One that differs in both stands beside it.
-    pub(crate) fn add_field(&mut self, conditions: &mut CondTable, node: NodeId, field: DocField) {
+    pub(crate) fn add_field(&mut self, conditions: &mut CondTable, node: NodeId, field: DocField<'a>) {
         let node = &mut self.nodes[node.0];
         let same = node.with_key(field.key).find(|&index| {
             let found = &node.fields[index];

@@ -5,7 +5,8 @@
 pub struct Limits {
     /// Plans that may be built while looking for a better one.
     pub attempts: usize,
-    /// Steps (fields placed, ways looked for) that the first plan may take; beyond it the operation is refused.
+    /// Steps (fields placed, ways looked for) that the first plan may take; beyond it the operation is refused. A step is
+    /// some 0.2 µs.
     pub steps: usize,
     /// Steps that the search for a better plan may take in all.
     pub search_steps: usize,
@@ -13,7 +14,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { attempts: 64, steps: 400_000, search_steps: 20_000 }
+        Self { attempts: 64, steps: 1_500_000, search_steps: 40_000 }
     }
 }
 

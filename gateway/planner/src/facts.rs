@@ -236,6 +236,9 @@ impl<'a> Facts<'a> {
     fn relax(&mut self, ty: TypeId, levels: &mut [Option<u32>], opaque: bool) -> bool {
         let mut changed = false;
         for subgraph in self.supergraph.subgraph_ids() {
+            if levels[subgraph.index()].is_some_and(|level| level <= 1) {
+                continue;
+            }
             for &entry in self.entries(subgraph, ty).iter() {
                 let Some(mut level) = self.set_level(ty, &entry.key.fields, levels) else { continue };
                 if opaque && self.names_runtime_type(&entry) {

@@ -176,7 +176,7 @@ impl<'a> Attempt<'a, '_> {
             });
             match same {
                 Some(found) => {
-                    found.conditions = self.facts.conditions.or(found.conditions, input.conditions)
+                    found.conditions = self.facts.conditions.or(found.conditions, input.conditions);
                 }
                 None => known.push(input),
             }
@@ -329,18 +329,18 @@ impl<'a> Attempt<'a, '_> {
                 && types.is_subset(&client.on)
         });
         if let Some(client) = asked {
-            return position.client_keys[client];
+            return position.client_keys.all()[client];
         }
         let own = position.slots.iter().find(|slot| {
             *slot.name == field.name
                 && slot.arguments == &field.arguments[..]
-                && !position.client_keys.contains(&slot.key)
+                && !position.client_keys.contains(slot.key)
         });
         if let Some(own) = own {
             return own.key;
         }
         let keys = &self.build.keys;
-        let used = position.client_keys.iter().chain(&position.slot_keys);
+        let used = position.client_keys.all().iter().chain(position.slot_keys.all());
         let taken = |key: &str| used.clone().any(|&used| keys.name(used) == key);
         let key = free_key(&field.name, taken);
         self.build.keys.intern(&key)

@@ -7,7 +7,8 @@
 //! - `attempt.rs`: one attempt, from the root down; `choose.rs` picks subgraphs, `place.rs` asks them,
 //!   `inputs.rs` enters them by key, `touch.rs` keeps conditions and `__typename` complete
 //! - `reach.rs`: which subgraph can be asked where; `facts.rs`: what the supergraph alone says of that
-//! - `draft.rs`: the plan under construction; `item.rs`: what is wanted; `conditions.rs`: when
+//! - `draft.rs`: the plan under construction; `item.rs`: what is wanted; `conditions.rs`: when;
+//!   `index.rs`: finding things by key
 //! - `pack.rs`: fetches into requests; `document.rs`: their documents, `minify.rs`: short ones; `shape.rs`: the response;
 //!   `emit.rs`: the plan
 //!
@@ -21,6 +22,7 @@ mod draft;
 mod emit;
 mod error;
 mod facts;
+mod index;
 mod inputs;
 mod item;
 mod minify;
@@ -52,5 +54,14 @@ pub fn plan(
     operation: &NormalisedOperation,
     limits: &Limits,
 ) -> Result<Plan, PlanError> {
+    plan_counted(supergraph, operation, limits).0
+}
+
+/// As [`plan`], and how many steps it took: what a clock would say, but the same on every machine.
+pub fn plan_counted(
+    supergraph: &Supergraph,
+    operation: &NormalisedOperation,
+    limits: &Limits,
+) -> (Result<Plan, PlanError>, usize) {
     search::best_plan(supergraph, operation, limits)
 }

@@ -7,7 +7,7 @@ use crate::{
     PlanError,
     attempt::Attempt,
     conditions::Cond,
-    draft::{DocField, DocNode, Draft, Fill, NodeId, PosId, Slot, Source, indexes},
+    draft::{DocField, DocNode, Draft, Fill, NodeId, PosId, Slot, Source},
     item::Want,
     reach::{Candidate, Way},
 };
@@ -24,7 +24,7 @@ impl<'a> Attempt<'a, '_> {
         let mut slots = Vec::new();
         let mut missing = types.clone();
         // Already there for some types, asked as an input of something else.
-        let here: Vec<usize> = indexes(&self.build.position(at).slot_keys, want.key).collect();
+        let here: Vec<usize> = self.build.position(at).slot_keys.places_of(want.key).collect();
         for index in here {
             let slot = &self.build.position(at).slots[index];
             let overlap = slot.on.and(&missing);
@@ -164,7 +164,7 @@ impl<'a> Attempt<'a, '_> {
         let node = self.build.position(at).sources[source].node;
         // The same field from the same source for more types needs no slot of its own.
         let position = self.build.position(at);
-        let wider = indexes(&position.slot_keys, want.key).find(|&index| {
+        let wider = position.slot_keys.places_of(want.key).find(|&index| {
             let slot = &position.slots[index];
             slot.name == item.name()
                 && slot.arguments == item.arguments()
@@ -210,9 +210,9 @@ impl<'a> Attempt<'a, '_> {
     fn fills_from(&self, slot: &Slot<'a>, node: NodeId, view: &FieldView) -> bool {
         let found = self.build.node(node);
         found.with_key(slot.key).map(|index| &found.fields[index]).any(|field| {
-            field.name == *slot.name
+            field.name == slot.name
                 && field.arguments == slot.arguments
-                && field.ty.as_ref() == Some(&view.ty)
+                && field.ty == Some(&view.ty)
                 && slot.fills.iter().all(|fill| self.build.draft(fill.draft).subgraph == fill.subgraph)
                 && self.child_node(slot, node).is_none_or(|child| field.child == Some(child))
         })
@@ -255,11 +255,11 @@ impl<'a> Attempt<'a, '_> {
             from.node,
             DocField {
                 key,
-                name: name.clone(),
-                arguments: arguments.to_vec(),
+                name,
+                arguments,
                 on: types.clone(),
                 conditions,
-                ty: Some(view.ty.clone()),
+                ty: Some(&view.ty),
                 composite,
                 child,
             },
@@ -327,7 +327,7 @@ impl<'a> Attempt<'a, '_> {
     fn client_below(&self, at: PosId, key: kopitiam_plan::Key, on: &TypeSet) -> &'a [FieldNode] {
         let position = self.build.position(at);
         let client = position.client;
-        let found = indexes(&position.client_keys, key).find(|&index| client[index].on.meets(on));
+        let found = position.client_keys.places_of(key).find(|&index| client[index].on.meets(on));
         found.map_or(&[], |index| &client[index].selection.fields)
     }
 }

@@ -158,6 +158,7 @@ impl<'a> Attempt<'a, '_> {
         let levels = self.reentry(at).1;
         for (slot, level) in reaches.iter_mut().zip(levels.iter()) {
             if let (None, Some(level)) = (&slot, level) {
+                self.has_reentries = true;
                 *slot = Some(Reach { level: *level, way: Way::Reentry });
             }
         }
@@ -229,7 +230,15 @@ impl<'a> Attempt<'a, '_> {
         let mut changed = false;
         let typename = self.typename_level(at, ty, reaches);
         let mut levels = levels_of(reaches);
+        // No key makes a fetch sooner than after the first.
+        let soonest = levels.iter().flatten().min().map_or(0, |first| first + 1);
         for subgraph in self.facts.supergraph.subgraph_ids() {
+            let settled = |reach: &Reach<'_>| {
+                reach.level < soonest || reach.level == soonest && !matches!(reach.way, Way::Reentry)
+            };
+            if reaches[subgraph.index()].as_ref().is_some_and(settled) {
+                continue;
+            }
             self.facts.steps += self.facts.entries(subgraph, ty).len() / 4;
             for &entry in self.facts.entries(subgraph, ty).iter() {
                 let Some(mut level) = self.set_level_at(at, ty, &entry.key.fields, &levels) else { continue };

@@ -27,29 +27,43 @@ struct Found<'a> {
     strategy: Strategy,
     decisions: Vec<usize>,
     choices: Vec<usize>,
+    /// Whether the strategy made a difference.
+    has_reentries: bool,
     build: Build<'a>,
 }
 
-/// The best plan within the limits.
+/// The best plan within the limits, and the steps it took.
 pub(crate) fn best_plan(
     supergraph: &Supergraph,
     operation: &NormalisedOperation,
     limits: &Limits,
-) -> Result<Plan, PlanError> {
+) -> (Result<Plan, PlanError>, usize) {
     let mut facts = Facts::new(supergraph);
-    let mut best = attempt(&mut facts, operation, Strategy::default(), Vec::new(), limits.steps)?;
+    let found = search(&mut facts, operation, limits).map(|best| {
+        let requests = pack::requests(&best.build);
+        emit::plan(supergraph, operation, &best.build, &requests, &mut facts.conditions)
+    });
+    (found, facts.steps)
+}
+
+fn search<'a>(
+    facts: &mut Facts<'a>,
+    operation: &'a NormalisedOperation,
+    limits: &Limits,
+) -> Result<Found<'a>, PlanError> {
+    let mut best = attempt(facts, operation, Strategy::default(), Vec::new(), limits.steps)?;
     if best.price > CHEAPEST {
         let bound = facts.steps + limits.search_steps;
         let by_key = Strategy { avoids_reentry: true };
-        if let Ok(found) = attempt(&mut facts, operation, by_key, Vec::new(), bound)
+        if best.has_reentries
+            && let Ok(found) = attempt(facts, operation, by_key, Vec::new(), bound)
             && found.price < best.price
         {
             best = found;
         }
-        improve(&mut facts, operation, &mut best, limits.attempts, bound);
+        improve(facts, operation, &mut best, limits.attempts, bound);
     }
-    let requests = pack::requests(&best.build);
-    Ok(emit::plan(supergraph, operation, &best.build, &requests, &mut facts.conditions))
+    Ok(best)
 }
 
 /// Takes another subgraph at one choice after the other, and keeps what is better.
@@ -99,7 +113,7 @@ fn attempt<'a>(
     facts.step_limit = step_limit;
     let mut attempt = Attempt::new(facts, operation, &decisions, strategy);
     attempt.run()?;
-    let (build, choices) = (attempt.build, attempt.choices);
+    let (build, choices, has_reentries) = (attempt.build, attempt.choices, attempt.has_reentries);
     let requests = pack::requests(&build);
     let price = (
         requests.iter().map(|request| request.level + 1).max().unwrap_or(0),
@@ -107,7 +121,7 @@ fn attempt<'a>(
         build.drafts.len(),
         asked(&build),
     );
-    Ok(Found { price, strategy, decisions, choices, build })
+    Ok(Found { price, strategy, decisions, choices, has_reentries, build })
 }
 
 fn asked(build: &Build<'_>) -> usize {

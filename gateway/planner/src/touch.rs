@@ -2,6 +2,7 @@
 //!
 //! And `__typename`, which is asked only where something depends on it.
 
+use apollo_compiler::Name;
 use kopitiam_plan::Key;
 use kopitiam_supergraph::{TypeId, TypeSet};
 
@@ -34,7 +35,7 @@ impl<'a> Attempt<'a, '_> {
             let node = from.node;
             let found = self.build.node(node);
             let same = found.with_key(key).map(|index| &found.fields[index]);
-            let same: Vec<DocField> = same.filter(|field| field.name == *name).cloned().collect();
+            let same: Vec<DocField<'a>> = same.filter(|field| field.name == name).cloned().collect();
             let covered = same
                 .iter()
                 .filter(|field| self.facts.conditions.covers(field.conditions, conditions))
@@ -197,11 +198,13 @@ impl<'a> Attempt<'a, '_> {
     }
 }
 
-fn typename_field(on: TypeSet, conditions: Cond) -> DocField {
+static TYPENAME: Name = apollo_compiler::name!("__typename");
+
+fn typename_field<'a>(on: TypeSet, conditions: Cond) -> DocField<'a> {
     DocField {
         key: Key::TYPENAME,
-        name: apollo_compiler::name!("__typename"),
-        arguments: Vec::new(),
+        name: &TYPENAME,
+        arguments: &[],
         on,
         conditions,
         ty: None,

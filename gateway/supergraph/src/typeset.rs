@@ -82,9 +82,9 @@ impl TypeSet {
     /// Its members in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = TypeId> + '_ {
         self.0.iter().enumerate().flat_map(|(index, &bits)| {
-            (0..64)
-                .filter(move |bit| bits & (1u64 << bit) != 0)
-                .map(move |bit| TypeId::from_index(index * 64 + bit))
+            let without_lowest = |bits: &u64| Some(bits & (bits - 1)).filter(|&rest| rest != 0);
+            let rests = std::iter::successors(Some(bits).filter(|&bits| bits != 0), without_lowest);
+            rests.map(move |rest| TypeId::from_index(index * 64 + rest.trailing_zeros() as usize))
         })
     }
 

@@ -22,7 +22,7 @@ impl<'a> Run<'a> {
         let mut fields = Vec::with_capacity(by_key.len());
         for (key, entries) in by_key {
             let (places, entries): (Vec<usize>, Vec<Collected<'a>>) = entries.into_iter().unzip();
-            for region in regions(&entries) {
+            for region in self.regions(&entries)? {
                 // Each runtime type sees its fields in the order in which it first meets them.
                 let place = region.entries.iter().map(|&index| places[index]).min().unwrap_or_default();
                 fields.push((place, self.field(&key, &entries, region)?));
@@ -40,8 +40,9 @@ impl<'a> Run<'a> {
     ) -> Result<FieldNode, NormaliseError> {
         self.visit()?;
         let members = || region.entries.iter().map(|&index| &entries[index]);
-        let conditions = members().map(|entry| entry.conditions.clone()).reduce(|a, b| a.or(&b));
-        let conditions = conditions.expect("a region has at least one entry");
+        let most = self.limits.alternatives;
+        let conditions = Conditions::any(members().map(|entry| &entry.conditions), most)
+            .ok_or(NormaliseError::TooManyAlternatives(most))?;
         // The widest parent speaks for all: asking an interface and one of its types for a field is asking the interface.
         let widest = members().max_by_key(|entry| (entry.on.len(), std::cmp::Reverse(entry.parent)));
         let widest = widest.expect("a region has at least one entry");
@@ -84,26 +85,27 @@ struct Region {
     entries: Vec<usize>,
 }
 
-fn regions(entries: &[Collected<'_>]) -> Vec<Region> {
-    let leaf = entries.iter().all(|entry| entry.field.selection_set.is_empty());
-    let mut found: Vec<Region> = Vec::new();
-    let all = entries.iter().fold(TypeSet::empty(), |all, entry| all.or(&entry.on));
-    if entries.iter().all(|entry| entry.on == all) {
-        return vec![Region { on: all, entries: (0..entries.len()).collect() }];
-    }
-    for id in all.iter() {
-        let mut seen: Vec<usize> =
-            (0..entries.len()).filter(|&index| entries[index].on.contains(id)).collect();
-        if leaf {
-            keep_widest(&mut seen, entries);
+impl Run<'_> {
+    fn regions(&mut self, entries: &[Collected<'_>]) -> Result<Vec<Region>, NormaliseError> {
+        let leaf = entries.iter().all(|entry| entry.field.selection_set.is_empty());
+        let all = entries.iter().fold(TypeSet::empty(), |all, entry| all.or(&entry.on));
+        if entries.iter().all(|entry| entry.on == all) {
+            return Ok(vec![Region { on: all, entries: (0..entries.len()).collect() }]);
         }
-        match found.iter_mut().find(|region| region.entries == seen) {
-            Some(region) => region.on.insert(id),
-            None => found.push(Region { on: TypeSet::one(id), entries: seen }),
+        self.compare(all.len(), entries.len())?;
+        let mut found: IndexMap<Vec<usize>, TypeSet> = IndexMap::new();
+        for id in all.iter() {
+            let mut seen: Vec<usize> =
+                (0..entries.len()).filter(|&index| entries[index].on.contains(id)).collect();
+            if leaf {
+                keep_widest(&mut seen, entries);
+            }
+            found.entry(seen).or_default().insert(id);
         }
+        let mut found: Vec<Region> = found.into_iter().map(|(entries, on)| Region { on, entries }).collect();
+        found.sort_by(|a, b| a.entries.cmp(&b.entries));
+        Ok(found)
     }
-    found.sort_by(|a, b| a.entries.cmp(&b.entries));
-    found
 }
 
 /// An unconditional leaf that is asked on a wider type makes the same leaf on a narrower type redundant.

@@ -22,11 +22,15 @@ pub struct Limits {
     pub visits: usize,
     /// How deep fields may nest.
     pub depth: usize,
+    /// Under how many combinations of variables one field may be there.
+    pub alternatives: usize,
+    /// Comparisons of fields with runtime types.
+    pub comparisons: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { visits: 50_000, depth: 100 }
+        Self { visits: 50_000, depth: 100, alternatives: 256, comparisons: 20_000_000 }
     }
 }
 
@@ -42,6 +46,12 @@ pub enum NormaliseError {
     /// More fields and fragments than [`Limits::visits`].
     #[error("the operation is too complex: it expands to more than {0} fields")]
     TooComplex(usize),
+    /// A field under more alternative conditions than [`Limits::alternatives`].
+    #[error("the operation is too complex: a field depends on more than {0} combinations of variables")]
+    TooManyAlternatives(usize),
+    /// More runtime types times fields than [`Limits::comparisons`].
+    #[error("the operation is too complex: too many fields of too many types")]
+    TooManyTypes,
     /// Fields nested deeper than [`Limits::depth`].
     #[error("the operation is too deep: more than {0} levels of fields")]
     TooDeep(usize),
@@ -53,7 +63,9 @@ impl NormaliseError {
         match self {
             Self::UnknownOperation(_) => "OPERATION_RESOLUTION_FAILURE",
             Self::UnsupportedOperation(_) => "GRAPHQL_VALIDATION_FAILED",
-            Self::TooComplex(_) => "OPERATION_TOO_COMPLEX",
+            Self::TooComplex(_) | Self::TooManyAlternatives(_) | Self::TooManyTypes => {
+                "OPERATION_TOO_COMPLEX"
+            }
             Self::TooDeep(_) => "OPERATION_TOO_DEEP",
         }
     }
@@ -78,7 +90,8 @@ pub fn normalise(
         }
     };
     let root = supergraph.root(root).ok_or(NormaliseError::UnsupportedOperation(label))?;
-    let mut run = Run { supergraph, document, limits: *limits, visits: 0, next_id: 0, depth: 0 };
+    let mut run =
+        Run { supergraph, document, limits: *limits, visits: 0, comparisons: 0, next_id: 0, depth: 0 };
     let part =
         Part { selections: &operation.selection_set.selections, conditions: crate::Conditions::ALWAYS };
     let selection = run.selection(&[part], root, &TypeSet::one(root))?;
@@ -104,6 +117,7 @@ struct Run<'a> {
     document: &'a ExecutableDocument,
     limits: Limits,
     visits: usize,
+    comparisons: usize,
     next_id: u32,
     depth: usize,
 }
@@ -130,6 +144,14 @@ impl<'a> Run<'a> {
         self.visits += 1;
         if self.visits > self.limits.visits {
             return Err(NormaliseError::TooComplex(self.limits.visits));
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, types: usize, fields: usize) -> Result<(), NormaliseError> {
+        self.comparisons = self.comparisons.saturating_add(types.saturating_mul(fields));
+        if self.comparisons > self.limits.comparisons {
+            return Err(NormaliseError::TooManyTypes);
         }
         Ok(())
     }
