@@ -5,13 +5,13 @@
 //! Always: a value that another fetch gave is never overwritten.
 //! Elsewhere: the errors' form (`errors.rs`), reporting them (`nulls.rs`).
 
-use kopitiam_plan::Key;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
 use crate::errors::{Cause, Causes, ErrorCode, Segment};
+use crate::json::{Scanned, Scanner};
 use crate::selection::{SelectionId, Selections};
-use crate::tree::{CauseId, NodeId, Place, RuntimeType, Slot, Tree, Value};
+use crate::tree::{CauseId, Leaf, ListId, NodeId, Place, RuntimeType, Slot, Tree, Value, index_of};
 
 /// An error of a subgraph's answer, not yet placed.
 #[derive(Debug)]
@@ -85,6 +85,13 @@ pub(crate) fn mark(
     let mut place = None;
     let mut selection = Some(selection);
     for (depth, segment) in error.path.iter().enumerate() {
+        if let (Value::Leaf(leaf), Segment::Index(_), Some(at)) = (value, segment, place)
+            && let Some(list) = leaf_list(tree, leaf)
+        {
+            // A list of scalars that holds a failure is no longer one piece.
+            value = Value::List(list);
+            tree.set(at, value);
+        }
         let step = match (value, segment) {
             (Value::Object(node), Segment::Key(name)) => {
                 let known = selection.map_or(&[][..], |id| selections.fields(id));
@@ -118,6 +125,30 @@ pub(crate) fn mark(
     }
 }
 
+/// The items of a list of scalars.
+fn leaf_list(tree: &mut Tree, list: Leaf) -> Option<ListId> {
+    let bytes = tree.bytes(list);
+    let mut scanner = Scanner::new(bytes);
+    scanner.expect(b'[').ok()?;
+    scanner.skip_whitespace();
+    let mut items = Vec::new();
+    let mut more = scanner.peek() != b']';
+    while more {
+        let start = scanner.position();
+        items.push(match scanner.skip_value(u32::MAX).ok()? {
+            Scanned::Null => Value::Null,
+            Scanned::Leaf(class) => Value::Leaf(Leaf {
+                class,
+                answer: list.answer,
+                start: list.start + index_of(start),
+                len: index_of(scanner.position() - start),
+            }),
+        });
+        more = scanner.next_member(b']').ok()?;
+    }
+    Some(tree.add_list(&items))
+}
+
 /// Which cause each field of an object shows that failed as a whole.
 #[derive(Debug, Clone)]
 pub(crate) struct Blame {
@@ -137,8 +168,7 @@ impl Blame {
     pub(crate) fn of_entity(reading: Reading<'_>, selection: SelectionId, id: CauseId, causes: &mut Causes) -> Self {
         let Reading { selections, key_names, .. } = reading;
         let fields = selections.fields(selection);
-        // Whether the object's type is missing too, nobody else will say.
-        causes.get_mut(id).is_placed = !fields.iter().any(|field| field.key == Key::TYPENAME);
+        causes.get_mut(id).is_placed = true;
         let Some(Segment::Key(name)) = causes.get(id).tail.first().cloned() else { return Self::all(id) };
         let others = without_tail(causes, id);
         let Some(field) = fields.iter().find(|field| field.name == name) else { return Self::all(others) };
@@ -185,8 +215,6 @@ pub(crate) fn fail_by(
                 fail_value(tree, selections, value, below, cause(&field.name));
             }
             (Some(value), _) if value.is_present() => {}
-            // A type that failed to arrive is no failure of the field that shows it: another fetch may know it.
-            _ if field.key == Key::TYPENAME => {}
             _ => slots.push(Slot { key: field.key, value: Value::Failed(cause(&field.name)) }),
         }
     }

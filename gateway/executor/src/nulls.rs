@@ -47,6 +47,10 @@ impl Writer<'_> {
             }
             (Some(Value::Leaf(leaf)), ShapeType::Named { .. }) => self.leaf(leaf, value_type, field, path),
             (Some(Value::Object(node)), ShapeType::Named { .. }) => match field.value {
+                // Which fields it would have depends on a type that did not arrive.
+                ValueShape::Object(shape) if self.lost_type(node, shape).is_some() => {
+                    self.value(self.lost_type(node, shape).map(Value::Failed), value_type, field, path)
+                }
                 // A type that clients must not see is null, and an error would show it.
                 ValueShape::Object(shape) if !self.is_visible(node, shape) => {
                     self.null(value_type, field, path)

@@ -116,6 +116,7 @@ pub(crate) struct ShapeProgram {
 struct ObjectShape {
     fields: std::ops::Range<u32>,
     possible_types: Box<[TypeId]>,
+    needs_type: bool,
 }
 
 /// A field of the client's response.
@@ -205,6 +206,11 @@ impl ShapeProgram {
     pub(crate) fn fields(&self, id: ObjectShapeId) -> &[FieldShape] {
         let range = &self.objects[id.0 as usize].fields;
         &self.fields[range.start as usize..range.end as usize]
+    }
+
+    /// Whether the runtime type decides what is written.
+    pub(crate) fn needs_type(&self, id: ObjectShapeId) -> bool {
+        self.objects[id.0 as usize].needs_type
     }
 
     /// The types that may stand there; empty when any may.
@@ -352,7 +358,8 @@ impl ShapeProgram {
         conditions: &mut ConditionTable,
     ) -> ObjectShapeId {
         let id = ObjectShapeId(index_of(self.objects.len()));
-        self.objects.push(ObjectShape { fields: 0..0, possible_types: possible_types.into() });
+        let needs_type = !possible_types.is_empty() || fields.iter().any(|field| !field.on.is_empty());
+        self.objects.push(ObjectShape { fields: 0..0, possible_types: possible_types.into(), needs_type });
         let compiled: Vec<_> = fields.iter().map(|field| self.compile_field(field, conditions)).collect();
         let start = index_of(self.fields.len());
         self.fields.extend(compiled);

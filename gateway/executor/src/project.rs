@@ -13,7 +13,7 @@ use crate::AnswerLimits;
 use crate::errors::{Causes, ErrorCode, ErrorList, Frame, Step};
 use crate::nulls::Bubble;
 use crate::program::{FieldShape, Holding, ObjectShapeId, Program};
-use crate::tree::{NodeId, RuntimeType, Tree, Value};
+use crate::tree::{CauseId, NodeId, RuntimeType, Tree, Value};
 
 /// Root fields that are answered without any fetch: response key and JSON.
 pub(crate) type Introspection = [(Box<str>, Box<str>)];
@@ -109,6 +109,17 @@ impl Writer<'_> {
         self.tree.is_one_of(node, self.program.shape.possible_types(shape))
     }
 
+    /// Why the runtime type that an object's fields depend on is not known; nothing when it is, or is not needed.
+    pub(crate) fn lost_type(&self, node: NodeId, shape: ObjectShapeId) -> Option<CauseId> {
+        if !self.program.shape.needs_type(shape) || self.tree.runtime_type(node) != RuntimeType::Unasked {
+            return None;
+        }
+        match self.tree.get(node, Key::TYPENAME) {
+            Some(Value::Failed(cause)) => Some(cause),
+            _ => None,
+        }
+    }
+
     /// Writes an object that is not the root.
     pub(crate) fn object(
         &mut self,
@@ -182,7 +193,9 @@ impl Writer<'_> {
 
     fn typename(&self, node: NodeId) -> Option<Value> {
         match self.tree.runtime_type(node) {
-            RuntimeType::Unasked => None,
+            RuntimeType::Unasked => {
+                self.tree.get(node, Key::TYPENAME).filter(|value| matches!(value, Value::Failed(_)))
+            }
             RuntimeType::Unmentioned | RuntimeType::Known(_) => self.tree.get(node, Key::TYPENAME),
         }
     }

@@ -34,7 +34,7 @@ fn main() {
                 continue;
             }
         };
-        let nature = Nature { seed, has_errors: seed % 2 == 1 };
+        let nature = Nature { seed, errors: [0, 25, 0, 100][usize::try_from(seed % 4).expect("below 4")] };
         let simulation = match Simulation::new(&supergraph, &subgraphs, nature) {
             Ok(simulation) => simulation,
             Err(error) => {

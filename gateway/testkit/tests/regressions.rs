@@ -13,7 +13,7 @@ async fn answers_as_the_oracle(subgraphs: &[(&str, &str)], query: &str, variable
     let sdls: Vec<_> = subgraphs.iter().map(|(name, sdl)| (name.as_str(), sdl.as_str())).collect();
     let composed = kopitiam_testkit::compose(&sdls).expect("the subgraphs compose");
     for seed in 0..40 {
-        let nature = Nature { seed, has_errors: seed % 2 == 1 };
+        let nature = Nature { seed, errors: [0, 25, 150][usize::try_from(seed % 3).expect("below 3")] };
         let simulation = Simulation::new(&composed.supergraph_sdl, &subgraphs, nature)
             .expect("composition gives a supergraph");
         let variables = variables.as_object().cloned().unwrap_or_default();
@@ -133,4 +133,19 @@ async fn an_error_of_an_entity_names_its_field_once() {
         ("b", r#"type Book @key(fields: "id") { id: ID! pages: [Page!]! title: String } type Page { text: String! }"#),
     ];
     answers_as_the_oracle(&subgraphs, "{ all { leaves: pages { words: text } title } }", json!({})).await;
+}
+
+/// The type and the field that fails come in one answer, which is null.
+#[tokio::test]
+async fn an_object_whose_type_failed_to_arrive_is_null_with_an_error() {
+    let subgraphs = [
+        ("a", r#"type Query { node: Node nodes: [Node] } type Node @key(fields: "id") @interfaceObject { id: ID! }"#),
+        (
+            "b",
+            r#"type Book implements Node @key(fields: "id") { id: ID! title: String! }
+               type Film implements Node @key(fields: "id") { id: ID! }
+               interface Node @key(fields: "id") { id: ID! }"#,
+        ),
+    ];
+    answers_as_the_oracle(&subgraphs, "{ node { ... on Book { title } } nodes { ... on Book { title } } }", json!({})).await;
 }

@@ -60,8 +60,8 @@ struct FieldFacts {
 pub struct Nature {
     /// Another seed gives other data.
     pub seed: u64,
-    /// Whether some fields fail.
-    pub has_errors: bool,
+    /// How many fields in a thousand fail.
+    pub errors: u64,
 }
 
 /// All data of one simulation.
@@ -265,10 +265,10 @@ impl Universe {
     ) -> Value {
         let roll = self.hash(place, "null") % 1000;
         let may_fail = !facts.is_needed && (self.bubbles || !ty.is_non_null());
-        if self.nature.has_errors && may_fail && roll < 25 {
+        if may_fail && roll < self.nature.errors {
             return Value::Failed(format!("no {field}"));
         }
-        if !facts.is_key && !ty.is_non_null() && (30..150).contains(&roll) {
+        if !facts.is_key && !ty.is_non_null() && roll > 870 {
             return Value::Null;
         }
         match ty {

@@ -45,7 +45,9 @@ fn edited(sdl: &str, number: usize) -> Option<String> {
     let mut document = Document::parse(sdl, "subgraph.graphql").ok()?;
     let mut edit = Edit { wanted: number, seen: 0, done: false };
     for index in 0..document.definitions.len() {
-        if edit.is_due() {
+        // Without its link a subgraph would be one of Federation 1.
+        let is_link = matches!(document.definitions[index], Definition::SchemaExtension(_));
+        if !is_link && edit.is_due() {
             document.definitions.remove(index);
             return Some(document.to_string());
         }
