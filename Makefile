@@ -30,7 +30,7 @@ help:
 
 run: tools build
 	@echo '==> starting'
-	@KOPITIAM_BROKER=$(abspath $(BROKER)) exec $(TARGET)/debug/marketplace run --web web
+	@PAYMENT_PROVIDER=$${PAYMENT_PROVIDER-simulator} KOPITIAM_BROKER=$(abspath $(BROKER)) exec $(TARGET)/debug/marketplace run --web web
 
 build: tools
 	@echo '==> 1/3 building the gateway and the services (first time: some minutes)'

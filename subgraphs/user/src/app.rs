@@ -9,7 +9,7 @@ use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kafka::Topic;
 use kopitiam_kit::auth::Verifier;
-use kopitiam_kit::config::{self, JwksSource, ServiceConfig};
+use kopitiam_kit::config::{self, JwksSource, LiveKeys, ServiceConfig};
 use kopitiam_kit::consumer::{self, ConsumerConfig};
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
@@ -38,6 +38,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const PURGE_EVERY: Duration = Duration::from_mins(10);
 /// How long a payment report is remembered; its signature is good for minutes.
 const REPORTS_KEPT: TimeDelta = TimeDelta::days(30);
+/// A new key is published five minutes before it signs: each replica sees it in time.
+const LOOK_AT_KEYS_EVERY: Duration = Duration::from_mins(1);
 /// How often the payment provider is asked about top-ups that nothing was heard of.
 const RECONCILE_EVERY: Duration = Duration::from_mins(1);
 /// How long a read notification is kept.
@@ -75,7 +77,7 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     };
     let mut auth = config.auth.clone();
     // This service is the one that signs: it asks nobody for the keys.
-    auth.jwks = JwksSource::Static(commands.signer.public_keys().clone());
+    auth.jwks = JwksSource::Live(commands.signer.live_keys());
     let mut tasks = Tasks::new();
     tasks.spawn("user relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
     let handler = WalletCommands {
@@ -93,6 +95,7 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     tasks.spawn("user denylist", config.denylist.clone().follow(config.kafka.clone(), shutdown.clone()));
     tasks.spawn("user live", live::follow(commands.clone(), shutdown.clone()));
     tasks.spawn("user post office", commands.post.clone().run(shutdown.clone()));
+    tasks.spawn("user signing keys", keep_keys(commands.clone(), shutdown.clone()));
     tasks.spawn("user top-ups", reconcile_again_and_again(commands.clone(), shutdown.clone()));
     tasks.spawn("user purge", purge_again_and_again(db.clone(), shutdown.clone()));
     tasks.spawn("user keys and inbox", kopitiam_kit::purge::run(db.clone(), Vec::new(), shutdown.clone()));
@@ -112,10 +115,15 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
 pub async fn commands(db: &Db, config: &ServiceConfig) -> anyhow::Result<Commands> {
     let audience = Audience { issuer: config.auth.issuer.clone(), audience: config.auth.audience.clone() };
     db.transaction(|tx| async move {
-        tokens::ensure_key(&tx, time::now()).await.map_err(|error| SystemError::Invariant(error.to_string()))
+        tokens::rotate_keys(&tx, time::now()).await.map_err(|error| SystemError::Invariant(error.to_string()))
     })
     .await?;
-    let signer = Signer::load(db.read(), audience).await?;
+    // Others in this process may verify with the same keys, as they change.
+    let live = match &config.auth.jwks {
+        JwksSource::Live(live) => live.clone(),
+        JwksSource::Static(_) | JwksSource::File(_) | JwksSource::Url(_) => LiveKeys::default(),
+    };
+    let signer = Signer::load(db.read(), audience, live, time::now()).await?;
     let credit = config::variable("SIGNUP_CREDIT").unwrap_or_else(|| DEFAULT_SIGNUP_CREDIT.to_owned());
     let credit = Money::parse(&credit, Currency::USD.code())
         .map_err(|error| anyhow::anyhow!("SIGNUP_CREDIT=`{credit}` is not valid: {error}"))?;
@@ -145,9 +153,10 @@ fn shop_url() -> String {
 
 /// Everything the service answers over HTTP.
 pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: CancellationToken) -> Router {
-    let keys = serde_json::to_string(commands.signer.public_keys()).expect("public keys are plain strings");
+    let signer = Arc::clone(&commands.signer);
     let jwks = get(move || async move {
-        let headers = [("content-type", "application/json"), (CACHE_CONTROL.as_str(), "public, max-age=300")];
+        let keys = serde_json::to_string(&*signer.public_keys()).expect("public keys are plain strings");
+        let headers = [("content-type", "application/json"), (CACHE_CONTROL.as_str(), "public, max-age=60")];
         (headers, keys)
     });
     let schema = graphql::schema(commands.clone());
@@ -218,6 +227,33 @@ pub async fn purge(db: &Db, now: DateTime<Utc>) -> Result<(), SystemError> {
         tracing::error!(letters = given_up, "letters that nobody would take were given up");
     }
     Ok(())
+}
+
+/// Makes signing keys when they are due, and takes over those that other replicas made.
+async fn keep_keys(commands: Commands, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(LOOK_AT_KEYS_EVERY) => {}
+        }
+        if let Err(error) = rotate_keys(&commands, time::now()).await {
+            tracing::error!(%error, "cannot look after the signing keys");
+        }
+    }
+}
+
+/// Makes a signing key when one is due at `now`, and uses what is there from now on.
+///
+/// # Errors
+/// Database errors, an unusable key.
+pub async fn rotate_keys(commands: &Commands, now: DateTime<Utc>) -> anyhow::Result<()> {
+    commands
+        .db
+        .transaction(|tx| async move {
+            tokens::rotate_keys(&tx, now).await.map_err(|error| SystemError::Invariant(error.to_string()))
+        })
+        .await?;
+    Ok(commands.signer.reload(commands.db.read(), now).await?)
 }
 
 /// Asks about top-ups that nothing was heard of, again and again.

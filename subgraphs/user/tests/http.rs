@@ -14,16 +14,25 @@ use http_body_util::BodyExt;
 use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::{AuthConfig, JwksSource};
-use kopitiam_kit::testing::{TestTokens, sqlite};
+use kopitiam_kit::testing::{TestTokens, eventually, sqlite};
+use kopitiam_kit::{SystemError, time};
 use kopitiam_user::app::{self, Migrator};
+use kopitiam_user::security::tokens::Signer;
+use kopitiam_user::security::{key_ring, limits};
+use kopitiam_user::store::attempts;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use uuid::Uuid;
 
 async fn router() -> (Shop, Router) {
     let shop = Shop::new(sqlite::<Migrator>().await).await;
-    let auth = auth(shop.commands.signer.public_keys().clone());
-    let router = app::router(shop.commands.clone(), Arc::new(Verifier::new(auth)), CancellationToken::new());
+    let auth = AuthConfig {
+        jwks: JwksSource::Live(shop.commands.signer.live_keys()),
+        ..auth(JwkSet { keys: Vec::new() })
+    };
+    let verifier = Verifier::new(auth).with_denylist(shop.commands.denylist.clone());
+    let router = app::router(shop.commands.clone(), Arc::new(verifier), CancellationToken::new());
     (shop, router)
 }
 
@@ -86,9 +95,98 @@ async fn a_forged_token_is_refused_before_anything_runs() {
 async fn keys_outlive_a_restart() {
     let (shop, _) = router().await;
     shop.register("bob").await;
-    let keys = shop.commands.signer.public_keys().clone();
+    let keys = (*shop.commands.signer.public_keys()).clone();
     let again = Shop::new(shop.db).await;
-    assert_eq!(again.commands.signer.public_keys(), &keys);
+    assert_eq!(*again.commands.signer.public_keys(), keys);
     let bob = again.commands.login("bob@shop.example", PASSWORD, None).await.unwrap();
     assert!(Verifier::new(auth(keys)).verify(&bob.access_token).await.is_ok());
+}
+
+fn kid(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+}
+
+#[tokio::test]
+async fn signing_keys_are_replaced_while_the_service_runs_and_no_token_dies_of_it() {
+    let (shop, router) = router().await;
+    let bob = shop.register("bob").await;
+    let replica = shop.beside().await;
+    let old = kid(&bob.access_token);
+    let due = time::now() + key_ring::KEY_LIFE;
+    let sign = |signer: &Signer, at| signer.sign(&bob.user, Uuid::now_v7(), at).unwrap().token;
+    let published = || async {
+        let request = Request::get("/.well-known/jwks.json").body(Body::empty()).unwrap();
+        send(&router, request).await.1["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(published().await, 1);
+    app::rotate_keys(&shop.commands, due).await.unwrap();
+    app::rotate_keys(&replica, due).await.unwrap();
+    assert_eq!(published().await, 2);
+    assert_eq!(kid(&sign(&shop.commands.signer, due)), old, "not before everyone could hear of the new one");
+    let later = due + key_ring::PUBLISHED_AHEAD;
+    let new = sign(&shop.commands.signer, later);
+    assert_ne!(kid(&new), old);
+    assert_eq!(kid(&sign(&replica.signer, later)), kid(&new), "replicas sign with the same");
+    for token in [&bob.access_token, &new] {
+        assert_eq!(me(&router, token).await.0, StatusCode::OK);
+    }
+    app::rotate_keys(&shop.commands, later + chrono::Duration::minutes(17)).await.unwrap();
+    assert_eq!(published().await, 1, "the last token of the old key has ended");
+}
+
+#[tokio::test]
+async fn a_ban_refuses_the_next_request_and_ends_open_streams() {
+    let (shop, router) = router().await;
+    let bob = shop.register("bob").await;
+    assert_eq!(me(&router, &bob.access_token).await.0, StatusCode::OK);
+    let body = json!({ "query": "subscription { walletChanged { available { amount } } }" }).to_string();
+    let subscribe = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("accept", "text/event-stream")
+        .header("authorization", format!("Bearer {}", bob.access_token))
+        .body(Body::from(body))
+        .unwrap();
+    let mut stream = router.clone().oneshot(subscribe).await.unwrap().into_body();
+    let patience = std::time::Duration::from_secs(10);
+    tokio::time::timeout(patience, stream.frame()).await.unwrap().unwrap().unwrap();
+    shop.commands.ban(Uuid::now_v7(), bob.user.id, "Shill bids").await.unwrap();
+    assert_eq!(me(&router, &bob.access_token).await.0, StatusCode::UNAUTHORIZED);
+    let ended = async { while let Some(Ok(_)) = stream.frame().await {} };
+    tokio::time::timeout(patience, ended).await.expect("the stream of a banned person ends");
+    shop.commands.unban(Uuid::now_v7(), bob.user.id).await.unwrap();
+    assert_eq!(me(&router, &bob.access_token).await.0, StatusCode::UNAUTHORIZED, "it was issued before");
+    eventually("a new token", || async {
+        let bob = shop.commands.login("bob@shop.example", PASSWORD, None).await.unwrap();
+        (me(&router, &bob.access_token).await.0 == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn log_ins_are_bounded_for_the_address_that_the_gateway_names() {
+    let (shop, router) = router().await;
+    shop.register("bob").await;
+    let limit = limits::log_in_from("192.0.2.7".parse().unwrap());
+    let wear_out = |tx| {
+        let limit = limit.clone();
+        async move {
+            for _ in 0..limit.max {
+                attempts::take(&tx, &limit, time::now()).await?;
+            }
+            Ok::<_, SystemError>(())
+        }
+    };
+    shop.db.transaction(wear_out).await.unwrap();
+    let log_in = |address: &'static str| {
+        let query = "mutation($p: String!) { login(input: { email: \"bob@shop.example\", password: $p }) { userErrors { code } } }";
+        let body = json!({ "query": query, "variables": { "p": PASSWORD } }).to_string();
+        let request = Request::post("/graphql")
+            .header("content-type", "application/json")
+            .header("x-client-address", address)
+            .body(Body::from(body))
+            .unwrap();
+        async { send(&router, request).await.1["data"]["login"]["userErrors"].clone() }
+    };
+    assert_eq!(log_in("192.0.2.7").await[0]["code"], "TOO_MANY_ATTEMPTS");
+    assert_eq!(log_in("192.0.2.8").await, json!([]));
 }

@@ -1,12 +1,16 @@
 //! Signing keys, access tokens (EdDSA) and refresh tokens (random, stored hashed).
 //!
-//! Always: the newest key in the database signs, every key there verifies; an access token names its key (`kid`).
+//! Always: the keys are in the database, so every replica signs with the same; an access token names its key (`kid`).
+//! Elsewhere: which of the keys signs (`key_ring.rs`).
+
+use std::sync::{Arc, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use kopitiam_kit::config::LiveKeys;
 use rand::RngCore;
 use sea_orm::ConnectionTrait;
 use serde::Serialize;
@@ -15,6 +19,7 @@ use uuid::Uuid;
 
 use crate::domain::account::User;
 use crate::domain::session::ACCESS_TOKEN_LIFE;
+use crate::security::key_ring;
 use crate::store::keys::{self, StoredKey};
 
 /// Everything before the 32 secret bytes of an Ed25519 key in PKCS#8.
@@ -53,10 +58,16 @@ pub struct Audience {
 
 /// Signs access tokens.
 pub struct Signer {
-    kid: String,
-    key: EncodingKey,
-    public: JwkSet,
+    ring: RwLock<Arc<Ring>>,
+    /// What everyone in this process verifies with.
+    published: LiveKeys,
     audience: Audience,
+}
+
+/// The keys as of the last look, oldest first.
+struct Ring {
+    keys: Vec<(String, EncodingKey)>,
+    made: Vec<DateTime<Utc>>,
 }
 
 /// What an access token says.
@@ -82,12 +93,19 @@ pub struct AccessToken {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Makes a key pair and keeps it, unless the database has one.
+/// Makes a key pair where there is none or the newest is due for another, and removes those of no more use.
 ///
 /// # Errors
 /// [`TokenError`].
-pub async fn ensure_key(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<(), TokenError> {
-    if !keys::active(db).await?.is_empty() {
+pub async fn rotate_keys(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<(), TokenError> {
+    let stored = keys::all(db).await?;
+    let made: Vec<DateTime<Utc>> = stored.iter().map(|key| key.created_at).collect();
+    let plan = key_ring::plan(&made, now);
+    for obsolete in plan.iter().flat_map(|plan| &plan.obsolete) {
+        tracing::info!(kid = stored[*obsolete].kid, "signing key removed");
+        keys::remove(db, &stored[*obsolete].kid).await?;
+    }
+    if plan.is_some_and(|plan| !plan.due) {
         return Ok(());
     }
     let mut secret = [0_u8; 32];
@@ -98,36 +116,72 @@ pub async fn ensure_key(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result
     let digest =
         Sha256::digest(serde_json::to_vec(&jwk).map_err(|error| TokenError::Encoding(error.to_string()))?);
     let kid = URL_SAFE_NO_PAD.encode(&digest[..12]);
-    keys::insert(db, &StoredKey { kid, private_key: STANDARD.encode(pkcs8) }, now).await?;
+    tracing::info!(kid, "signing key made");
+    keys::insert(db, &StoredKey { kid, private_key: STANDARD.encode(pkcs8), created_at: now }).await?;
     Ok(())
 }
 
-impl Signer {
-    /// Reads the keys.
-    ///
-    /// # Errors
-    /// [`TokenError`].
-    pub async fn load(db: &impl ConnectionTrait, audience: Audience) -> Result<Signer, TokenError> {
-        let stored = keys::active(db).await?;
-        let mut public = JwkSet { keys: Vec::new() };
-        let mut newest = None;
-        for StoredKey { kid, private_key } in stored {
+impl Ring {
+    async fn load(db: &impl ConnectionTrait) -> Result<Ring, TokenError> {
+        let mut ring = Ring { keys: Vec::new(), made: Vec::new() };
+        for StoredKey { kid, private_key, created_at } in keys::all(db).await? {
             let pkcs8 = STANDARD.decode(private_key).map_err(|_| TokenError::Encoding(kid.clone()))?;
-            let key = EncodingKey::from_ed_der(&pkcs8);
-            let mut jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA)?;
+            ring.keys.push((kid, EncodingKey::from_ed_der(&pkcs8)));
+            ring.made.push(created_at);
+        }
+        if ring.keys.is_empty() { Err(TokenError::NoKey) } else { Ok(ring) }
+    }
+
+    fn public(&self, now: DateTime<Utc>) -> Result<JwkSet, TokenError> {
+        let plan = key_ring::plan(&self.made, now).ok_or(TokenError::NoKey)?;
+        let mut public = JwkSet { keys: Vec::new() };
+        for at in plan.published {
+            let (kid, key) = &self.keys[at];
+            let mut jwk = Jwk::from_encoding_key(key, Algorithm::EdDSA)?;
             jwk.common.key_id = Some(kid.clone());
             jwk.common.public_key_use = Some(PublicKeyUse::Signature);
             jwk.common.key_algorithm = Some(KeyAlgorithm::EdDSA);
             public.keys.push(jwk);
-            newest = Some((kid, key));
         }
-        let (kid, key) = newest.ok_or(TokenError::NoKey)?;
-        Ok(Signer { kid, key, public, audience })
+        Ok(public)
+    }
+}
+
+impl Signer {
+    /// Reads the keys and publishes those of `now` in `published`.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn load(
+        db: &impl ConnectionTrait,
+        audience: Audience,
+        published: LiveKeys,
+        now: DateTime<Utc>,
+    ) -> Result<Signer, TokenError> {
+        let ring = Ring::load(db).await?;
+        published.set(ring.public(now)?);
+        Ok(Signer { ring: RwLock::new(Arc::new(ring)), published, audience })
+    }
+
+    /// Reads the keys again: this process or another may have made one.
+    ///
+    /// # Errors
+    /// [`TokenError`]; the keys stay as they were.
+    pub async fn reload(&self, db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<(), TokenError> {
+        let ring = Ring::load(db).await?;
+        self.published.set(ring.public(now)?);
+        *self.ring.write().expect("no code panics while it holds this lock") = Arc::new(ring);
+        Ok(())
     }
 
     /// The public keys, for everyone who verifies.
-    pub fn public_keys(&self) -> &JwkSet {
-        &self.public
+    pub fn public_keys(&self) -> Arc<JwkSet> {
+        self.published.get()
+    }
+
+    /// The public keys, as they change.
+    pub fn live_keys(&self) -> LiveKeys {
+        self.published.clone()
     }
 
     /// Signs an access token for a session of `user`.
@@ -147,8 +201,11 @@ impl Signer {
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
         };
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.key)?;
+        let ring = Arc::clone(&self.ring.read().expect("no code panics while it holds this lock"));
+        let plan = key_ring::plan(&ring.made, now).ok_or(TokenError::NoKey)?;
+        let (kid, key) = &ring.keys[plan.signing];
+        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let token = jsonwebtoken::encode(&header, &claims, key)?;
         Ok(AccessToken { token, expires_at })
     }
 }
