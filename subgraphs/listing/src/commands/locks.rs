@@ -43,7 +43,7 @@ impl Market {
                 }
             },
             ListingCommand::UnlockListing(command) => {
-                self.free(tx, id, command.order_id).await?;
+                self.free(tx, id, command.order_id, LockState::Released).await?;
                 self.answer(tx, cause, &ListingUnlocked { order_id: command.order_id }).await
             }
             ListingCommand::SellListing(command) => {
@@ -101,16 +101,19 @@ impl Market {
     }
 
     /// Frees the listing if this order holds it. Whether it did.
-    async fn free(&self, tx: &Tx, id: Uuid, order_id: Uuid) -> Result<bool, SystemError> {
+    async fn free(&self, tx: &Tx, id: Uuid, order_id: Uuid, to: LockState) -> Result<bool, SystemError> {
         let listing = listings::lock(tx, id).await?;
         let Some(lock) = locks::of_order(tx, order_id).await? else {
             let lock = Lock { order_id, listing_id: id, state: LockState::Released, terms: None };
             locks::insert(tx, &lock).await?;
             return Ok(false);
         };
-        if lock.listing_id != id
-            || !locks::move_on(tx, order_id, LockState::Held, LockState::Released).await?
-        {
+        if lock.listing_id != id {
+            return Ok(false);
+        }
+        if !locks::move_on(tx, order_id, LockState::Held, to).await? {
+            // What the clock took, the order gives up now: it cannot buy it any more.
+            locks::move_on(tx, order_id, LockState::Lapsed, to).await?;
             return Ok(false);
         }
         timers::cancel(tx, FREE_LISTING, order_id).await?;
@@ -162,9 +165,10 @@ impl Market {
         }
         match state {
             LockState::Sold => return Ok(Some(sold)),
-            // Freed by the clock after a day, and still to be had: a paid order comes before nobody.
-            LockState::Released if listing.status != ListingStatus::Active => return Ok(None),
-            LockState::Released | LockState::Held => {}
+            LockState::Released => return Ok(None),
+            // Freed by the clock, and paid after all: sold if it is still to be had.
+            LockState::Lapsed if listing.status != ListingStatus::Active => return Ok(None),
+            LockState::Lapsed | LockState::Held => {}
         }
         if !locks::move_on(tx, order_id, state, LockState::Sold).await? {
             return Err(lost_race(id));
@@ -185,7 +189,7 @@ impl Market {
     /// [`SystemError`] when the database refuses, or another transaction is faster: to be tried again.
     pub async fn free_lost(&self, tx: &Tx, order_id: Uuid, _now: DateTime<Utc>) -> Result<(), SystemError> {
         let Some(lock) = locks::of_order(tx, order_id).await? else { return Ok(()) };
-        if self.free(tx, lock.listing_id, order_id).await? {
+        if self.free(tx, lock.listing_id, order_id, LockState::Lapsed).await? {
             tracing::warn!(%order_id, listing_id = %lock.listing_id, "the order's lock was never given up, freed");
             let freed = ListingUnlocked { order_id };
             self.changes.tell(tx, lock.listing_id, Uuid::now_v7(), &freed).await?;

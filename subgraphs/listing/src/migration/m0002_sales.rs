@@ -18,7 +18,7 @@ const TABLES: [&str; 6] = [
         order_id UUID_TYPE PRIMARY KEY,
         listing_id UUID_TYPE NOT NULL,
         buyer_id UUID_TYPE,
-        state TEXT NOT NULL CHECK (state IN ('HELD', 'RELEASED', 'SOLD')),
+        state TEXT NOT NULL CHECK (state IN ('HELD', 'RELEASED', 'LAPSED', 'SOLD')),
         until TIME_TYPE,
         currency TEXT,
         price_minor BIGINT CHECK (price_minor > 0),

@@ -57,7 +57,7 @@ impl ReadModels for Copies {
     }
 
     fn tables(&self) -> &'static [&'static str] {
-        &["seller"]
+        &["seller", "banned_user"]
     }
 
     async fn apply(&self, tx: &Tx, _topic: Topic, envelope: &Envelope) -> Result<(), HandleError> {

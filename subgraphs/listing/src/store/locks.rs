@@ -15,8 +15,10 @@ use super::entity::lock::{ActiveModel, Column, Entity, Model};
 pub enum LockState {
     /// The listing is kept for the order.
     Held,
-    /// It is not (any more).
+    /// The order gave it up; for ever.
     Released,
+    /// The clock took it from an order that said nothing.
+    Lapsed,
     /// The order bought it.
     Sold,
 }
@@ -26,6 +28,7 @@ impl LockState {
         match self {
             Self::Held => "HELD",
             Self::Released => "RELEASED",
+            Self::Lapsed => "LAPSED",
             Self::Sold => "SOLD",
         }
     }
@@ -97,7 +100,7 @@ pub async fn move_on(tx: &Tx, order_id: Uuid, from: LockState, to: LockState) ->
 }
 
 fn read(row: &Model) -> Result<Lock, SystemError> {
-    let state = [LockState::Held, LockState::Released, LockState::Sold]
+    let state = [LockState::Held, LockState::Released, LockState::Lapsed, LockState::Sold]
         .into_iter()
         .find(|state| state.name() == row.state)
         .ok_or_else(|| SystemError::Invariant(format!("lock state `{}`", row.state)))?;
