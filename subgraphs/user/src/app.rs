@@ -30,7 +30,7 @@ use crate::projections::wallet_commands::WalletCommands;
 use crate::security::passwords::Passwords;
 use crate::security::tokens::{self, Audience, Signer};
 use crate::store::{attempts, holds, mails, notifications, one_time, sessions, top_ups};
-use crate::{graphql, live, migration, webhooks};
+use crate::{graphql, live, migration, service_tokens, webhooks};
 
 /// How often forgotten holds are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -143,6 +143,17 @@ pub async fn commands(db: &Db, config: &ServiceConfig) -> anyhow::Result<Command
     })
 }
 
+/// The commands for an operator, over the database that the environment names.
+///
+/// # Errors
+/// What is wrong with a setting or the database.
+pub async fn operate() -> anyhow::Result<Commands> {
+    let config = ServiceConfig::from_env("user")?;
+    let db = Db::connect(&config.database_url).await?;
+    db.migrate::<Migrator>().await?;
+    commands(&db, &config).await
+}
+
 /// Where links in letters lead: `SHOP_URL`, else the storefront of this machine (`WEB_PORT`).
 fn shop_url() -> String {
     config::variable("SHOP_URL").unwrap_or_else(|| {
@@ -160,12 +171,12 @@ pub fn router(commands: Commands, verifier: Arc<Verifier>, shutdown: Cancellatio
         (headers, keys)
     });
     let schema = graphql::schema(commands.clone());
-    let webhooks = webhooks::router(commands.clone());
+    let others = webhooks::router(commands.clone()).merge(service_tokens::router(commands.clone()));
     Endpoint::new(schema, verifier, commands.db.clone(), shutdown)
         .per_request(move |request| graphql::attach(&commands, request))
         .router()
         .route("/.well-known/jwks.json", jwks)
-        .merge(webhooks)
+        .merge(others)
 }
 
 fn provider(choice: &Choice) -> Result<Arc<dyn PaymentProvider>, PaymentError> {

@@ -6,7 +6,7 @@
 //! - [`commands`]: what mutations do, each in one transaction
 //! - [`security`]: passwords, tokens, limits; [`mail`]: letters and the ways out
 //! - [`graphql`]: the schema; [`events`]: what is published; [`projections`]: what is consumed
-//! - [`payments`]: payment providers and the simulator of one; [`webhooks`]: their reports
+//! - [`payments`]: payment providers and the simulator of one; [`webhooks`]: their reports; [`service_tokens`]: for programs
 //! - [`herald`]: who tells people; [`live`]: changes of other processes for open streams
 
 pub mod app;
@@ -22,6 +22,7 @@ pub mod payments;
 pub mod projections;
 pub mod security;
 pub mod seed;
+pub mod service_tokens;
 pub mod store;
 pub mod webhooks;
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use base64::Engine as _;
 use common::{PASSWORD, Shop};
 use http_body_util::BodyExt;
 use jsonwebtoken::jwk::JwkSet;
@@ -189,4 +190,52 @@ async fn log_ins_are_bounded_for_the_address_that_the_gateway_names() {
     };
     assert_eq!(log_in("192.0.2.7").await[0]["code"], "TOO_MANY_ATTEMPTS");
     assert_eq!(log_in("192.0.2.8").await, json!([]));
+}
+
+#[tokio::test]
+async fn each_service_gets_tokens_with_its_own_scopes_for_its_own_secret() {
+    let (shop, router) = router().await;
+    let secret = shop.commands.issue_service_secret("order").await.unwrap();
+    assert!(shop.commands.issue_service_secret("bob").await.is_err());
+    let ask = |name: &str, secret: &str, grant: &'static str| {
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{secret}"));
+        let request = Request::post("/oauth/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("authorization", format!("Basic {basic}"))
+            .body(Body::from(grant))
+            .unwrap();
+        async { send(&router, request).await }
+    };
+    let grant = "grant_type=client_credentials";
+    let (status, granted) = ask("order", &secret, grant).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(granted["expires_in"].as_i64().unwrap() <= 300);
+    let token = granted["access_token"].as_str().unwrap();
+    let verifier = Verifier::new(auth((*shop.commands.signer.public_keys()).clone()));
+    let identity = verifier.verify(token).await.unwrap();
+    assert_eq!(identity.roles, ["SERVICE"]);
+    assert!(
+        identity.scopes.contains(&"wallet:hold".to_owned())
+            && !identity.scopes.contains(&"users:read".to_owned())
+    );
+    let (_, nobody) = me(&router, token).await;
+    assert_eq!(nobody["data"]["me"], Value::Null, "a program is no person");
+    for (name, secret, grant, status, code) in [
+        ("listing", secret.as_str(), grant, StatusCode::UNAUTHORIZED, "invalid_client"),
+        ("order", "guess", grant, StatusCode::UNAUTHORIZED, "invalid_client"),
+        ("order", secret.as_str(), "grant_type=password", StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        ("order", secret.as_str(), "", StatusCode::BAD_REQUEST, "invalid_request"),
+    ] {
+        let (found, body) = ask(name, secret, grant).await;
+        assert_eq!((found, &body["error"]), (status, &json!(code)));
+    }
+    let newer = shop.commands.issue_service_secret("order").await.unwrap();
+    assert_eq!(ask("order", &secret, grant).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask("order", &newer, grant).await.0, StatusCode::OK);
+    shop.commands.disable_service("order").await.unwrap();
+    assert_eq!(ask("order", &newer, grant).await.0, StatusCode::UNAUTHORIZED);
+    for _ in 0..20 {
+        ask("order", "guess", grant).await;
+    }
+    assert_eq!(ask("order", &newer, grant).await.0, StatusCode::TOO_MANY_REQUESTS);
 }

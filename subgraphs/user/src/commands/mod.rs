@@ -3,12 +3,14 @@
 //! - `sessions.rs`: register, log in, refresh, log out
 //! - `recovery.rs`: verifying an address, a forgotten password
 //! - `profiles.rs`: profile, password, opening a stall
+//! - `services.rs`: identities of programs
 //! - `top_ups.rs`: real money into a wallet
 //! - `management.rs`: credit, bans, roles
 
 mod management;
 mod profiles;
 mod recovery;
+mod services;
 mod sessions;
 mod top_ups;
 

@@ -7,6 +7,7 @@ pub mod letter;
 pub mod notice;
 pub mod one_time;
 pub mod refusal;
+pub mod service_account;
 pub mod session;
 pub mod strength;
 pub mod top_up;

@@ -7,6 +7,7 @@ mod m0003_ledger_guards;
 mod m0004_hardening;
 mod m0005_notices;
 mod m0006_top_ups;
+mod m0007_service_accounts;
 
 use sea_orm_migration::prelude::*;
 
@@ -19,5 +20,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0004_hardening::Migration),
         Box::new(m0005_notices::Migration),
         Box::new(m0006_top_ups::Migration),
+        Box::new(m0007_service_accounts::Migration),
     ]
 }

@@ -43,6 +43,11 @@ pub fn password_check(user_id: Uuid) -> Limit {
     limit("password", &user_id.to_string(), 10, Duration::minutes(15))
 }
 
+/// Wrong secrets of one service.
+pub fn service(name: &str) -> Limit {
+    limit("service", name, 20, Duration::minutes(15))
+}
+
 /// New accounts from one address.
 pub fn register_from(address: IpAddr) -> Limit {
     limit("register-from", &network(address), 50, Duration::hours(1))

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use kopitiam_kit::config::LiveKeys;
@@ -17,7 +17,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::account::User;
+use crate::domain::account::{Role, User};
+use crate::domain::service_account::ServiceIdentity;
 use crate::domain::session::ACCESS_TOKEN_LIFE;
 use crate::security::key_ring;
 use crate::store::keys::{self, StoredKey};
@@ -28,6 +29,8 @@ use crate::store::keys::{self, StoredKey};
 /// RFC 8410, section 7, and RFC 5958: version 0, algorithm 1.3.101.112, an octet string in an octet string.
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+/// A program asks again in time; shorter than a person's, because there is no session to end.
+const SERVICE_TOKEN_LIFE: Duration = Duration::minutes(5);
 const SECRET_BYTES: usize = 32;
 
 /// Why keys could not be made, read or used: always our fault.
@@ -190,17 +193,57 @@ impl Signer {
     /// [`TokenError::Jwt`].
     pub fn sign(&self, user: &User, session_id: Uuid, now: DateTime<Utc>) -> Result<AccessToken, TokenError> {
         let expires_at = now + ACCESS_TOKEN_LIFE;
-        let claims = Claims {
-            sub: user.id.to_string(),
-            roles: user.roles.names(),
-            scope: user.roles.scope(),
-            sid: session_id.to_string(),
-            ver: user.token_version,
-            iss: &self.audience.issuer,
-            aud: &self.audience.audience,
-            iat: now.timestamp(),
-            exp: expires_at.timestamp(),
-        };
+        self.sign_claims(
+            Claims {
+                sub: user.id.to_string(),
+                roles: user.roles.names(),
+                scope: user.roles.scope(),
+                sid: session_id.to_string(),
+                ver: user.token_version,
+                iss: &self.audience.issuer,
+                aud: &self.audience.audience,
+                iat: now.timestamp(),
+                exp: expires_at.timestamp(),
+            },
+            expires_at,
+            now,
+        )
+    }
+
+    /// Signs a token for a program.
+    ///
+    /// # Errors
+    /// [`TokenError::Jwt`].
+    pub fn sign_service(
+        &self,
+        id: Uuid,
+        identity: ServiceIdentity,
+        now: DateTime<Utc>,
+    ) -> Result<AccessToken, TokenError> {
+        let expires_at = now + SERVICE_TOKEN_LIFE;
+        self.sign_claims(
+            Claims {
+                sub: id.to_string(),
+                roles: vec![Role::Service.name().to_owned()],
+                scope: identity.scope(),
+                sid: format!("service:{}", identity.name),
+                ver: 1,
+                iss: &self.audience.issuer,
+                aud: &self.audience.audience,
+                iat: now.timestamp(),
+                exp: expires_at.timestamp(),
+            },
+            expires_at,
+            now,
+        )
+    }
+
+    fn sign_claims(
+        &self,
+        claims: Claims<'_>,
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<AccessToken, TokenError> {
         let ring = Arc::clone(&self.ring.read().expect("no code panics while it holds this lock"));
         let plan = key_ring::plan(&ring.made, now).ok_or(TokenError::NoKey)?;
         let (kid, key) = &ring.keys[plan.signing];

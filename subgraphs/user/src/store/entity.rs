@@ -441,3 +441,25 @@ pub(crate) mod payment_event {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Identities of programs.
+pub(crate) mod service_account {
+    use sea_orm::entity::prelude::*;
+
+    /// Identities of programs.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "service_accounts")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: Uuid,
+        pub(crate) name: String,
+        pub(crate) secret_hash: String,
+        pub(crate) created_at: DateTimeUtc,
+        pub(crate) disabled_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

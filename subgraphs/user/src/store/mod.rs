@@ -3,6 +3,7 @@
 //!
 //! - `users.rs`, `sellers.rs`: accounts and stalls
 //! - `sessions.rs`, `keys.rs`, `one_time.rs`: refresh tokens, signing keys, tokens sent by mail
+//! - `service_accounts.rs`: secrets of programs
 //! - `attempts.rs`: counters of what must not be tried too often
 //! - `mails.rs`, `notifications.rs`: letters that wait to be sent, what people were told
 //! - `ledger.rs`: accounts, postings, the closing audit
@@ -19,6 +20,7 @@ pub mod mails;
 pub mod notifications;
 pub mod one_time;
 pub mod sellers;
+pub mod service_accounts;
 pub mod sessions;
 pub mod top_ups;
 pub mod users;

@@ -14,6 +14,7 @@ use kopitiam_kit::{Db, Failure, time};
 use kopitiam_user::app::{self, Migrator};
 use kopitiam_user::commands::{Commands, Registration, SignedIn};
 use kopitiam_user::domain::ledger::{AccountKind, AccountRef, Transaction};
+use kopitiam_user::domain::notice::Notice;
 use kopitiam_user::graphql::{self, UserSchema};
 use kopitiam_user::mail::{Mail, MailError, Mailer, PostOffice};
 use kopitiam_user::payments::PaymentProvider;
@@ -81,6 +82,33 @@ impl Shop {
     pub(crate) fn listen(&self, viewer: &Viewer, query: &str) -> impl Stream<Item = Value> + use<> {
         let request = graphql::attach(&self.commands, Request::new(query).data(viewer.clone()));
         self.schema.execute_stream(request).map(|response| serde_json::to_value(response).unwrap())
+    }
+
+    /// What a subscription says first, when its reader is told something as soon as somebody listens.
+    pub(crate) async fn first(&self, viewer: &Viewer, query: &str) -> Value {
+        let mut stream = std::pin::pin!(self.listen(viewer, query));
+        let tell = async {
+            loop {
+                tokio::task::yield_now().await;
+                for user in self.commands.notifications.watched() {
+                    self.tell(user).await;
+                }
+            }
+        };
+        tokio::select! {
+            answer = stream.next() => answer.unwrap_or_default(),
+            () = tell => unreachable!("it never ends"),
+        }
+    }
+
+    async fn tell(&self, user: Uuid) {
+        let notice = Notice::ToppedUp { amount: "1.00 USD".to_owned() };
+        let herald = &self.commands.herald();
+        let tell = |tx| {
+            let notice = notice.clone();
+            async move { herald.tell(&tx, user, notice, Uuid::now_v7(), time::now()).await }
+        };
+        self.db.transaction(tell).await.unwrap();
     }
 
     /// Sends what waits; gives every letter that has gone since the last call.
