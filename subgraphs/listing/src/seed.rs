@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::commands::{ACTOR, Market};
 use crate::domain::auction::Rules;
 use crate::domain::listing::{
-    Listing, NewAuction, NewFixedPrice, NewService, new_auction, new_fixed_price, new_service,
+    Listing, ListingStatus, NewAuction, NewFixedPrice, NewService, new_auction, new_fixed_price, new_service,
 };
 use crate::store;
 
@@ -93,6 +93,73 @@ const SERVICES: [Offer; 4] = [
     ),
 ];
 
+/// Things of the sellers' collections; item `FIRST_THING` and following, listing `FIRST_LOT` and following.
+const LOTS: [&str; 30] = [
+    "Enamel Brewery Tray",
+    "Rickshaw Bell of 1938",
+    "Hand-Painted Cinema Poster",
+    "Opera Headdress, Kingfisher Blue",
+    "Bakelite Telephone, Black",
+    "Provision Shop Abacus",
+    "Carved Kueh Mould",
+    "Railway Pocket Watch",
+    "Typewriter in Three Scripts",
+    "Peranakan Beaded Slippers",
+    "Ship's Lantern, Port Side",
+    "Barber's Sign, Glass",
+    "Medicine Chest of Forty Drawers",
+    "Marble Table Top",
+    "Postal Scale, Brass",
+    "Kris with Silver Sheath",
+    "Signed Night Market Print",
+    "Nyonya Wedding Tray",
+    "Lion Dance Head",
+    "Satay Cart Wheel",
+    "Tin Toy Tram No. 7",
+    "Camera with Bellows",
+    "Letter from the Harbour Master",
+    "Tobacco Tin Collection",
+    "Jade Green Ice Cream Scale",
+    "Coffee Roaster's Ledger",
+    "Neon Dragon, Working",
+    "Songket of Four Colours",
+    "Coin Tree, Cast",
+    "Temple Drum Pair",
+];
+const FIRST_THING: u128 = 7;
+const FIRST_LOT: u128 = 16;
+/// Buyers of the larger shop.
+const FIRST_BUYER: u128 = 25;
+const BUYERS: u128 = 20;
+/// The product service gives its things to the twenty sellers in turn.
+const FIRST_SELLER: u128 = 5;
+const SELLERS: u128 = 20;
+
+/// Seller, product if it is one of the catalogue, title, price, pieces: tickets of the larger shop.
+const TICKETS: [(u128, Option<u128>, &str, i64, i32); 6] = [
+    (9, None, "Shadow play in the courtyard, Saturday, one seat", 1_200, 60),
+    (11, None, "Lion dance rehearsal, front row", 900, 24),
+    (13, None, "Harbour cruise with the night fishers", 4_800, 16),
+    (15, None, "Listening evening: shellac and tea", 1_500, 30),
+    (17, None, "Last ferry to the old lighthouse, return", 2_200, 1),
+    (20, None, "Cook with Auntie: laksa from scratch", 6_500, 8),
+];
+
+/// Seller, title, description, price, deposit in percent, minutes: services of the larger shop.
+const MORE_SERVICES: [Offer; 4] = [
+    (10, "Piano tuning at home", "One visit, standard pitch, small repairs included.", 9_000, 20, Some(120)),
+    (12, "Shoe resoling, leather", "Sent back within a week; heels included.", 5_500, 0, None),
+    (
+        14,
+        "Family portrait in the old studio",
+        "Four prints on fibre paper and the negatives.",
+        18_000,
+        30,
+        Some(90),
+    ),
+    (16, "Signwriting on glass", "Gold leaf or paint, up to one square metre.", 42_000, 50, None),
+];
+
 /// Writes what is missing of the seed; `now` is when auctions start to run.
 ///
 /// # Errors
@@ -112,6 +179,42 @@ pub async fn seed(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Lets the seeded buyers bid on the seeded auctions that are open and have no bid yet, each bid above the one before.
+/// Their funds are held like anybody's, so the services have to be running for the bids to lead.
+///
+/// # Errors
+/// [`Failure`] when the database refuses.
+pub async fn bids(db: &Db) -> Result<(), Failure> {
+    let market = Market::new(db.clone(), Hub::default(), Rules::default());
+    for number in auction_numbers() {
+        let auction = id(LISTING, number);
+        let found = store::listings::by_ids(db.read(), &[auction]).await?.remove(&auction);
+        let Some(listing) = found.filter(|listing| listing.status == ListingStatus::Active) else { continue };
+        let none_yet = store::bids::visible(db.read(), auction, None, 1).await?.is_empty()
+            && store::bids::waiting(db.read(), auction).await?.is_empty();
+        if !none_yet {
+            continue;
+        }
+        let mut minor = listing.ask_price.minor();
+        for turn in 0..=number % 4 {
+            let bidder = id(USER, FIRST_BUYER + (number * 3 + turn * 7) % BUYERS);
+            let amount = Money::new(minor, listing.ask_price.currency());
+            let key = format!("seed-{number}-{turn}");
+            match market.place_bid(bidder, Some(auction), amount, &key).await {
+                Ok(_) | Err(Failure::Refused(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+            minor += minor / 8 + 100;
+        }
+    }
+    Ok(())
+}
+
+/// Numbers of the seeded auctions.
+fn auction_numbers() -> impl Iterator<Item = u128> {
+    (1..=4).chain((FIRST_LOT..).take(LOTS.len()))
+}
+
 fn listings(now: DateTime<Utc>) -> Result<Vec<Listing>, Vec<UserError>> {
     let mut numbers = 1..;
     let mut next = || id(LISTING, numbers.next().unwrap_or_default());
@@ -127,12 +230,39 @@ fn listings(now: DateTime<Utc>) -> Result<Vec<Listing>, Vec<UserError>> {
         };
         listings.push(new_auction(next(), id(USER, owner), &new, now)?);
     }
-    for (seller, product, title, price, quantity) in FIXED_PRICES {
+    listings.extend(offers(&mut next, &FIXED_PRICES, &SERVICES, now)?);
+    for (nth, title) in (0_u128..).zip(LOTS) {
+        let (item, nth_minor) = (FIRST_THING + nth, i64::try_from(nth).unwrap_or_default());
+        let start = 800 + nth_minor * 370 % 2_900;
+        let new = NewAuction {
+            item_id: id(ITEM, item),
+            title: title.to_owned(),
+            start_price: usd(start),
+            reserve_price: (nth % 4 == 3).then(|| usd(start * 3 / 2)),
+            buy_now_price: (nth % 3 == 0).then(|| usd(start * 4)),
+            ends_at: now + TimeDelta::hours(6 + nth_minor * 7),
+        };
+        let seller = FIRST_SELLER + item % SELLERS;
+        listings.push(new_auction(next(), id(USER, seller), &new, now)?);
+    }
+    listings.extend(offers(&mut next, &TICKETS, &MORE_SERVICES, now)?);
+    Ok(listings)
+}
+
+/// Fixed-price listings, then services.
+fn offers(
+    mut next: impl FnMut() -> Uuid,
+    fixed_prices: &[(u128, Option<u128>, &str, i64, i32)],
+    services: &[Offer],
+    now: DateTime<Utc>,
+) -> Result<Vec<Listing>, Vec<UserError>> {
+    let mut listings = Vec::new();
+    for &(seller, product, title, price, quantity) in fixed_prices {
         let product_id = product.map(|product| id(PRODUCT, product));
         let new = NewFixedPrice { product_id, title: title.to_owned(), price: usd(price), quantity };
         listings.push(new_fixed_price(next(), id(USER, seller), &new, now)?);
     }
-    for (seller, title, description, price, deposit_percent, duration_minutes) in SERVICES {
+    for &(seller, title, description, price, deposit_percent, duration_minutes) in services {
         let new = NewService {
             title: title.to_owned(),
             description: description.to_owned(),

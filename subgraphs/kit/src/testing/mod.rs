@@ -2,9 +2,11 @@
 
 mod database;
 mod postgres;
+mod queries;
 mod tokens;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,7 @@ use kopitiam_kafka::topics::Layout;
 use tempfile::TempDir;
 
 pub use database::{TestDb, each_database, sqlite};
+pub use queries::queries;
 pub use tokens::TestTokens;
 
 use crate::auth::{Denylist, Viewer};
@@ -96,13 +99,51 @@ impl TestBroker {
     /// # Panics
     /// When it does not come up again.
     pub async fn restart_after(self, meanwhile: impl FnOnce(&Path)) -> Self {
-        let Broker::Embedded { broker, data } = self.0 else { return self };
+        match self.stop().await {
+            Ok(stopped) => {
+                meanwhile(stopped.folder());
+                stopped.start().await
+            }
+            Err(not_ours) => not_ours,
+        }
+    }
+
+    /// Kills it. A Kafka that is not ours stays as it is and is given back.
+    ///
+    /// # Errors
+    /// The broker, when it is not ours.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub async fn stop(self) -> Result<StoppedBroker, Self> {
+        let Broker::Embedded { broker, data } = self.0 else { return Err(self) };
         let address = broker.address();
         broker.kill().await.expect("the broker is our child");
-        meanwhile(data.path());
-        let broker =
-            EmbeddedBroker::start_on(data.path(), address).await.unwrap_or_else(|error| panic!("{error}"));
-        Self(Broker::Embedded { broker, data })
+        Ok(StoppedBroker { address, data })
+    }
+}
+
+/// A broker that was killed.
+pub struct StoppedBroker {
+    address: SocketAddr,
+    data: TempDir,
+}
+
+impl StoppedBroker {
+    /// Where its log is.
+    pub fn folder(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Starts it again at the same address with the log as it is now.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn start(self) -> TestBroker {
+        let broker = EmbeddedBroker::start_on(self.data.path(), self.address)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        TestBroker(Broker::Embedded { broker, data: self.data })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use kopitiam_kafka::messages::listing::{BidPlaced, BidRejected};
-use kopitiam_kit::auth::Identity;
 use kopitiam_kit::errors::{Failure, SystemError, UserError, is_unique_violation};
 use kopitiam_kit::idempotency::{self, Key};
 use kopitiam_kit::outbox::{self, NewMessage};
@@ -23,14 +22,14 @@ impl Market {
     /// Refusals: `LISTING_NOT_FOUND`, `USER_BANNED`, `BID_PENDING`, and those of [`BidRefusal`].
     pub async fn place_bid(
         &self,
-        identity: &Identity,
+        bidder_id: Uuid,
         listing_id: Option<Uuid>,
         amount: Money,
         client_key: &str,
     ) -> Result<Uuid, Failure> {
-        let actor = identity.actor();
+        let actor = format!("user:{bidder_id}");
         let key = Key::new(actor.as_str(), "placeBid", client_key)?;
-        let (bidder_id, actor) = (identity.user_id, actor.as_str());
+        let actor = actor.as_str();
         idempotency::once(
             &self.db,
             &key,

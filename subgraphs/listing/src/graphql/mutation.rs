@@ -121,7 +121,7 @@ impl Mutation {
                 let field = if refused.code == "UNKNOWN_CURRENCY" { "currency" } else { "amount" };
                 UserError::on(&[field], refused.code, refused.message)
             })?;
-            market.place_bid(identity, listing_id, amount, &idempotency_key).await
+            market.place_bid(identity.user_id, listing_id, amount, &idempotency_key).await
         }
         .await;
         let (id, user_errors) = payload(outcome)?;
