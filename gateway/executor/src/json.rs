@@ -79,6 +79,12 @@ impl<'a> Scanner<'a> {
         self.position += 1;
     }
 
+    /// Passes over `count` bytes that are known to be a value.
+    #[inline]
+    pub(crate) fn pass(&mut self, count: usize) {
+        self.position += count;
+    }
+
     #[inline]
     pub(crate) fn skip_whitespace(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {

@@ -2,7 +2,7 @@
 //!
 //! In: the answer's bytes and the compiled selection. Out: slots that point into those bytes.
 //! Always: the whole answer is checked to be one JSON object in UTF-8, so that any leaf can be written to the client as it
-//! came; keys are first compared with the one expected next, so an answer in the asked order is never searched.
+//! came; where the plan allows it, an object equal to an earlier one byte for byte is that one; keys are first compared with the one expected next, so an answer in the asked order is never searched.
 //! Elsewhere: what the values mean (`project.rs`), the answer's errors (`failure.rs`).
 
 use std::ops::Range;
@@ -13,7 +13,7 @@ use kopitiam_plan::Key;
 use crate::AnswerLimits;
 use crate::json::{LeafClass, ScanError, Scanned, Scanner};
 use crate::program::TypeNames;
-use crate::selection::{SelectionField, SelectionId, Selections};
+use crate::selection::{EqualId, SelectionField, SelectionId, Selections};
 use crate::tree::{Leaf, NodeId, RuntimeType, Slot, Tree, Value, index_of};
 
 /// Why an answer cannot be used at all.
@@ -61,9 +61,9 @@ pub(crate) fn parse_answer(
         return Err(AnswerError::Malformed);
     }
     let answer = tree.add_answer(bytes.clone()).ok_or(AnswerError::TooLarge)?;
-    let scanner = Scanner::new(bytes);
+    let mark = tree.mark();
     let mut parser = Parser {
-        scanner,
+        scanner: Scanner::new(bytes),
         input: bytes,
         tree,
         selections,
@@ -71,8 +71,43 @@ pub(crate) fn parse_answer(
         answer,
         slots: Vec::new(),
         items: Vec::new(),
+        seen: Vec::new(),
+        compared_max: bytes.len().saturating_mul(COMPARED_TIMES_MAX),
+        has_shared: false,
     };
+    let parsed = parser.response(root, limits.depth_max)?;
+    if parsed.errors.is_none() || !parser.has_shared {
+        return Ok(parsed);
+    }
+    // An error names one place: every place must have an object of its own.
+    parser.tree.take_back(&mark);
+    parser.scanner = Scanner::new(bytes);
+    parser.compared_max = 0;
     parser.response(root, limits.depth_max)
+}
+
+/// Looking for equal objects compares at most this many times the answer's bytes in vain.
+const COMPARED_TIMES_MAX: usize = 4;
+/// How many objects of one selection are remembered to compare with: lists often repeat in groups.
+const SEEN_MAX: usize = 4;
+/// Unlike objects mostly differ this early.
+const GLANCE_BYTES: usize = 64;
+
+/// An object that was parsed, to be found again.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    start: usize,
+    len: usize,
+    node: NodeId,
+    /// Its own nesting was within this.
+    depth_left: u32,
+}
+
+/// The last objects of one selection.
+#[derive(Debug, Clone, Default)]
+struct LastSeen {
+    objects: [Option<Seen>; SEEN_MAX],
+    oldest: usize,
 }
 
 struct Parser<'a> {
@@ -86,6 +121,12 @@ struct Parser<'a> {
     slots: Vec<Slot>,
     /// As `slots`, for lists.
     items: Vec<Value>,
+    /// By [`EqualId`].
+    seen: Vec<LastSeen>,
+    /// Bytes that may still be compared in vain.
+    compared_max: usize,
+    /// An object stands at several places.
+    has_shared: bool,
 }
 
 impl Parser<'_> {
@@ -138,7 +179,11 @@ impl Parser<'_> {
     #[inline]
     fn value(&mut self, selection: Option<SelectionId>, depth_left: u32) -> Result<Value, AnswerError> {
         match (selection, self.scanner.peek()) {
-            (Some(selection), b'{') => self.object(selection, depth_left).map(Value::Object),
+            (Some(selection), b'{') => match self.selections.equal(selection) {
+                Some(equal) if self.compared_max > 0 => self.equal_object(selection, equal, depth_left),
+                _ => self.object(selection, depth_left),
+            }
+            .map(Value::Object),
             (Some(selection), b'[') => self.list(selection, depth_left),
             _ => self.leaf(depth_left),
         }
@@ -175,6 +220,41 @@ impl Parser<'_> {
         let list = self.tree.add_list(&self.items[mark..]);
         self.items.truncate(mark);
         Ok(Value::List(list))
+    }
+
+    /// An object that may be one with an earlier one of equal bytes.
+    fn equal_object(
+        &mut self,
+        selection: SelectionId,
+        equal: EqualId,
+        depth_left: u32,
+    ) -> Result<NodeId, AnswerError> {
+        let equal = usize::from(equal.0);
+        if self.seen.len() <= equal {
+            self.seen.resize(equal + 1, LastSeen::default());
+        }
+        let start = self.scanner.position();
+        let rest = &self.input[start..];
+        for seen in self.seen[equal].objects.iter().flatten().filter(|seen| seen.depth_left <= depth_left) {
+            let bytes = &self.input[seen.start..seen.start + seen.len];
+            if !rest.starts_with(&bytes[..seen.len.min(GLANCE_BYTES)]) {
+                continue;
+            }
+            if rest.starts_with(bytes) {
+                // The same bytes from an opening brace on are the same object.
+                self.scanner.pass(seen.len);
+                self.tree.mark_shared(seen.node);
+                self.has_shared = true;
+                return Ok(seen.node);
+            }
+            self.compared_max = self.compared_max.saturating_sub(seen.len);
+        }
+        let node = self.object(selection, depth_left)?;
+        let last = &mut self.seen[equal];
+        let len = self.scanner.position() - start;
+        last.objects[last.oldest] = Some(Seen { start, len, node, depth_left });
+        last.oldest = (last.oldest + 1) % SEEN_MAX;
+        Ok(node)
     }
 
     fn object(&mut self, selection: SelectionId, depth_left: u32) -> Result<NodeId, AnswerError> {

@@ -222,7 +222,7 @@ impl ShapeProgram {
 impl Program {
     /// Compiles a plan.
     pub fn new(plan: &Plan) -> Self {
-        let mut selections = Selections::default();
+        let mut selections = Selections::new(sharing::equal_objects(plan));
         let mut conditions = ConditionTable::default();
         let shareable = sharing::analyse(plan);
         let mut fetches: Vec<_> = plan
@@ -233,6 +233,7 @@ impl Program {
                 compile_fetch(fetch, &shareable, &plan.types, &mut selections, &mut conditions)
             })
             .collect();
+        selections.seal();
         for (index, fetch) in plan.fetches.iter().enumerate() {
             for dependency in &fetch.depends_on {
                 fetches[dependency.0 as usize].dependents.push(index_of(index));

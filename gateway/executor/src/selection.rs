@@ -8,6 +8,7 @@ use std::ops::Range;
 use kopitiam_plan::{FetchSelection, Key};
 
 use crate::json::write_string;
+use crate::sharing::EqualObjects;
 use crate::tree::index_of;
 
 /// An object of an answer: an index into [`Selections`].
@@ -33,30 +34,65 @@ impl SelectionField {
     }
 }
 
+/// The number of a selection among those of its fetch whose objects may be one where they are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EqualId(pub(crate) u16);
+
+#[derive(Debug)]
+struct Selection {
+    fields: Range<u32>,
+    equal: Option<EqualId>,
+}
+
 /// All selections of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Selections {
-    selections: Vec<Range<u32>>,
+    objects: Vec<Selection>,
     fields: Vec<SelectionField>,
+    equal: EqualObjects,
+    /// Of the fetch being compiled.
+    equal_count: u16,
 }
 
 impl Selections {
+    pub(crate) fn new(equal: EqualObjects) -> Self {
+        Self { equal, ..Self::default() }
+    }
+
+    /// The plan is compiled: what only its compilation needed goes.
+    pub(crate) fn seal(&mut self) {
+        self.equal = EqualObjects::default();
+    }
+
     pub(crate) fn fields(&self, id: SelectionId) -> &[SelectionField] {
-        let range = &self.selections[id.0 as usize];
+        let range = &self.objects[id.0 as usize].fields;
         &self.fields[range.start as usize..range.end as usize]
     }
 
-    /// Compiles a selection and all below it.
+    /// Whether equal objects of this selection may be one.
+    pub(crate) fn equal(&self, id: SelectionId) -> Option<EqualId> {
+        self.objects[id.0 as usize].equal
+    }
+
+    /// Compiles a selection and all below it: an answer's.
     pub(crate) fn compile(&mut self, selection: &FetchSelection) -> SelectionId {
+        self.equal_count = 0;
+        self.compile_object(selection)
+    }
+
+    fn compile_object(&mut self, selection: &FetchSelection) -> SelectionId {
         let fields = selection
             .fields
             .iter()
             .map(|field| {
-                let below = field.selection.as_ref().map(|selection| self.compile(selection));
+                let below = field.selection.as_ref().map(|selection| self.compile_object(selection));
                 new_field(&field.response_key, field.key, below)
             })
             .collect();
-        self.add(fields)
+        let may_be_one = self.equal.contains(selection) && self.equal_count < u16::MAX;
+        let equal = may_be_one.then_some(EqualId(self.equal_count));
+        self.equal_count += u16::from(may_be_one);
+        self.add(fields, equal)
     }
 
     /// An answer whose root has these keys, each with the entities of one group; the key in the tree is the
@@ -65,21 +101,23 @@ impl Selections {
         &mut self,
         groups: impl Iterator<Item = (&'a str, &'a FetchSelection)>,
     ) -> (SelectionId, Vec<SelectionId>) {
-        let compiled: Vec<_> = groups.map(|(name, selection)| (name, self.compile(selection))).collect();
+        self.equal_count = 0;
+        let compiled: Vec<_> =
+            groups.map(|(name, selection)| (name, self.compile_object(selection))).collect();
         let ids = compiled.iter().map(|&(_, id)| id).collect();
         let fields = compiled
             .iter()
             .enumerate()
             .map(|(index, &(name, id))| new_field(name, Key(index_of(index)), Some(id)))
             .collect();
-        (self.add(fields), ids)
+        (self.add(fields, None), ids)
     }
 
-    fn add(&mut self, fields: Vec<SelectionField>) -> SelectionId {
+    fn add(&mut self, fields: Vec<SelectionField>, equal: Option<EqualId>) -> SelectionId {
         let start = index_of(self.fields.len());
         self.fields.extend(fields);
-        self.selections.push(start..index_of(self.fields.len()));
-        SelectionId(index_of(self.selections.len() - 1))
+        self.objects.push(Selection { fields: start..index_of(self.fields.len()), equal });
+        SelectionId(index_of(self.objects.len() - 1))
     }
 }
 

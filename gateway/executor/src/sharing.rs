@@ -8,13 +8,19 @@
 //!   position), or
 //! - another fetch gives an object under the same key at this path, which is then merged into the shared one.
 //!
-//! In: a plan. Out: one Boolean for each target of each entity group. Where it is false every place gets a copy of
-//! its own. The answer is conservative: a copy is always right.
+//! The same holds for objects inside one answer that are equal byte for byte: [`equal_objects`].
+//!
+//! In: a plan. Out: one Boolean for each target of each entity group, and for each object that an answer holds. Where it
+//! is false every place gets an object of its own. The answer is conservative: an object of its own is always right.
 
-use kopitiam_plan::{FetchKind, FetchSelection, Key, Path, PathStep, Plan};
+use std::collections::HashSet;
+
+use kopitiam_plan::{EntityGroup, FetchField, FetchKind, FetchSelection, Key, Path, PathStep, Plan};
 
 /// A place that some fetch writes to.
 struct Writer<'a> {
+    /// Which root fetch or entity group this is; its targets have the same.
+    group: usize,
     base: &'a [PathStep],
     selection: &'a FetchSelection,
 }
@@ -49,20 +55,100 @@ fn is_same(left: &FetchSelection, right: &FetchSelection) -> bool {
 
 fn writers(plan: &Plan) -> Vec<Writer<'_>> {
     let mut writers = Vec::new();
+    let mut group = 0;
     for fetch in &plan.fetches {
         match &fetch.kind {
-            FetchKind::Root { at, selection } => writers.push(Writer { base: &at.0, selection }),
+            FetchKind::Root { at, selection } => {
+                writers.push(Writer { group, base: &at.0, selection });
+                group += 1;
+            }
             FetchKind::Entities { groups } => {
-                for group in groups {
-                    let targets = group.targets.iter();
-                    writers.extend(
-                        targets.map(|target| Writer { base: &target.0, selection: &group.selection }),
-                    );
+                for EntityGroup { targets, selection, .. } in groups {
+                    writers.extend(targets.iter().map(|target| Writer { group, base: &target.0, selection }));
+                    group += 1;
                 }
             }
         }
     }
     writers
+}
+
+/// The objects of answers that may be one object of the tree wherever they are equal byte for byte: the addresses of
+/// their selections in the plan.
+#[derive(Debug, Default)]
+pub(crate) struct EqualObjects(HashSet<usize>);
+
+impl EqualObjects {
+    /// Whether objects of this selection may.
+    pub(crate) fn contains(&self, selection: &FetchSelection) -> bool {
+        self.0.contains(&std::ptr::from_ref(selection).addr())
+    }
+}
+
+/// Comparisons that the analysis of one plan may take; beyond it nothing more is shared.
+const COMPARISONS_MAX: usize = 200_000;
+
+/// Which objects inside an answer, below its root, may be one where they are equal.
+///
+/// Whatever is merged into such an object, or into what hangs below it, must be merged at all its places alike. What
+/// entity fetches give follows from the object's own content, so it is enough that
+/// - no other fetch builds the object too: that is merged by position, and
+/// - a fetch that reaches it, or something below it, reaches it at all places: its path asks for no types on the way
+///   there but those of the place's own path, and it reaches all the targets that the answer goes to.
+///
+/// An answer with errors is not parsed this way: they name single places.
+pub(crate) fn equal_objects(plan: &Plan) -> EqualObjects {
+    let writers = writers(plan);
+    let mut found = EqualObjects::default();
+    let mut comparisons = 0;
+    let mut start = 0;
+    while start < writers.len() {
+        let own = writers[start..].iter().take_while(|writer| writer.group == writers[start].group).count();
+        let group = &writers[start..start + own];
+        start += own;
+        let mut open: Vec<(Vec<Key>, &FetchField)> =
+            group[0].selection.fields.iter().map(|field| (Vec::new(), field)).collect();
+        while let Some((mut path, field)) = open.pop() {
+            let Some(selection) = &field.selection else { continue };
+            comparisons += writers.len() * own;
+            if comparisons > COMPARISONS_MAX {
+                return found;
+            }
+            path.push(field.key);
+            if group.iter().all(|base| is_alike(&writers, group, base, &path)) {
+                found.0.insert(std::ptr::from_ref(selection).addr());
+            }
+            open.extend(selection.fields.iter().map(|field| (path.clone(), field)));
+        }
+    }
+    found
+}
+
+/// Whether all that is merged at `path` below `base`, or further down, is merged at all places alike.
+fn is_alike(writers: &[Writer<'_>], group: &[Writer<'_>], base: &Writer<'_>, path: &[Key]) -> bool {
+    let place = |base: &Writer<'_>| {
+        let below = path.iter().map(|key| PathStep::Field(*key));
+        Path(base.base.iter().cloned().chain(below).collect())
+    };
+    let here = place(base);
+    let depth = fields(&here.0).count();
+    writers.iter().all(|writer| {
+        let is_base = writer.group == base.group && writer.base == base.base;
+        if created(writer, &here).len() != usize::from(is_base) {
+            return false;
+        }
+        let reaches =
+            fields(writer.base).count() >= depth && fields(writer.base).take(depth).eq(fields(&here.0));
+        if !reaches {
+            return true;
+        }
+        let Some(rest) = writer.base.strip_prefix(&*here.0) else { return false };
+        let reaches_too = |other: &Writer<'_>| {
+            let there = Path([&*place(other).0, rest].concat());
+            writers.iter().any(|writer_too| writer_too.group == writer.group && writer_too.base == there.0)
+        };
+        group.iter().all(reaches_too)
+    })
 }
 
 fn fields(path: &[PathStep]) -> impl Iterator<Item = Key> {
@@ -127,7 +213,7 @@ fn share_an_object_key(left: &FetchSelection, right: &FetchSelection) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use kopitiam_plan::{Conditions, EntityGroup, Fetch, FetchField, FetchId, OperationKind, TypeId};
+    use kopitiam_plan::{Conditions, Fetch, FetchId, OperationKind, TypeId};
 
     use super::*;
 
@@ -159,21 +245,91 @@ mod tests {
         Path(text.chars().map(step).collect())
     }
 
+    /// The paths, from the answer's root, of the objects in the answer of the first of `entities` that may be one where
+    /// they are equal.
+    fn equal(roots: &[&str], entities: &[(&[&str], &str)]) -> Vec<String> {
+        let plan = plan(roots, entities);
+        let found = equal_objects(&plan);
+        let index = plan.fetches.iter().position(|fetch| matches!(fetch.kind, FetchKind::Entities { .. }));
+        let selection = match &plan.fetches[index.unwrap_or(0)].kind {
+            FetchKind::Root { selection, .. } => selection,
+            FetchKind::Entities { groups } => &groups[0].selection,
+        };
+        let mut paths = Vec::new();
+        let mut open = vec![(String::new(), selection)];
+        while let Some((path, selection)) = open.pop() {
+            for field in &selection.fields {
+                let Some(below) = &field.selection else { continue };
+                let path = format!("{path}{}", field.key.0);
+                if found.contains(below) {
+                    paths.push(path.clone());
+                }
+                open.push((path, below));
+            }
+        }
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn equal_objects_of_an_answer_may_be_one() {
+        assert_eq!(equal(&["1{2{3}4{5{6}}}"], &[]), ["1", "12", "14", "145"]);
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}")]), ["3", "34"]);
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}"), (&["13", "134"], "7")]), ["3", "34"]);
+    }
+
+    #[test]
+    fn equal_objects_that_two_fetches_build_may_not() {
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}"), (&["1"], "3{6}")]), ["34"]);
+        assert_eq!(equal(&["1{2{9}}"], &[(&["1"], "2{3}")]), [""; 0]);
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4}3{5}")]), [""; 0]);
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{3{4}}"), (&["13"], "3{5}")]), ["3"]);
+    }
+
+    #[test]
+    fn equal_objects_that_a_later_fetch_tells_apart_may_not() {
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}"), (&["1@34"], "7")]), [""; 0]);
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}"), (&["13@4"], "7")]), ["3"]);
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}"), (&["134@"], "7")]), ["3", "34"]);
+        assert_eq!(equal(&["1{2}"], &[(&["1@"], "3{4{5}}"), (&["1@34"], "7")]), ["3", "34"]);
+    }
+
+    #[test]
+    fn what_reaches_one_target_of_an_answer_and_not_the_other_tells_them_apart() {
+        let roots = &["1{2}6{2}"];
+        assert_eq!(equal(roots, &[(&["1", "6"], "3{4}")]), ["3"]);
+        assert_eq!(equal(roots, &[(&["1", "6"], "3{4}"), (&["13"], "7")]), [""; 0]);
+        assert_eq!(equal(roots, &[(&["1", "6"], "3{4}"), (&["13", "63"], "7")]), ["3"]);
+        assert_eq!(equal(roots, &[(&["1", "6"], "3{4}"), (&["13"], "7"), (&["63"], "7")]), [""; 0]);
+    }
+
+    #[test]
+    fn the_analysis_of_a_large_plan_ends() {
+        let wide: String = (0..2000).map(|_| "1{2{3}}").collect();
+        let fetches: Vec<(&[&str], &str)> = vec![(&["1"], &wide); 200];
+        equal(&["1{2}"], &fetches);
+    }
+
     /// Whether entities at `target` may be shared, given root fetches and other entity fetches.
     fn is_shareable(roots: &[&str], target: (&str, &str), others: &[(&str, &str)]) -> bool {
+        let all: Vec<_> = std::iter::once(&target).chain(others).map(|(at, text)| ([*at], *text)).collect();
+        let entities: Vec<_> = all.iter().map(|(at, text)| (&at[..], *text)).collect();
+        let plan = plan(roots, &entities);
+        analyse(&plan)[roots.len()][0][0]
+    }
+
+    fn plan(roots: &[&str], entities: &[(&[&str], &str)]) -> Plan {
         let roots = roots.iter().map(|text| FetchKind::Root { at: path(""), selection: selection(text) });
-        let entities = std::iter::once(&target).chain(others).map(|(at, text)| FetchKind::Entities {
+        let entities = entities.iter().map(|(targets, text)| FetchKind::Entities {
             groups: vec![EntityGroup {
                 response_key: "_entities".into(),
                 variable: "representations".into(),
-                targets: vec![path(at)],
+                targets: targets.iter().map(|target| path(target)).collect(),
                 variants: Vec::new(),
                 selection: selection(text),
                 conditions: Conditions::ALWAYS,
             }],
         });
-        let kinds: Vec<_> = roots.chain(entities).collect();
-        let index = kinds.iter().position(|kind| matches!(kind, FetchKind::Entities { .. })).unwrap();
         let fetch = |kind| Fetch {
             id: FetchId(0),
             subgraph: "a".into(),
@@ -184,14 +340,13 @@ mod tests {
             depends_on: Vec::new(),
             conditions: Conditions::ALWAYS,
         };
-        let plan = Plan {
+        Plan {
             kind: OperationKind::Query,
-            fetches: kinds.into_iter().map(fetch).collect(),
+            fetches: roots.chain(entities).map(fetch).collect(),
             keys: kopitiam_plan::KeyTable::default(),
             types: kopitiam_plan::TypeTable::default(),
             shape: kopitiam_plan::ResponseShape::default(),
-        };
-        analyse(&plan)[index][0][0]
+        }
     }
 
     #[test]

@@ -104,6 +104,15 @@ pub(crate) struct Tree {
     links: Vec<Link>,
 }
 
+/// A moment in the life of a [`Tree`].
+#[derive(Debug)]
+pub(crate) struct TreeMark {
+    objects: usize,
+    slots: usize,
+    items: usize,
+    links: usize,
+}
+
 pub(crate) fn index_of(length: usize) -> u32 {
     // An answer has at most 4 GiB and each slot, item and object takes at least two of its bytes.
     u32::try_from(length).expect("answers are bounded, so arenas stay below 2^32 entries")
@@ -124,6 +133,24 @@ impl Tree {
         let index = u16::try_from(self.answers.len()).ok()?;
         self.answers.push(bytes);
         Some(index)
+    }
+
+    /// Where the arenas end now.
+    pub(crate) fn mark(&self) -> TreeMark {
+        TreeMark {
+            objects: self.objects.len(),
+            slots: self.slots.len(),
+            items: self.items.len(),
+            links: self.links.len(),
+        }
+    }
+
+    /// Forgets the objects and lists added since `mark`; nothing from before it may have been linked to that.
+    pub(crate) fn take_back(&mut self, mark: &TreeMark) {
+        self.objects.truncate(mark.objects);
+        self.slots.truncate(mark.slots);
+        self.items.truncate(mark.items);
+        self.links.truncate(mark.links);
     }
 
     /// All answers' length: a first guess at the response's.
