@@ -180,5 +180,9 @@ pub(crate) fn client_needs_typename(facts: &Facts<'_>, field: &FieldNode) -> boo
     }
     let visible: TypeSet = base.possible.iter().filter(|&ty| facts.supergraph.ty(ty).accessible).collect();
     visible != base.possible
-        || field.selection.fields.iter().any(|child| child.is_typename() || child.on != visible)
+        || field.selection.fields.iter().any(|child| {
+            child.is_typename()
+                || child.on != visible
+                || crate::shape::nullabilities(facts.supergraph, child).len() > 1
+        })
 }

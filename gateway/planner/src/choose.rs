@@ -91,7 +91,7 @@ impl<'a> Attempt<'a, '_> {
                 None => found.push((entry.want, TypeSet::one(entry.ty), candidate)),
             }
         }
-        found = self.at_interface(at, wants, found);
+        found = self.at_interface(at, wants, &found);
         found.sort_by_key(|(want, ..)| *want);
         found
     }
@@ -102,13 +102,14 @@ impl<'a> Attempt<'a, '_> {
         &mut self,
         at: PosId,
         wants: &[Want<'a>],
-        assigned: Vec<Assigned<'a>>,
+        assigned: &[Assigned<'a>],
     ) -> Vec<Assigned<'a>> {
         let mut merged: Vec<Assigned<'a>> = Vec::new();
-        for (want, types, candidate) in assigned {
+        for (want, types, candidate) in assigned.iter().cloned() {
             let first = merged.iter().rposition(|(other, ..)| *other != want).map_or(0, |last| last + 1);
             let found = (first..merged.len()).find(|&index| same_source(&merged[index].2, &candidate));
             let interface = self.interface_owner(at, &candidate, wants[want].item.name());
+            let interface = interface.filter(|_| self.speaks_for_all(at, assigned, want, &candidate));
             match (found, interface) {
                 (Some(index), Some(owner)) => {
                     merged[index].1 = merged[index].1.or(&types);
@@ -118,6 +119,27 @@ impl<'a> Attempt<'a, '_> {
             }
         }
         merged
+    }
+
+    /// Whether the interface's field may stand for those of the types: they are one in the subgraph, or all types are
+    /// asked, so that the document names none of them.
+    fn speaks_for_all(
+        &self,
+        at: PosId,
+        assigned: &[Assigned<'a>],
+        want: usize,
+        candidate: &Candidate<'a>,
+    ) -> bool {
+        let Way::Source(source) = candidate.way else { return false };
+        let same =
+            || assigned.iter().filter(|(other, _, found)| *other == want && same_source(found, candidate));
+        if same().all(|(_, _, found)| found.owner.view.ty == candidate.owner.view.ty) {
+            return true;
+        }
+        let supergraph = self.facts.supergraph;
+        let possible = &self.build.node(self.build.position(at).sources[source].node).possible;
+        let asked = same().fold(TypeSet::empty(), |all, (_, types, _)| all.or(types));
+        possible.iter().all(|ty| asked.contains(ty) || !supergraph.ty(ty).accessible)
     }
 
     fn interface_owner(&self, at: PosId, candidate: &Candidate<'a>, name: &str) -> Option<Owner<'a>> {

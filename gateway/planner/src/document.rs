@@ -86,9 +86,12 @@ impl<'b, 'a> Writer<'b, 'a> {
         }
     }
 
-    /// Whether one of the fields before it, which have the same response key, may not share it.
+    /// Whether one of the fields before it, which have the same response key, may not share it: by the rules of
+    /// documents, or since the answer's one value would go to two places of the tree.
     fn clashes(&mut self, node: NodeId, index: usize, before: &[usize]) -> bool {
-        before.iter().any(|&before| !self.compatible((node, before), (node, index), false))
+        let fields = &self.build.node(node).fields;
+        let apart = before.iter().any(|&before| fields[before].key != fields[index].key);
+        apart || before.iter().any(|&before| !self.compatible((node, before), (node, index), false))
     }
 
     /// Whether two fields may share a response key; `apart` when no object can have both.

@@ -362,7 +362,7 @@ fn served(variant: &VariantDraft, view: Option<&kopitiam_supergraph::TypeView>) 
 }
 
 /// Adds required fields to a key's. A field that is in the key already is sent as the key has it.
-fn join_requires(table: &mut CondTable, fields: &mut Vec<RepField>, more: Vec<RepField>) {
+pub(crate) fn join_requires(table: &mut CondTable, fields: &mut Vec<RepField>, more: Vec<RepField>) {
     for field in more {
         let before = fields.clone();
         if merge_fields(table, fields, vec![field]).is_none() {

@@ -42,21 +42,39 @@ impl Shaper<'_> {
         let known = self.supergraph.ty(parent).kind == TypeKind::Object;
         let mut shaped = Vec::with_capacity(selection.fields.len());
         for field in &selection.fields {
+            let kinds = nullabilities(self.supergraph, field);
+            if kinds.len() > 1 {
+                for (types, ty) in kinds {
+                    let on = self.type_ids(&types);
+                    shaped.push(self.field(field, parent, on, ty));
+                }
+                continue;
+            }
             let on = if known || field.on == all { Vec::new() } else { self.type_ids(&field.on) };
-            let source = self.source(field, known.then_some(parent));
-            let value = self.value(field);
-            shaped.push(ShapeField {
-                response_key: field.response_key.as_str().into(),
-                field_name: field.name.as_str().into(),
-                parent_type: self.supergraph.ty(field.parent).name.as_str().into(),
-                source,
-                on,
-                conditions: field.conditions.clone(),
-                value_type: shape_type(&field.ty),
-                value,
-            });
+            let ty = kinds.first().map_or(&field.ty, |(_, ty)| *ty);
+            shaped.push(self.field(field, parent, on, ty));
         }
         shaped
+    }
+
+    fn field(
+        &mut self,
+        field: &FieldNode,
+        parent: TypeId,
+        on: Vec<kopitiam_plan::TypeId>,
+        ty: &ast::Type,
+    ) -> ShapeField {
+        let known = self.supergraph.ty(parent).kind == TypeKind::Object;
+        ShapeField {
+            response_key: field.response_key.as_str().into(),
+            field_name: field.name.as_str().into(),
+            parent_type: self.supergraph.ty(field.parent).name.as_str().into(),
+            source: self.source(field, known.then_some(parent)),
+            on,
+            conditions: field.conditions.clone(),
+            value_type: shape_type(ty),
+            value: self.value(field),
+        }
     }
 
     fn source(&mut self, field: &FieldNode, known: Option<TypeId>) -> ShapeSource {
@@ -98,6 +116,27 @@ impl Shaper<'_> {
             }
         }
     }
+}
+
+/// A field that is asked on an interface has the runtime type's own definition (GraphQL specification, section 6.4.1):
+/// its runtime types, by what may be null.
+pub(crate) fn nullabilities<'s>(
+    supergraph: &'s Supergraph,
+    field: &FieldNode,
+) -> Vec<(TypeSet, &'s ast::Type)> {
+    let mut found: Vec<(TypeSet, &'s ast::Type)> = Vec::new();
+    if field.name.starts_with("__") || supergraph.ty(field.parent).kind != TypeKind::Interface {
+        return found;
+    }
+    for ty in field.on.iter() {
+        let Some(own) = supergraph.field(ty, &field.name) else { continue };
+        let shape = shape_type(&own.ty);
+        match found.iter_mut().find(|(_, other)| shape_type(other) == shape) {
+            Some((types, _)) => types.insert(ty),
+            None => found.push((TypeSet::one(ty), &own.ty)),
+        }
+    }
+    found
 }
 
 fn shape_type(ty: &ast::Type) -> ShapeType {

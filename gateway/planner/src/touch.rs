@@ -4,7 +4,7 @@
 
 use apollo_compiler::Name;
 use kopitiam_plan::Key;
-use kopitiam_supergraph::{TypeId, TypeSet};
+use kopitiam_supergraph::{FieldSet, TypeId, TypeSet};
 
 use crate::{
     PlanError,
@@ -12,6 +12,7 @@ use crate::{
     conditions::Cond,
     draft::{DocField, DraftId, PosId},
     facts::Entry,
+    inputs::join_requires,
     reach::Way,
 };
 
@@ -48,6 +49,49 @@ impl<'a> Attempt<'a, '_> {
             }
             if !same.is_empty() {
                 self.touch(at, source, types, conditions)?;
+                self.touch_required(at, source, types, name, conditions)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has what a field of an entity fetch `@requires` also when `conditions` hold.
+    fn touch_required(
+        &mut self,
+        at: PosId,
+        source: usize,
+        types: &TypeSet,
+        name: &'a Name,
+        conditions: Cond,
+    ) -> Result<(), PlanError> {
+        let found = &self.build.position(at).sources[source];
+        let (draft, node, subgraph) = (found.draft, found.node, found.subgraph);
+        if self.build.draft(draft).node != node {
+            return Ok(());
+        }
+        let mut required: Vec<&'a FieldSet> = Vec::new();
+        for ty in types.iter() {
+            let owners = self.facts.owners(ty, ty, name);
+            let here = owners.iter().filter(|owner| owner.subgraph == subgraph);
+            required.extend(here.filter_map(|owner| owner.view.requires.as_ref()));
+        }
+        let count = self.build.inputs.get(&draft).map_or(0, Vec::len);
+        for index in 0..count {
+            let Some(input) = self.build.inputs.get_mut(&draft).and_then(|all| all.get_mut(index)) else {
+                continue;
+            };
+            let wider = self.facts.conditions.or(input.conditions, conditions);
+            let is_meant = required.iter().any(|set| std::ptr::eq(*set, input.set));
+            if input.is_key || !is_meant || wider == input.conditions || !input.on.meets(types) {
+                continue;
+            }
+            input.conditions = wider;
+            let (on, set) = (input.on.clone(), input.set);
+            let mut ignored = std::collections::BTreeSet::new();
+            let fields = self.obtain(at, &on, set, conditions, false, &mut ignored)?;
+            let Some(entities) = &mut self.build.drafts[draft.0].entities else { continue };
+            for variant in entities.variants.iter_mut().filter(|variant| variant.on == on) {
+                join_requires(&mut self.facts.conditions, &mut variant.fields, fields.clone());
             }
         }
         Ok(())

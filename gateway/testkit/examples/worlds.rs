@@ -11,7 +11,8 @@ use kopitiam_testkit::simulation::{
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let number = |at: usize, usual: u64| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let number =
+        |at: usize, usual: u64| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (first, count, operations) = (number(1, 0), number(2, 20), number(3, 30));
     let prints = arguments.iter().any(|word| word == "print");
     let (mut compared, mut different, mut uncomposed) = (0, 0, 0);
@@ -44,7 +45,9 @@ fn main() {
         };
         let mut shown = 0;
         for number in 0..operations {
-            let Some(operation) = random_operation(simulation.api(), seed * 1000 + number, 5) else { continue };
+            let Some(operation) = random_operation(simulation.api(), seed * 1000 + number, 5) else {
+                continue;
+            };
             match block_on(simulation.check(&operation)) {
                 Verdict::NotComparable => {}
                 Verdict::Same => compared += 1,
@@ -73,9 +76,7 @@ fn verdict(subgraphs: &[(String, String)], operation: &RandomOperation, nature: 
 }
 
 fn show(subgraphs: &[(String, String)], operation: &RandomOperation, nature: Nature, class: &str) {
-    let fails = |subgraphs: &[(String, String)], operation: &RandomOperation| {
-        matches!(verdict(subgraphs, operation, nature), Some(Verdict::Different(found)) if found.class() == class)
-    };
+    let fails = |subgraphs: &[(String, String)], operation: &RandomOperation| matches!(verdict(subgraphs, operation, nature), Some(Verdict::Different(found)) if found.class() == class);
     let small = shrink(operation, |tried| fails(subgraphs, tried));
     let fewer = reduce(subgraphs, |tried| fails(tried, &small));
     let small = shrink(&small, |tried| fails(&fewer, tried));

@@ -108,14 +108,19 @@ fn interface_fields(model: &mut Model, rng: &mut Rng) {
         let whole = subgraphs.iter().copied().find(|one| found.members[one].len() == members.len());
         if let Some(whole) = whole {
             let composites = model.composites(whole);
-            let base = if rng.chance(50) { rng.pick(&composites).clone() } else { (*rng.pick(&LEAVES)).to_owned() };
+            let base =
+                if rng.chance(50) { rng.pick(&composites).clone() } else { (*rng.pick(&LEAVES)).to_owned() };
             let mut field = Field::new(&format!("{name}one"), ty(rng, &base), BTreeSet::from([whole]));
             arguments(rng, &mut field);
             fields.push(field);
         }
         for member in members {
-            let here: BTreeSet<usize> =
-                found.members.iter().filter(|(_, names)| names.contains(member)).map(|(&one, _)| one).collect();
+            let here: BTreeSet<usize> = found
+                .members
+                .iter()
+                .filter(|(_, names)| names.contains(member))
+                .map(|(&one, _)| one)
+                .collect();
             for field in &fields {
                 let owners: BTreeSet<usize> = field.owners.intersection(&here).copied().collect();
                 let mut own = Field { owners, ..field.clone() };
@@ -140,7 +145,9 @@ fn interface_fields(model: &mut Model, rng: &mut Rng) {
     }
     // A value type whose interface fields not all subgraphs can have (their types may be missing there) keeps leaves.
     for value in &mut model.values {
-        value.fields.retain(|field| LEAVES.contains(&field.ty.base.as_str()) || !field.name.starts_with('i') || field.name == "inner");
+        value.fields.retain(|field| {
+            LEAVES.contains(&field.ty.base.as_str()) || !field.name.starts_with('i') || field.name == "inner"
+        });
     }
     let kept: Vec<(String, Vec<String>)> = model
         .values
@@ -213,7 +220,8 @@ fn entity_interface_fields(model: &mut Model, rng: &mut Rng) {
                 } else {
                     (*rng.pick(&LEAVES)).to_owned()
                 };
-                let mut field = Field::new(&format!("o{number}{field}"), ty(rng, &base), BTreeSet::from([owner]));
+                let mut field =
+                    Field::new(&format!("o{number}{field}"), ty(rng, &base), BTreeSet::from([owner]));
                 arguments(rng, &mut field);
                 model.interfaces[index].fields.push(field);
             }
@@ -233,7 +241,14 @@ fn entity_interface_fields(model: &mut Model, rng: &mut Rng) {
 }
 
 /// What a field set may select below a type in a subgraph; nothing when that is not simple.
-fn below(model: &Model, rng: &mut Rng, subgraph: usize, base: &str, depth: usize, plain: bool) -> Option<String> {
+fn below(
+    model: &Model,
+    rng: &mut Rng,
+    subgraph: usize,
+    base: &str,
+    depth: usize,
+    plain: bool,
+) -> Option<String> {
     if LEAVES.contains(&base) {
         return Some(String::new());
     }
@@ -298,7 +313,8 @@ fn requires(model: &mut Model, rng: &mut Rng) {
                 if is_own || sets.len() > 2 || !rng.chance(40) {
                     continue;
                 }
-                let known = LEAVES.contains(&field.ty.base.as_str()) || model.composites(subgraph).contains(&field.ty.base);
+                let known = LEAVES.contains(&field.ty.base.as_str())
+                    || model.composites(subgraph).contains(&field.ty.base);
                 if let (true, Some(inner)) = (known, below(model, rng, subgraph, &field.ty.base, 3, false)) {
                     sets.push(format!("{}{}{inner}", field.name, field.asked_with));
                     externals.push(position);
@@ -307,7 +323,11 @@ fn requires(model: &mut Model, rng: &mut Rng) {
             if sets.is_empty() {
                 continue;
             }
-            let base = if rng.chance(30) { rng.pick(&model.composites(subgraph)).clone() } else { (*rng.pick(&LEAVES)).to_owned() };
+            let base = if rng.chance(30) {
+                rng.pick(&model.composites(subgraph)).clone()
+            } else {
+                (*rng.pick(&LEAVES)).to_owned()
+            };
             let mut field = Field::new(&format!("r{number}"), ty(rng, &base), BTreeSet::from([subgraph]));
             arguments(rng, &mut field);
             field.requires = true;
@@ -327,12 +347,16 @@ fn overrides(model: &mut Model, rng: &mut Rng) {
         let homes: Vec<usize> = model.entities[index].subgraphs.iter().copied().collect();
         for field in 0..model.entities[index].fields.len() {
             let found = &model.entities[index].fields[field];
-            let plain = found.owners.len() == 1 && !found.requires && found.external.is_empty() && found.name.starts_with('f');
+            let plain = found.owners.len() == 1
+                && !found.requires
+                && found.external.is_empty()
+                && found.name.starts_with('f');
             let to = *rng.pick(&homes);
             if !plain || found.owners.contains(&to) || !rng.chance(12) {
                 continue;
             }
-            let known = LEAVES.contains(&found.ty.base.as_str()) || model.composites(to).contains(&found.ty.base);
+            let known =
+                LEAVES.contains(&found.ty.base.as_str()) || model.composites(to).contains(&found.ty.base);
             if known {
                 let from = *found.owners.first().expect("it has one owner");
                 let found = &mut model.entities[index].fields[field];
@@ -361,10 +385,13 @@ fn roots(model: &mut Model, rng: &mut Rng) {
         let least = usize::from(subgraph == 0);
         for _ in 0..least + rng.below(3) {
             let composites = model.composites(subgraph);
-            let base = if rng.chance(90) { rng.pick(&composites).clone() } else { (*rng.pick(&LEAVES)).to_owned() };
+            let base =
+                if rng.chance(90) { rng.pick(&composites).clone() } else { (*rng.pick(&LEAVES)).to_owned() };
             let mut owners = BTreeSet::from([subgraph]);
             if rng.chance(25) {
-                owners.extend((0..model.count).filter(|&one| rng.chance(50) && model.composites(one).contains(&base)));
+                owners.extend(
+                    (0..model.count).filter(|&one| rng.chance(50) && model.composites(one).contains(&base)),
+                );
             }
             let mut field = Field::new(&format!("q{number}"), ty(rng, &base), owners);
             number += 1;
@@ -400,7 +427,8 @@ fn provides(model: &mut Model, rng: &mut Rng) {
             continue;
         }
         let subgraph = *field.owners.first().expect("it has one owner");
-        let targets: Vec<(String, bool)> = match model.abstracts.iter().find(|one| one.name == field.ty.base) {
+        let targets: Vec<(String, bool)> = match model.abstracts.iter().find(|one| one.name == field.ty.base)
+        {
             Some(found) => found.members[&subgraph].iter().map(|name| (name.clone(), true)).collect(),
             None => vec![(field.ty.base.clone(), false)],
         };

@@ -143,14 +143,22 @@ impl Model {
             model.add_entity(index, rng);
         }
         for index in 0..1 + rng.below(3) {
-            model.values.push(Value { name: format!("V{index}"), fields: Vec::new(), implements: BTreeMap::new() });
+            model.values.push(Value {
+                name: format!("V{index}"),
+                fields: Vec::new(),
+                implements: BTreeMap::new(),
+            });
         }
         if model.count > 1 && rng.chance(40) {
             model.add_entity_interface(rng);
         }
         for subgraph in 0..model.count {
             let all = ["RED", "GREEN", "BLUE"];
-            let known = all.iter().filter(|&&value| value == "RED" || rng.chance(80)).map(ToString::to_string).collect();
+            let known = all
+                .iter()
+                .filter(|&&value| value == "RED" || rng.chance(80))
+                .map(ToString::to_string)
+                .collect();
             model.enum_values.insert(subgraph, known);
         }
         model.hidden_enum_value = rng.chance(20);
@@ -174,7 +182,9 @@ impl Model {
         let hub = *rng.pick(&all);
         // A key that goes through another entity goes by its `id`.
         let owners: Vec<usize> = (0..index)
-            .filter(|&other| self.entities[other].keys[&self.entities[other].hub].iter().any(|key| key == "id"))
+            .filter(|&other| {
+                self.entities[other].keys[&self.entities[other].hub].iter().any(|key| key == "id")
+            })
             .collect();
         let owner = format!("E{}", owners.first().copied().unwrap_or_default());
         let mut candidates = vec!["id", "code", "id code", "meta { num tag }", "num"];
@@ -190,7 +200,8 @@ impl Model {
         }
         let mut by_subgraph = BTreeMap::new();
         for &subgraph in &subgraphs {
-            let mut own: Vec<String> = keys.iter().filter(|_| subgraph == hub || rng.chance(60)).cloned().collect();
+            let mut own: Vec<String> =
+                keys.iter().filter(|_| subgraph == hub || rng.chance(60)).cloned().collect();
             if own.is_empty() {
                 own.push(rng.pick(&keys).clone());
             }

@@ -69,7 +69,8 @@ impl<'m> Writer<'m> {
             let directives: String = found.directives.iter().map(|one| format!(" {one}")).collect();
             if found.word == "union" {
                 let members: Vec<_> = found.members.iter().map(String::as_str).collect();
-                writeln!(out, "union {name}{directives} = {}", members.join(" | ")).expect("a string takes all");
+                writeln!(out, "union {name}{directives} = {}", members.join(" | "))
+                    .expect("a string takes all");
                 continue;
             }
             let implements: Vec<_> = found.implements.iter().map(String::as_str).collect();
@@ -90,10 +91,12 @@ impl<'m> Writer<'m> {
         }
         if self.has_enum {
             let values = self.model.enum_values[&self.index].iter().map(|value| {
-                let hidden = if self.model.hidden_enum_value && value == "BLUE" { " @inaccessible" } else { "" };
+                let hidden =
+                    if self.model.hidden_enum_value && value == "BLUE" { " @inaccessible" } else { "" };
                 format!("{value}{hidden}")
             });
-            writeln!(out, "enum Shade {{ {} }}", values.collect::<Vec<_>>().join(" ")).expect("a string takes all");
+            writeln!(out, "enum Shade {{ {} }}", values.collect::<Vec<_>>().join(" "))
+                .expect("a string takes all");
         }
         out
     }
