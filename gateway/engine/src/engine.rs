@@ -78,7 +78,12 @@ impl Prepared {
 
     /// The operation's plan, for people and tools.
     pub fn plan(&self) -> &Plan {
-        &self.operation.plan
+        &self.operation.planned.plan
+    }
+
+    /// Whether both run one and the same plan: the operations differ in nothing, or in literals and text alone.
+    pub fn shares_plan_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.operation.planned, &other.operation.planned)
     }
 }
 
@@ -162,8 +167,8 @@ impl<T: SubgraphTransport> Engine<T> {
         };
         let introspection = introspection::answer(&prepared.generation, &prepared.operation, &coerced);
         let execution = Execution {
-            program: &prepared.operation.program,
-            variables: &into_variables(coerced),
+            program: &prepared.operation.planned.program,
+            variables: &variables(&prepared.operation, coerced),
             introspection: &introspection,
             limits: &self.settings.answers,
         };
@@ -186,8 +191,8 @@ impl<T: SubgraphTransport> Engine<T> {
             return Ok(futures::stream::once(async { response }).boxed());
         }
         let subscription = Subscription {
-            program: Arc::clone(&prepared.operation.program),
-            variables: into_variables(coerce(prepared, request)?),
+            program: Arc::clone(&prepared.operation.planned.program),
+            variables: variables(&prepared.operation, coerce(prepared, request)?),
             limits: self.settings.answers.clone(),
             transport: Arc::clone(&self.transport),
             context: context.clone(),
@@ -226,6 +231,8 @@ fn coerce(prepared: &Prepared, request: &Request) -> Result<Vec<CoercedVariable>
     })
 }
 
-fn into_variables(coerced: Vec<CoercedVariable>) -> Variables {
-    Variables::new(coerced.into_iter().map(|variable| (variable.name, variable.json)))
+/// The client's variables, and those that stand for literals of its document.
+fn variables(operation: &Operation, coerced: Vec<CoercedVariable>) -> Variables {
+    let all = coerced.into_iter().chain(operation.literals.iter().cloned());
+    Variables::new(all.map(|variable| (variable.name, variable.json)))
 }

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use apollo_compiler::collections::HashMap;
+use apollo_compiler::collections::{HashMap, HashSet};
 use apollo_compiler::schema::Implementers;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
-use kopitiam_supergraph::Supergraph;
+use kopitiam_supergraph::{SetField, Supergraph};
 
 use crate::engine::EngineError;
 use crate::plan_cache::PlanCache;
@@ -19,6 +19,8 @@ use crate::plan_cache::PlanCache;
 pub(crate) struct Generation {
     pub(crate) supergraph: Supergraph,
     pub(crate) plans: PlanCache,
+    /// Names of the fields that some `@requires` asks with arguments.
+    pub(crate) required_with_arguments: HashSet<Name>,
     implementers: HashMap<Name, Implementers>,
 }
 
@@ -27,7 +29,9 @@ impl Generation {
         let supergraph =
             Supergraph::parse(sdl).map_err(|error| EngineError::Supergraph(error.to_string()))?;
         let implementers = supergraph.api_schema().implementers_map();
-        Ok(Arc::new(Self { supergraph, plans: PlanCache::new(plan_cache_entries), implementers }))
+        let plans = PlanCache::new(plan_cache_entries);
+        let required_with_arguments = required_with_arguments(&supergraph);
+        Ok(Arc::new(Self { supergraph, plans, required_with_arguments, implementers }))
     }
 
     /// What clients see.
@@ -38,4 +42,19 @@ impl Generation {
     pub(crate) fn implementers(&self) -> &HashMap<Name, Implementers> {
         &self.implementers
     }
+}
+
+fn required_with_arguments(supergraph: &Supergraph) -> HashSet<Name> {
+    let fields = supergraph.types().flat_map(|(_, ty)| ty.fields.values());
+    let sets =
+        fields.flat_map(|field| field.views.iter().flatten()).filter_map(|view| view.requires.as_ref());
+    let mut open: Vec<&SetField> = sets.flat_map(|set| &set.fields).collect();
+    let mut names = HashSet::default();
+    while let Some(field) = open.pop() {
+        if !field.arguments.is_empty() {
+            names.insert(field.name.clone());
+        }
+        open.extend(&field.selection.fields);
+    }
+    names
 }

@@ -1,4 +1,4 @@
-//! Keeps prepared operations of one schema generation.
+//! Keeps prepared operations of one schema generation: by their text, and their plans by what is asked but for literals.
 //!
 //! Always: bounded in entries and in bytes of documents; equal requests that miss at the same time share one preparation;
 //! keys are compared in full, so no two documents are ever taken for one another, and hashes are seeded.
@@ -7,10 +7,11 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use kopitiam_operation::NormalisedOperation;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::prepare::Operation;
+use crate::prepare::{Operation, Planned};
 
 /// A document and the operation chosen in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,15 +58,46 @@ impl Weighter<Key, Arc<Operation>> for ByDocument {
     }
 }
 
+/// Weighs a plan by the fields of its operation.
+#[derive(Debug, Clone)]
+struct ByFields;
+
+/// An operation of up to so many fields is one unit of the cache's capacity.
+const UNIT_FIELDS: u32 = 128;
+
+impl Weighter<Arc<NormalisedOperation>, Arc<Planned>> for ByFields {
+    fn weight(&self, shape: &Arc<NormalisedOperation>, _: &Arc<Planned>) -> u64 {
+        1 + u64::from(shape.field_count / UNIT_FIELDS)
+    }
+}
+
 /// See the module's header.
 #[derive(Debug)]
-pub(crate) struct PlanCache(Cache<Key, Arc<Operation>, ByDocument, ahash::RandomState>);
+pub(crate) struct PlanCache {
+    documents: Cache<Key, Arc<Operation>, ByDocument, ahash::RandomState>,
+    shapes: Cache<Arc<NormalisedOperation>, Arc<Planned>, ByFields, ahash::RandomState>,
+}
 
 impl PlanCache {
     pub(crate) fn new(entries: usize) -> Self {
-        let entries = entries.max(1);
-        let lifecycle = quick_cache::sync::DefaultLifecycle::default();
-        Self(Cache::with(entries, entries as u64, ByDocument, ahash::RandomState::new(), lifecycle))
+        let (entries, hasher) = (entries.max(1), ahash::RandomState::new());
+        let most = entries as u64;
+        Self {
+            documents: Cache::with(
+                entries,
+                most,
+                ByDocument,
+                hasher.clone(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            shapes: Cache::with(
+                entries,
+                most,
+                ByFields,
+                hasher,
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+        }
     }
 
     /// The cached operation, or the one that `prepare` makes; only successes are kept.
@@ -75,10 +107,19 @@ impl PlanCache {
         operation_name: Option<&str>,
         prepare: impl FnOnce() -> Result<Operation, E>,
     ) -> Result<Arc<Operation>, E> {
-        if let Some(known) = self.0.get(&KeyRef { document, operation_name }) {
+        if let Some(known) = self.documents.get(&KeyRef { document, operation_name }) {
             return Ok(known);
         }
         let key = Key { document: document.into(), operation_name: operation_name.map(Into::into) };
-        self.0.get_or_insert_with(&key, || prepare().map(Arc::new))
+        self.documents.get_or_insert_with(&key, || prepare().map(Arc::new))
+    }
+
+    /// The plan of a shape: an operation whose literals are variables. Only successes are kept.
+    pub(crate) fn get_or_plan<E>(
+        &self,
+        shape: &Arc<NormalisedOperation>,
+        plan: impl FnOnce() -> Result<Planned, E>,
+    ) -> Result<Arc<Planned>, E> {
+        self.shapes.get_or_insert_with(shape, || plan().map(Arc::new))
     }
 }

@@ -1,8 +1,11 @@
-//! From a request's document to an operation that is ready to run: parse, bound, validate, normalise, plan.
+//! From a request's document to an operation that is ready to run: parse, bound, validate, normalise, plan. Operations that
+//! differ only in literals share a plan.
 //!
 //! In: the request. Out: [`Operation`], or the complete error response.
 //! Always: bounds come before whatever they protect; a refusal names a place in the document where there is one.
 //! Elsewhere: keeping the result (`plan_cache.rs`), variables (per request, `engine.rs`).
+
+use std::sync::Arc;
 
 use apollo_compiler::executable;
 use apollo_compiler::introspection::check_max_depth;
@@ -10,7 +13,8 @@ use apollo_compiler::parser::{LineColumn, Parser, SourceMap, SourceSpan};
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use apollo_compiler::{ExecutableDocument, ast};
 use kopitiam_executor::Program;
-use kopitiam_operation::NormalisedOperation;
+use kopitiam_operation::variables::CoercedVariable;
+use kopitiam_operation::{FieldNode, NormalisedOperation};
 use kopitiam_plan::{OperationKind, Plan};
 
 use crate::expansion;
@@ -27,8 +31,16 @@ pub(crate) struct Operation {
     pub(crate) document: Valid<ExecutableDocument>,
     name: Option<Box<str>>,
     pub(crate) has_introspection: bool,
+    /// The values of the document's literals that are variables of the plan.
+    pub(crate) literals: Vec<CoercedVariable>,
+    pub(crate) planned: Arc<Planned>,
+}
+
+/// What operations of one shape have in common.
+#[derive(Debug)]
+pub(crate) struct Planned {
     pub(crate) plan: Plan,
-    pub(crate) program: std::sync::Arc<Program>,
+    pub(crate) program: Arc<Program>,
 }
 
 impl Operation {
@@ -47,14 +59,23 @@ pub(crate) fn prepare(
     let document = parse(settings, &request.query)?;
     let document = validate(generation, &document)?;
     let name = request.operation_name.as_deref();
-    let normalised = normalise(generation, &document, name)?;
+    let mut normalised = normalise(generation, &document, name)?;
     let has_introspection = check_introspection(settings, &document, name, &normalised)?;
-    let plan =
-        kopitiam_planner::plan(&generation.supergraph, &normalised, &kopitiam_planner::Limits::default());
-    let plan =
-        plan.map_err(|error| Response::refused_with(Outcome::PlanError, (&error).into(), error.to_string()))?;
+    // What a `@requires` asks with arguments of its own is one with what the client asks with the same ones.
+    let keeps = |field: &FieldNode| generation.required_with_arguments.contains(&field.name);
+    let literals = kopitiam_operation::lift_literals(&generation.supergraph, &mut normalised, keeps);
+    normalised.name = None;
+    let shape = Arc::new(normalised);
+    let planned = generation.plans.get_or_plan(&shape, || plan(generation, &shape))?;
+    Ok(Operation { document, name: name.map(Into::into), has_introspection, literals, planned })
+}
+
+fn plan(generation: &Generation, shape: &NormalisedOperation) -> Result<Planned, Response> {
+    let limits = kopitiam_planner::Limits::default();
+    let plan = kopitiam_planner::plan(&generation.supergraph, shape, &limits)
+        .map_err(|error| Response::refused_with(Outcome::PlanError, (&error).into(), error.to_string()))?;
     let program = Program::new(&plan).into();
-    Ok(Operation { document, name: name.map(Into::into), has_introspection, plan, program })
+    Ok(Planned { plan, program })
 }
 
 fn parse(settings: &EngineSettings, query: &str) -> Result<ast::Document, Response> {
@@ -156,5 +177,5 @@ fn check_introspection(
 
 /// The operation's kind as the plan says it.
 pub(crate) fn kind(operation: &Operation) -> OperationKind {
-    operation.plan.kind
+    operation.planned.plan.kind
 }

@@ -3,15 +3,17 @@
 //! - `normalise/`: fragments inlined, fields merged, limits
 //! - `model.rs`: the normalised operation
 //! - `condition.rs`: `@skip` and `@include` as data
-//! - `variables.rs`: variable coercion
+//! - `variables.rs`: variable coercion; `literals.rs`: literals as variables
 //!
 //! Elsewhere: parsing and validation (`engine`), planning (`planner`).
 
 mod condition;
+mod literals;
 mod model;
 mod normalise;
 pub mod variables;
 
 pub use condition::{ConditionLiteral, Conditions};
+pub use literals::lift_literals;
 pub use model::{FieldNode, NormalisedOperation, OperationKind, Selection};
 pub use normalise::{Limits, NormaliseError, normalise};

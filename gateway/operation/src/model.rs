@@ -22,7 +22,7 @@ pub enum OperationKind {
 }
 
 /// An operation with its fragments inlined.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NormalisedOperation {
     /// What kind of operation it is.
     pub kind: OperationKind,
@@ -39,14 +39,14 @@ pub struct NormalisedOperation {
 }
 
 /// The fields selected at one place.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     /// In the client's order. For any runtime type and response key at most one entry applies.
     pub fields: Vec<FieldNode>,
 }
 
 /// One selected field.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldNode {
     /// Unique within the operation.
     pub id: u32,

@@ -64,7 +64,7 @@ pub fn coerce_variables(
     let mut errors = Vec::new();
     for definition in definitions {
         let path = format!("${}", definition.name);
-        let mut coercion = Coercion { schema, out: String::new(), path, defaults: 0 };
+        let mut coercion = Coercion { schema, out: String::new(), path, defaults: 0, fills_defaults: true };
         let given = values.get(definition.name.as_str()).map(|raw| raw.get());
         match coercion.variable(definition, given) {
             Ok(true) => coerced
@@ -79,6 +79,15 @@ pub fn coerce_variables(
     if errors.is_empty() { Ok(coerced) } else { Err(errors) }
 }
 
+/// The JSON of a literal without variables that is valid for its type. Members of input objects that are not given stay
+/// away: whoever takes the value knows the defaults.
+pub(crate) fn literal_json(schema: &Schema, ty: &Type, value: &Value) -> String {
+    let mut coercion =
+        Coercion { schema, out: String::new(), path: String::new(), defaults: 0, fills_defaults: false };
+    coercion.literal(ty, value);
+    coercion.out
+}
+
 struct Coercion<'a> {
     schema: &'a Schema,
     out: String,
@@ -86,6 +95,8 @@ struct Coercion<'a> {
     path: String,
     /// How many default values surround the one being written: an input type's defaults may lead back to itself.
     defaults: usize,
+    /// Whether members of input objects that are not given get their default.
+    fills_defaults: bool,
 }
 
 impl Coercion<'_> {
@@ -301,7 +312,8 @@ impl Coercion<'_> {
         let mut is_first = true;
         for (name, field) in &object.fields {
             let given = members.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-            let default = field.default_value.as_ref().filter(|_| self.defaults < DEPTH_MAX);
+            let fills = self.fills_defaults && self.defaults < DEPTH_MAX;
+            let default = field.default_value.as_ref().filter(|_| fills);
             if let Some(value) = given.or(default) {
                 self.member(name, &mut is_first);
                 self.literal(&field.ty, value);
