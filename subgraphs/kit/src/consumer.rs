@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::config::KafkaConfig;
 use crate::db::{Db, Tx};
 use crate::errors::{Failure, SystemError, is_transient};
+use crate::failpoint::Point;
 use crate::parked::{self, NewParked, Parked};
 use crate::{inbox, time};
 
@@ -194,6 +195,7 @@ impl<H: Handler> Worker<H> {
                 }
             };
             self.apply_or_park(&message).await?;
+            self.db.reach(Point::BeforeOffset).await;
             commit_offset(&consumer, &message)?;
         }
         Ok(())

@@ -19,11 +19,14 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::Notify;
 
 use crate::errors::{SystemError, is_serialization_failure};
+use crate::failpoint::{self, Point};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 const ATTEMPTS: u32 = 6;
+/// Values of PostgreSQL's settings with which a commit that was acknowledged survives a power cut.
+const DURABLE: [&str; 4] = ["on", "local", "remote_write", "remote_apply"];
 /// Any number, the same in all services: one of them migrates at a time.
 const MIGRATION_LOCK: i64 = 0x6b6f_7069;
 
@@ -34,6 +37,7 @@ pub struct Db {
 }
 
 struct Inner {
+    url: String,
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     committed: Notify,
@@ -50,7 +54,29 @@ impl Db {
         } else {
             connect_postgres(url).await?
         };
-        Ok(Self { inner: Arc::new(Inner { writer, reader, committed: Notify::new() }) })
+        let url = url.to_owned();
+        Ok(Self { inner: Arc::new(Inner { url, writer, reader, committed: Notify::new() }) })
+    }
+
+    /// Refuses a PostgreSQL server that may lose what it acknowledged: SQLite files are always opened to keep it.
+    ///
+    /// # Errors
+    /// [`SystemError::Invariant`] naming the setting; [`SystemError::Database`].
+    pub async fn check_durable(&self) -> Result<(), SystemError> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+            let show = Statement::from_string(self.backend(), format!("SHOW {setting}"));
+            let row = self.read().query_one_raw(show).await?;
+            let found: String = row.map(|row| row.try_get("", setting)).transpose()?.unwrap_or_default();
+            if !DURABLE.contains(&found.as_str()) {
+                return Err(SystemError::Invariant(format!(
+                    "PostgreSQL has `{setting} = {found}` and may lose what it acknowledged; set it to `on`"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// For reading outside a transaction; on SQLite these connections refuse to write.
@@ -124,12 +150,15 @@ impl Db {
             ..TransactionOptions::default()
         };
         let transaction = self.inner.writer.begin_with_options(options).await?;
+        self.reach(Point::AfterBegin).await;
         let tx = Tx { inner: Arc::new(TxInner { transaction, after_commit: Mutex::new(Vec::new()) }) };
         match work(tx.clone()).await {
             Ok(value) => {
                 let inner = Arc::into_inner(tx.inner)
                     .ok_or_else(|| DbErr::Custom("a transaction outlived its closure".to_owned()))?;
+                self.reach(Point::BeforeCommit).await;
                 inner.transaction.commit().await?;
+                self.reach(Point::AfterCommit).await;
                 for effect in inner.after_commit.into_inner().unwrap_or_default() {
                     effect();
                 }
@@ -144,6 +173,11 @@ impl Db {
                 Err(error)
             }
         }
+    }
+
+    /// A test may stop the service here.
+    pub(crate) async fn reach(&self, point: Point) {
+        failpoint::reach(&self.inner.url, point).await;
     }
 
     /// Returns after the next commit by this process; one waiter only (the relay).

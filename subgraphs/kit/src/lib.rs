@@ -16,6 +16,7 @@
 //! - [`graphql`]: scalars, shared types, limits, the federation SDL
 //! - [`live`]: who to wake when something changed, for subscriptions
 //! - [`serve`], [`service`]: HTTP in front of a schema; a started service and its tasks
+//! - [`failpoint`]: where tests stop a service between two effects
 //! - [`testing`]: databases, broker, tokens and waiting, for tests of services
 
 pub mod auth;
@@ -23,6 +24,7 @@ pub mod config;
 pub mod consumer;
 pub mod db;
 pub mod errors;
+pub mod failpoint;
 pub mod graphql;
 pub mod idempotency;
 pub mod ids;

@@ -134,6 +134,7 @@ where
         let mut output = std::io::stdout().lock();
         return Ok(lines.iter().try_for_each(|line| writeln!(output, "{line}"))?);
     }
+    Db::connect(&config.database_url).await?.check_durable().await?;
     let listen = config.listen;
     let shutdown = CancellationToken::new();
     let service = start(config, shutdown.clone()).await?;

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode};
-use axum::routing::get;
-use jsonwebtoken::jwk::JwkSet;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::any;
 use kopitiam_kit::auth::Denylist;
-use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, ServiceConfig};
+use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig};
 use kopitiam_kit::{Db, Service};
 use kopitiam_server::{JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
 use sea_orm::{ConnectionTrait, Statement};
@@ -25,8 +24,8 @@ const SUPERGRAPH: &str = include_str!("../../../schema/supergraph.graphql");
 const ISSUER: &str = "kopitiam";
 /// The first start waits this long for the services to hear of one another.
 const SETTLE_WITHIN: Duration = Duration::from_secs(20);
-/// A key set is small.
-const KEY_SET_BYTES_MAX: usize = 64 * 1024;
+/// Where the user service publishes its keys.
+const KEY_SET_PATH: &str = "/.well-known/jwks.json";
 
 /// The started services, by the names they have in the supergraph.
 pub(crate) struct Services {
@@ -34,12 +33,10 @@ pub(crate) struct Services {
     product: Service,
     order: Service,
     listing: Service,
-    /// Public keys of access tokens, as JSON.
-    key_set: String,
 }
 
 impl Services {
-    /// Starts all four: the user service first, because the others verify tokens with its keys.
+    /// Starts all four: the user service first, because the others verify tokens with its keys, as they change.
     ///
     /// # Errors
     /// When a database cannot be opened or migrated.
@@ -50,10 +47,9 @@ impl Services {
     ) -> Result<Self> {
         let denylist = Denylist::default();
         let config = |name: &str, jwks: &JwksSource| config(name, data, kafka, jwks, &denylist);
-        let user = kopitiam_user::app::start(config("user", &no_keys()), shutdown.clone());
+        let keys = JwksSource::Live(LiveKeys::default());
+        let user = kopitiam_user::app::start(config("user", &keys), shutdown.clone());
         let user = user.await.context("the user service does not start")?;
-        let key_set = key_set(user.router.clone()).await?;
-        let keys = JwksSource::Static(serde_json::from_str(&key_set).context("the user service's key set")?);
         let product = kopitiam_product::app::start(config("product", &keys), shutdown.clone());
         let order = kopitiam_order::app::start(config("order", &keys), shutdown.clone());
         let listing = kopitiam_listing::app::start(config("listing", &keys), shutdown.clone());
@@ -62,7 +58,6 @@ impl Services {
             product: product.await.context("the product service does not start")?,
             order: order.await.context("the order service does not start")?,
             listing: listing.await.context("the listing service does not start")?,
-            key_set,
         })
     }
 
@@ -79,13 +74,16 @@ impl Services {
         let mut options = Options::new(SUPERGRAPH, transport);
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         options.dev = true;
-        // Beside GraphQL: invoices as PDF.
-        options.routes = public(&self.order.router, "/invoices/{file}");
+        // Beside GraphQL: the keys of access tokens, the payment provider's reports, invoices as PDF.
+        options.routes = Router::new()
+            .merge(public(&self.user.router, KEY_SET_PATH))
+            .merge(public(&self.user.router, kopitiam_user::webhooks::PATH))
+            .merge(public(&self.order.router, "/invoices/{file}"));
         options.jwt = vec![JwtIssuer {
             issuer: ISSUER.to_owned(),
             audiences: vec![ISSUER.to_owned()],
             algorithms: vec![JwtAlgorithm::EdDSA],
-            keys: KeySource::Static(self.key_set.clone()),
+            keys: KeySource::Url(format!("http://{}{KEY_SET_PATH}", options.listen)),
             leeway: JwtIssuer::DEFAULT_LEEWAY,
         }];
         Server::bind(options).await.context("the gateway does not start")
@@ -126,11 +124,6 @@ fn config(
     }
 }
 
-/// The user service needs no source of keys: it verifies with its own.
-fn no_keys() -> JwksSource {
-    JwksSource::Static(JwkSet { keys: Vec::new() })
-}
-
 pub(crate) fn database_url(data: &Path, name: &str) -> String {
     format!("sqlite://{}", data.join(format!("{name}.db")).display())
 }
@@ -138,20 +131,7 @@ pub(crate) fn database_url(data: &Path, name: &str) -> String {
 /// One path of a service's router, for everybody: nothing else of it can be reached by this.
 fn public(service: &Router, path: &str) -> Router {
     let service = service.clone();
-    Router::new().route(path, get(move |request: Request<Body>| service.oneshot(request)))
-}
-
-/// The user service's public keys, asked of its router as anybody would over HTTP.
-async fn key_set(user: Router) -> Result<String> {
-    let request = Request::get("/.well-known/jwks.json").body(Body::empty())?;
-    let answer = user.oneshot(request).await?;
-    anyhow::ensure!(
-        answer.status() == StatusCode::OK,
-        "the user service has no key set: {}",
-        answer.status()
-    );
-    let body = to_bytes(answer.into_body(), KEY_SET_BYTES_MAX).await?;
-    Ok(String::from_utf8(body.to_vec())?)
+    Router::new().route(path, any(move |request: Request<Body>| service.oneshot(request)))
 }
 
 /// Writes what is missing of the seed data into every database; the services must have been started once.
@@ -193,7 +173,8 @@ pub(crate) async fn settle(data: &Path) -> Result<()> {
         if unfinished == 0
             && ids.iter().all(|id| known.get(id).is_some_and(|product| product.available.is_some()))
         {
-            return Ok(());
+            // Buyers of the seed bid on what is open now.
+            return Ok(kopitiam_listing::seed::bids(&listing).await?);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -21,6 +21,7 @@ use super::lost;
 use crate::config::KafkaConfig;
 use crate::db::Db;
 use crate::errors::SystemError;
+use crate::failpoint::Point;
 use crate::time;
 
 const BATCH: u64 = 256;
@@ -146,6 +147,9 @@ async fn publish_batch(db: &Db, producer: &FutureProducer, prefix: &str) -> Resu
             },
             Err((error, _)) => failure = failure.or(Some(error)),
         }
+    }
+    if !sent.is_empty() {
+        db.reach(Point::BeforeMark).await;
     }
     if !lost::resend_what_was_overwritten(db, &sent).await? {
         mark_published(db, &sent).await?;
