@@ -46,7 +46,7 @@ mod subgraph_client;
 pub mod telemetry;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
-pub use options::{HttpSettings, Options, TrafficSettings};
+pub use options::{ClientAddress, HttpSettings, Options, TrafficSettings};
 pub use server::{SchemaHandle, Server, ServerError, serve};
 pub use subgraph_client::fetch::FetchError;
 pub use subgraph_client::{InvalidSubgraphUrl, RequestContext, SubgraphLimits, Transport};

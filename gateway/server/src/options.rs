@@ -2,7 +2,7 @@
 //!
 //! Elsewhere: the same settings as a YAML file (`config/`).
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
@@ -28,6 +28,8 @@ pub struct Options {
     /// Request headers forwarded to subgraphs beside the verified credential and the trace. Those of the connection and of
     /// the body's form are never forwarded.
     pub forward_headers: Vec<HeaderName>,
+    /// Tells subgraphs the client's address, for limits per address. `None`: they are not told.
+    pub client_address: Option<ClientAddress>,
     /// Origins whose pages may read answers, compared exactly. None by default.
     pub cors_origins: Vec<HeaderValue>,
     /// Further paths of the embedding program, served beside `/graphql` behind the same listener, log and CORS. They must
@@ -57,6 +59,15 @@ impl Default for TrafficSettings {
     fn default() -> Self {
         Self { share_client_queries: false, share_subgraph_queries: true, shared_in_flight_max: 10_000 }
     }
+}
+
+/// How subgraphs are told where a client is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAddress {
+    /// The header of subgraph requests. A client's header of this name never travels.
+    pub header: HeaderName,
+    /// Proxies in front of the gateway: what they append to `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// Bounds on connections, requests and streams.
@@ -102,6 +113,7 @@ impl Options {
             jwt: Vec::new(),
             dev: false,
             forward_headers: Vec::new(),
+            client_address: None,
             cors_origins: Vec::new(),
             routes: Router::new(),
             http: HttpSettings::default(),

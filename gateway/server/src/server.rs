@@ -121,6 +121,7 @@ fn build(options: Options, draining: CancellationToken) -> Result<App, ServerErr
         engine,
         auth,
         dev: options.dev,
+        client_address: options.client_address,
         forward_headers: options.forward_headers.into_iter().filter(may_be_forwarded).collect(),
         http: options.http,
         shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),

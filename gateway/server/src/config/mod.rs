@@ -13,7 +13,7 @@ mod error;
 mod supergraph_yaml;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub use self::duration::{HumanDuration, NotADuration};
 pub use self::error::FileError;
 pub use self::supergraph_yaml::{LoadedSubgraph, load as load_subgraphs};
 use crate::auth::{JwtAlgorithm, JwtIssuer, KeySource};
-use crate::options::{HttpSettings, Options, TrafficSettings};
+use crate::options::{ClientAddress, HttpSettings, Options, TrafficSettings};
 use crate::subgraph_client::{SubgraphLimits, Transport};
 
 /// Settings of `gateway serve`.
@@ -165,6 +165,10 @@ pub struct HeadersConfig {
     /// Request headers forwarded beside the verified credential and the trace headers. Name no header by which a
     /// subgraph recognises a user unless something in front of the gateway sets it.
     pub forward: Vec<String>,
+    /// The name of a header that tells subgraphs the client's address, such as `x-client-address`. Unset: they are not told.
+    pub client_address: Option<String>,
+    /// Proxies in front of the gateway, by address: the client is whom they name in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// Who may ask.
@@ -350,6 +354,7 @@ impl Config {
             .collect::<Result<_, _>>()
             .map_err(invalid)?;
         options.forward_headers = header_names(&self.headers.forward).map_err(invalid)?;
+        options.client_address = self.headers.client_address().map_err(invalid)?;
         options.cors_origins = origins(&self.cors.origins).map_err(invalid)?;
         Ok(options)
     }
@@ -445,6 +450,15 @@ impl IssuerConfig {
             keys,
             leeway: self.leeway.map_or(JwtIssuer::DEFAULT_LEEWAY, |leeway| leeway.0),
         })
+    }
+}
+
+impl HeadersConfig {
+    fn client_address(&self) -> Result<Option<ClientAddress>, String> {
+        let Some(name) = &self.client_address else { return Ok(None) };
+        let header =
+            name.parse().map_err(|_| format!("`headers.client_address`: `{name}` is not a header name"))?;
+        Ok(Some(ClientAddress { header, trusted_proxies: self.trusted_proxies.clone() }))
     }
 }
 

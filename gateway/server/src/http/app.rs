@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::in_flight::InFlight;
-use crate::options::HttpSettings;
+use crate::options::{ClientAddress, HttpSettings};
 use crate::streams::sse::Ends;
 use crate::subgraph_client::{Age, Transport};
 
@@ -25,6 +25,7 @@ pub(crate) struct App {
     pub(crate) auth: Option<Authenticator>,
     pub(crate) dev: bool,
     pub(crate) forward_headers: Vec<HeaderName>,
+    pub(crate) client_address: Option<ClientAddress>,
     pub(crate) http: HttpSettings,
     /// Client queries in flight; `None`: every one is executed.
     pub(crate) shared: Option<InFlight<QueryKey, Response>>,

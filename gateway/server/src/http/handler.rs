@@ -17,6 +17,7 @@ use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
 
 use super::access_log::{CorrelationId, Logged};
 use super::app::{App, QueryKey};
+use super::client_address::{self, Peer};
 use super::encode::{Refusal, answer};
 use super::negotiate::{Accepted, JsonType};
 use super::{csrf, graphiql, request};
@@ -147,7 +148,11 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Option<Verified>, Refu
 fn context_of(app: &App, parts: &Parts, verified: Option<&Verified>) -> RequestContext {
     let id = parts.extensions.get::<CorrelationId>().expect("the access log gives every request its id");
     let authorization = verified.map(|verified| verified.authorization.clone());
-    RequestContext::from_client(&parts.headers, &id.0, authorization, &app.forward_headers)
+    let address = app.client_address.as_ref().and_then(|settings| {
+        let peer = parts.extensions.get::<Peer>()?;
+        Some(client_address::header(settings, *peer, &parts.headers))
+    });
+    RequestContext::from_client(&parts.headers, &id.0, authorization, &app.forward_headers, address)
 }
 
 async fn subscribe(

@@ -6,6 +6,7 @@
 //! - `csrf.rs`: refuses what a foreign page could send
 //! - `request.rs`: GET parameters or POST body → engine request
 //! - `encode.rs`: outcome → status, code, headers
+//! - `client_address.rs`: where a client is, also behind proxies
 //! - `access_log.rs`: one line per request, correlation ids, panics
 //! - `health.rs`: `/health`, `/ready`
 //! - `graphiql.rs`: the bundled page
@@ -15,6 +16,7 @@
 
 mod access_log;
 mod app;
+mod client_address;
 mod csrf;
 mod encode;
 mod graphiql;

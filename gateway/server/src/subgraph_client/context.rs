@@ -22,6 +22,8 @@ pub struct RequestContext {
     relevant: Arc<HeaderMap>,
     /// What only ties log lines and traces together; `None` for the gateway's own requests.
     trace: Option<Trace>,
+    /// Where the client is, when subgraphs are told. Not relevant to an answer: a query's must not depend on it.
+    client_address: Option<(HeaderName, HeaderValue)>,
     deadline: Option<Instant>,
 }
 
@@ -35,7 +37,7 @@ struct Trace {
 impl RequestContext {
     /// A context without any client header: for requests that the gateway makes on its own account.
     pub fn empty() -> Self {
-        Self { relevant: Arc::default(), trace: None, deadline: None }
+        Self { relevant: Arc::default(), trace: None, client_address: None, deadline: None }
     }
 
     /// Takes from a client's headers what may travel on: trace headers when well formed (made up otherwise), and the
@@ -45,9 +47,11 @@ impl RequestContext {
         request_id: &HeaderValue,
         authorization: Option<HeaderValue>,
         allowed: &[HeaderName],
+        client_address: Option<(HeaderName, HeaderValue)>,
     ) -> Self {
         let mut relevant = HeaderMap::new();
-        for name in allowed {
+        let own = client_address.as_ref().map(|(name, _)| name);
+        for name in allowed.iter().filter(|name| Some(*name) != own) {
             for value in client.get_all(name) {
                 relevant.append(name.clone(), value.clone());
             }
@@ -62,7 +66,7 @@ impl RequestContext {
             None => (new_traceparent(), None),
         };
         let trace = Some(Trace { request_id: request_id.clone(), parent, state });
-        Self { relevant: Arc::new(relevant), trace, deadline: None }
+        Self { relevant: Arc::new(relevant), trace, client_address, deadline: None }
     }
 
     /// Sets the moment after which no answer is of use to the client.
@@ -89,6 +93,9 @@ impl RequestContext {
                 headers.insert(TRACESTATE, state.clone());
             }
         }
+        if let Some((name, value)) = &self.client_address {
+            headers.insert(name.clone(), value.clone());
+        }
         headers
     }
 
@@ -107,6 +114,9 @@ impl RequestContext {
             if let Some(state) = state {
                 write_header(out, &TRACESTATE, state);
             }
+        }
+        if let Some((name, value)) = &self.client_address {
+            write_header(out, name, value);
         }
     }
 
@@ -196,7 +206,7 @@ mod tests {
             client.append(name, HeaderValue::from_static("forged"));
         }
         let id = HeaderValue::from_static("id");
-        let context = RequestContext::from_client(&client, &id, None, &[]);
+        let context = RequestContext::from_client(&client, &id, None, &[], None);
         let headers = context.headers();
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-request-id", "traceparent"]);
@@ -213,7 +223,7 @@ mod tests {
         let allowed = ["x-tenant", "x-request-id", "tracestate"].map(HeaderName::from_static);
         let credential = Some(HeaderValue::from_static("Bearer t"));
         let id = HeaderValue::from_static("r");
-        let context = RequestContext::from_client(&client, &id, credential, &allowed);
+        let context = RequestContext::from_client(&client, &id, credential, &allowed, None);
         let mut lines = Vec::new();
         context.write_headers(&mut lines);
         let mut lines: Vec<_> = std::str::from_utf8(&lines).unwrap().split_terminator("\r\n").collect();
@@ -236,7 +246,7 @@ mod tests {
             let mut client = HeaderMap::new();
             client.insert(TRACEPARENT, HeaderValue::from_static(sent));
             let id = HeaderValue::from_static("id");
-            let context = RequestContext::from_client(&client, &id, None, &[]);
+            let context = RequestContext::from_client(&client, &id, None, &[], None);
             let headers = context.headers();
             let forwarded = headers[TRACEPARENT].as_bytes();
             assert!(is_traceparent(forwarded));

@@ -200,7 +200,8 @@ async fn every_section_of_the_configuration_has_its_effect() {
         "supergraph: {{ file: s.graphql }}\nlisten: 127.0.0.1:0\nintrospection: true\n\
          http: {{ body_bytes_max: 500 }}\nlimits: {{ document_bytes_max: 200 }}\n\
          subgraphs:\n  all: {{ timeout: 200ms }}\n  by_name:\n    products: {{ url: '{products}' }}\n\
-         headers: {{ forward: [accept-language] }}\ncors: {{ origins: ['https://shop.example'] }}\n\
+         headers: {{ forward: [accept-language], client_address: x-client-address, trusted_proxies: [127.0.0.1] }}\n\
+         cors: {{ origins: ['https://shop.example'] }}\n\
          jwt:\n  issuers:\n    - issuer: kopitiam\n      audiences: [kopitiam]\n      algorithms: [EdDSA]\n      jwks: {{ file: keys.json }}\n"
     );
     let keys = tokens::key_set(&[7]);
@@ -219,6 +220,10 @@ async fn every_section_of_the_configuration_has_its_effect() {
     let token = tokens::good_token(7);
     let seen = gateway.post(r#"{ header(name: "authorization") }"#).bearer_auth(&token).send().await.unwrap();
     assert_eq!(seen.json::<Value>().await.unwrap()["data"]["header"], format!("Bearer {token}"));
+    let address =
+        gateway.post(r#"{ header(name: "x-client-address") }"#).header("x-forwarded-for", "203.0.113.3");
+    let seen = address.send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(seen["data"]["header"], "203.0.113.3");
     let forged = gateway.post(header).bearer_auth(tokens::good_token(8)).send().await.unwrap();
     assert_eq!(forged.status(), 401);
     let slow = gateway.post("{ hang }").send().await.unwrap();

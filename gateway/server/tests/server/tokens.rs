@@ -9,7 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use kopitiam_server::{JwtAlgorithm, KeySource};
+use kopitiam_server::{ClientAddress, JwtAlgorithm, KeySource};
 use serde_json::{Value, json};
 
 async fn gateway_with_key() -> Gateway {
@@ -45,6 +45,23 @@ async fn identity_headers_of_a_client_never_reach_a_subgraph() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let answer = body(gateway.query(r#"{ header(name: "traceparent") }"#).header("traceparent", trace)).await;
     assert_eq!(answer["data"]["header"], trace);
+}
+
+#[tokio::test]
+async fn subgraphs_are_told_the_true_address_of_a_client_when_asked_for() {
+    let name: http::HeaderName = "x-client-address".parse().unwrap();
+    let query = r#"{ header(name: "x-client-address") }"#;
+    let asked = async |trusted: &[&str]| {
+        let mut options = in_process();
+        options.forward_headers = vec![name.clone()];
+        let trusted_proxies = trusted.iter().map(|address| address.parse().unwrap()).collect();
+        options.client_address = Some(ClientAddress { header: name.clone(), trusted_proxies });
+        let gateway = start(options).await;
+        let request = gateway.query(query).header(&name, "203.0.113.1");
+        body(request.header("x-forwarded-for", "203.0.113.2, 203.0.113.3")).await["data"]["header"].clone()
+    };
+    assert_eq!(asked(&[]).await, "127.0.0.1");
+    assert_eq!(asked(&["127.0.0.1"]).await, "203.0.113.3");
 }
 
 #[tokio::test]
