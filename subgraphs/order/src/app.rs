@@ -45,7 +45,8 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     tasks.spawn("order bookings", let_time_pass(Arc::clone(&shop), shutdown.clone()));
     tasks.spawn("order purge", purge::run(db.clone(), vec![carts::GUESTS], shutdown.clone()));
 
-    let verifier = Arc::new(Verifier::new(config.auth));
+    tasks.spawn("order denylist", config.denylist.clone().follow(config.kafka.clone(), shutdown.clone()));
+    let verifier = Arc::new(Verifier::new(config.auth).with_denylist(config.denylist));
     let reads = db.clone();
     let invoices = invoices::router(Arc::clone(&shop), Arc::clone(&verifier));
     let router = Endpoint::new(graphql::schema(shop), verifier, db, shutdown)

@@ -87,7 +87,7 @@ fn first(now: DateTime<Utc>) -> impl Iterator<Item = Plan> {
 /// product is bought and no two orders are alike.
 fn one_more(index: u16, now: DateTime<Utc>) -> Plan {
     let at = usize::from(index);
-    let buyer = [3, 4, 2, 1, 8, 3, 7, 4, 6, 5][at % 10];
+    let buyer = [3, 25, 4, 31, 2, 28, 3, 40, 1, 37, 4, 33, 26][at % 13];
     let count = 1 + at % 3;
     let wares = (0..WARES.len()).map(|step| WARES[(at * 5 + step * 4) % WARES.len()]);
     let bought = wares.filter(|(_, _, _, seller)| *seller != buyer).take(count);

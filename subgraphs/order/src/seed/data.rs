@@ -62,7 +62,7 @@ pub(super) const FIRST: [Past; 3] = [
 ];
 
 /// How many more there are, spread over the days before.
-pub(super) const MORE: u16 = 57;
+pub(super) const MORE: u16 = 97;
 
 /// What people write about what they bought: stars, text.
 pub(super) const WORDS: [(i32, &str); 16] = [
