@@ -107,6 +107,11 @@ pub(crate) fn mark(
             _ => None,
         };
         let Some((found, at)) = step else { return };
+        if matches!(found, Value::Failed(_)) {
+            // An error before it has told of this null already.
+            causes.get_mut(error.id).is_placed = true;
+            return;
+        }
         (value, place) = (found, Some(at));
         if value == Value::Null {
             let tail = &error.path[depth + 1..];
@@ -165,7 +170,12 @@ impl Blame {
     }
 
     /// The field in which the error lay, by the tail that [`mark`] left, shows the rest of its path.
-    pub(crate) fn of_entity(reading: Reading<'_>, selection: SelectionId, id: CauseId, causes: &mut Causes) -> Self {
+    pub(crate) fn of_entity(
+        reading: Reading<'_>,
+        selection: SelectionId,
+        id: CauseId,
+        causes: &mut Causes,
+    ) -> Self {
         let Reading { selections, key_names, .. } = reading;
         let fields = selections.fields(selection);
         causes.get_mut(id).is_placed = true;

@@ -270,9 +270,9 @@ impl<'a> State<'a> {
             let reading = self.reading(index, group.selection);
             let mut blames: HashMap<CauseId, Blame, ahash::RandomState> = HashMap::default();
             for (node, cause) in failed {
-                let blame = blames.entry(cause).or_insert_with(|| {
-                    Blame::of_entity(reading, group.selection, cause, &mut self.causes)
-                });
+                let blame = blames
+                    .entry(cause)
+                    .or_insert_with(|| Blame::of_entity(reading, group.selection, cause, &mut self.causes));
                 let blame = blame.clone();
                 self.fail(node, group.selection, blame);
             }

@@ -275,7 +275,8 @@ impl<'a> Attempt<'a, '_> {
         deps.extend(first.map(|fill| fill.draft));
         let types = self.build.position(child).types.clone();
         let selection = self.obtain(child, &types, &field.selection, want.conditions, is_key, deps)?;
-        Ok((!selection.is_empty()).then_some((on, selection)))
+        // An object of which nothing is required is required all the same: it says that it is there.
+        Ok((!is_key || !selection.is_empty()).then_some((on, selection)))
     }
 
     /// Asks for an input where it is had soonest.

@@ -53,6 +53,8 @@ struct FieldFacts {
     is_key: bool,
     /// Part of a key or required: never fails.
     is_needed: bool,
+    /// Below what is part of a key or required: its null must not reach further.
+    is_below_needed: bool,
 }
 
 /// What the simulated data is like.
@@ -158,6 +160,7 @@ impl Universe {
             },
             is_key: false,
             is_needed: false,
+            is_below_needed: false,
         };
         for subgraph in subgraphs {
             for carrier in self.carriers(ty, subgraph) {
@@ -238,6 +241,10 @@ impl Universe {
                         }
                     }
                     for base in bases {
+                        let objects = self.possible(&base);
+                        for ((object, _), facts) in &mut self.facts {
+                            facts.is_below_needed |= objects.contains(object);
+                        }
                         self.mark(&base, below, is_key);
                     }
                 }
@@ -264,7 +271,7 @@ impl Universe {
         shift: usize,
     ) -> Value {
         let roll = self.hash(place, "null") % 1000;
-        let may_fail = !facts.is_needed && (self.bubbles || !ty.is_non_null());
+        let may_fail = !facts.is_needed && (!ty.is_non_null() || (self.bubbles && !facts.is_below_needed));
         if may_fail && roll < self.nature.errors {
             return Value::Failed(format!("no {field}"));
         }
