@@ -10,12 +10,17 @@ import { readPartErrors, type Answer, type Failure } from './errors';
 /** Longest wait for one answer. The gateway's own limit per service is shorter. */
 const answerTimeoutMs = 10_000;
 
-export type AskOptions = { token?: string | null; signal?: AbortSignal };
+export type AskOptions = {
+  token?: string | null;
+  signal?: AbortSignal;
+  /** `X-Forwarded-For` of the browser's request: attempts to sign in are bounded per address. */
+  forwardedFor?: string | null;
+};
 
 export async function ask<Data, Variables>(
   document: TypedDocumentString<Data, Variables>,
   variables: Variables,
-  { token, signal }: AskOptions = {},
+  { token, signal, forwardedFor }: AskOptions = {},
 ): Promise<Answer<Data>> {
   let response: Response;
   try {
@@ -25,6 +30,7 @@ export async function ask<Data, Variables>(
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json',
         ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(forwardedFor ? { 'x-forwarded-for': forwardedFor } : {}),
       },
       body: JSON.stringify({ query: document.toString(), variables }),
       cache: 'no-store',

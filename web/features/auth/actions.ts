@@ -1,5 +1,6 @@
 'use server';
 // Signing in, signing up and signing out. The tokens stop here: the browser gets a sealed cookie.
+import { headers } from 'next/headers';
 import { redirect } from 'next/navigation';
 import { mergeGuestCart } from '@/features/cart/merge';
 import { ask } from '@/graphql/client';
@@ -25,7 +26,7 @@ export async function login(_: AuthFormState, form: FormData): Promise<AuthFormS
   const values = { email: input.email };
   const fields = checkLogin(input);
   if (Object.keys(fields).length > 0) return { form: [], fields, values };
-  const answer = await ask(LoginDocument, { input });
+  const answer = await ask(LoginDocument, { input }, await fromClient());
   const refused = await open(pick(answer, 'login'), loginFields);
   if (refused) return { ...refused, values };
   redirect(safePath(form.get('next')));
@@ -45,7 +46,7 @@ export async function register(_: AuthFormState, form: FormData): Promise<AuthFo
   };
   const fields = checkRegistration({ ...input, repeated: text(form, 'repeated') });
   if (Object.keys(fields).length > 0) return { form: [], fields, values };
-  const answer = await ask(RegisterDocument, { input });
+  const answer = await ask(RegisterDocument, { input }, await fromClient());
   const refused = await open(pick(answer, 'register'), registrationFields);
   if (refused) return { ...refused, values };
   redirect(safePath(form.get('next')));
@@ -81,6 +82,11 @@ function pick<Key extends string>(
   key: Key,
 ): Answer<SessionPartsFragment> {
   return answer.ok ? { ...answer, data: answer.data[key] } : answer;
+}
+
+/** Where the browser is, as the proxy in front of the storefront (or its own listener) noted it. */
+async function fromClient(): Promise<{ forwardedFor: string | null }> {
+  return { forwardedFor: (await headers()).get('x-forwarded-for') };
 }
 
 function text(form: FormData, name: string): string {
