@@ -34,6 +34,9 @@ impl FieldSet {
     /// # Errors
     /// The parser's first complaint.
     pub(crate) fn parse(text: &str) -> Result<FieldSet, String> {
+        if let Some(selections) = plain(text) {
+            return Ok(FieldSet { selections });
+        }
         let trimmed = text.trim();
         let braced = if trimmed.starts_with('{') { trimmed.to_owned() } else { format!("{{{trimmed}\n}}") };
         let document = Document::parse(braced, "field set").map_err(|failed| {
@@ -51,6 +54,32 @@ impl FieldSet {
         }
         Ok(FieldSet { selections: convert(&operation.selection_set)? })
     }
+}
+
+/// The selections of a text that holds nothing but field names, as most keys do; a parser would be long about it.
+fn plain(text: &str) -> Option<Vec<Selection>> {
+    if text.is_empty()
+        || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b' ')
+    {
+        return None;
+    }
+    let fields: Option<Vec<Selection>> = text
+        .split(' ')
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            let name = Name::new(name).ok()?;
+            let selections = Vec::new();
+            let field = FieldSelection {
+                name,
+                aliased: false,
+                directives: Vec::new(),
+                arguments: Vec::new(),
+                selections,
+            };
+            Some(Selection::Field(field))
+        })
+        .collect();
+    fields.filter(|fields| !fields.is_empty())
 }
 
 fn convert(selections: &[ast::Selection]) -> Result<Vec<Selection>, String> {

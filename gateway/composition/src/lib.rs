@@ -79,6 +79,10 @@ fn compose_with(subgraphs: &[Subgraph], contract: Option<&Contract>) -> Result<C
     Ok(Composed { supergraph_sdl: emit::supergraph(&merged, &schemas), hints })
 }
 
+/// Below this much SDL, threads cost more than they save.
+const PARALLEL_BYTES_MIN: usize = 256 * 1024;
+const THREADS_MAX: usize = 8;
+
 /// Reads and checks each subgraph by itself, in order of name.
 fn read(subgraphs: &[Subgraph]) -> Result<Vec<model::SubgraphSchema>, Vec<Diagnostic>> {
     let mut ordered: Vec<&Subgraph> = subgraphs.iter().collect();
@@ -89,10 +93,10 @@ fn read(subgraphs: &[Subgraph]) -> Result<Vec<model::SubgraphSchema>, Vec<Diagno
         errors.push(Diagnostic::error("INVALID_SUBGRAPH_NAME", message));
     }
     let mut schemas = Vec::new();
-    for subgraph in ordered {
-        match ingest::read(subgraph) {
-            Ok(mut schema) => {
-                errors.extend(validate::subgraph(&mut schema));
+    for read in read_each(&ordered) {
+        match read {
+            Ok((schema, found)) => {
+                errors.extend(found);
                 schemas.push(schema);
             }
             Err(found) => errors.extend(found),
@@ -101,6 +105,34 @@ fn read(subgraphs: &[Subgraph]) -> Result<Vec<model::SubgraphSchema>, Vec<Diagno
     none(errors)?;
     none(ingest::one::upgrade(&mut schemas))?;
     Ok(schemas)
+}
+
+/// A subgraph as far as it goes without the others, with what is wrong with it; or why it cannot be read at all.
+type Read = Result<(model::SubgraphSchema, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+/// Reads subgraphs side by side when they are large: they know nothing of each other yet.
+fn read_each(subgraphs: &[&Subgraph]) -> Vec<Read> {
+    let one = |subgraph: &&Subgraph| {
+        let mut schema = ingest::read(subgraph)?;
+        let found = validate::subgraph(&mut schema);
+        Ok((schema, found))
+    };
+    let bytes: usize = subgraphs.iter().map(|subgraph| subgraph.sdl.len()).sum();
+    let threads =
+        std::thread::available_parallelism().map_or(1, usize::from).min(subgraphs.len()).min(THREADS_MAX);
+    if bytes < PARALLEL_BYTES_MIN || threads < 2 {
+        return subgraphs.iter().map(one).collect();
+    }
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = subgraphs
+            .chunks(subgraphs.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<Read>>()))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// Stops at the end of a step that found errors.

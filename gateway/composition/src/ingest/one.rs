@@ -115,9 +115,9 @@ fn selects_external(schema: &SubgraphSchema, parent: &Name, selections: &[Select
             let external = |ty: &Name| schema.field(ty, &field.name).is_some_and(|own| own.facts.external());
             external(parent)
                 || schema.runtime_types(parent).iter().any(external)
-                || schema.field(parent, &field.name).is_some_and(|own| {
-                    selects_external(schema, own.ty.inner_named_type(), &field.selections)
-                })
+                || schema
+                    .field(parent, &field.name)
+                    .is_some_and(|own| selects_external(schema, own.ty.inner_named_type(), &field.selections))
         }
     })
 }

@@ -2,8 +2,8 @@
 //!
 //! Elsewhere: input object fields (`values.rs`) share the rules of types and defaults here.
 
-use apollo_compiler::{Name, Node};
 use apollo_compiler::ast::{Type, Value};
+use apollo_compiler::{Name, Node};
 use indexmap::IndexMap;
 
 use super::Merger;
@@ -220,10 +220,8 @@ fn enum_values(schema: &SubgraphSchema, ty: &Type, value: &Value) -> Value {
             let inputs = schema.types.get(ty.inner_named_type()).map(|ty| &ty.inputs);
             let entry = |(name, given): &(Name, Node<Value>)| {
                 let input = inputs.and_then(|inputs| inputs.get(name));
-                let given = input.map_or_else(
-                    || given.clone(),
-                    |input| Node::new(enum_values(schema, &input.ty, given)),
-                );
+                let given = input
+                    .map_or_else(|| given.clone(), |input| Node::new(enum_values(schema, &input.ty, given)));
                 (name.clone(), given)
             };
             Value::Object(entries.iter().map(entry).collect())

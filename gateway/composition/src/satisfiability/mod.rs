@@ -6,19 +6,24 @@
 //! How: a breadth-first walk over *positions*. A position is an object type together with every subgraph object that an
 //! entity reached there can be read from ([`moves`] computes it: keys lead from subgraph to subgraph, `@requires` must
 //! be met first). Each field of the type must be resolvable somewhere in the position, and leads to further positions.
-//! Positions are visited once, so the walk ends; the first query to reach one is a shortest.
+//! Positions are visited once, so the walk ends; the first query to reach one is a shortest. A position that can be read
+//! from more places than another can do all that the other can, so it need not be visited ([`seen`] knows). Positions of
+//! value types can still be as many as there are sets of subgraphs: where they get many the smallest go first, which
+//! soon makes the others needless; and all work is counted, with an error where it becomes too much.
 //! Elsewhere: the text of the errors ([`explain`]).
 
 mod explain;
 mod moves;
 mod place;
+mod seen;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use apollo_compiler::Name;
 
 use self::moves::{Contexts, Moves};
 use self::place::{Place, PlaceSet};
+use self::seen::{Queue, Seen};
 use crate::diagnostic::Diagnostic;
 use crate::merge::Merged;
 use crate::merge::model::{MergedField, is_inaccessible};
@@ -49,8 +54,8 @@ struct Walk<'a> {
     merged: &'a Merged,
     moves: Moves<'a>,
     steps: Vec<Step>,
-    queue: VecDeque<Position>,
-    seen: HashSet<(Name, PlaceSet, Contexts)>,
+    queue: Queue,
+    seen: Seen,
     /// Fields already reported.
     failed: HashSet<(Name, Name)>,
     errors: Vec<Diagnostic>,
@@ -65,16 +70,29 @@ pub(crate) fn check(merged: &Merged, schemas: &[SubgraphSchema]) -> Vec<Diagnost
             merged,
             moves: Moves::new(merged, schemas, labels),
             steps: Vec::new(),
-            queue: VecDeque::new(),
-            seen: HashSet::new(),
+            queue: Queue::default(),
+            seen: Seen::default(),
             failed: std::mem::take(&mut failed),
             errors: Vec::new(),
         };
         walk.run();
         failed = walk.failed;
         errors.append(&mut walk.errors);
+        if walk.moves.exhausted() {
+            if errors.is_empty() {
+                errors.push(too_much());
+            }
+            break;
+        }
     }
     errors
+}
+
+/// The honest answer about subgraphs whose combinations cannot all be looked at.
+fn too_much() -> Diagnostic {
+    let message = "the combinations of subgraphs that queries can be resolved from are too many to check; \
+        types shared between fewer subgraphs, or keys on them, make them fewer";
+    Diagnostic::error("MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED", message.to_owned())
 }
 
 /// Which override labels are on, for each run: all combinations of a few, else none, all, and each alone.
@@ -106,13 +124,14 @@ fn label_sets(schemas: &[SubgraphSchema]) -> Vec<HashSet<String>> {
 
 impl Walk<'_> {
     fn run(&mut self) {
-        for root in ["Query", "Mutation", "Subscription"] {
+        // Mutations last: what is known by then need not be looked at again for each subgraph that has one.
+        for root in ["Query", "Subscription", "Mutation"] {
             let Some(ty) = self.merged.types.get(root).filter(|ty| ty.kind == Kind::Object) else { continue };
             let places: Vec<Place> = self.moves.roots(&ty.name);
             self.visit_later(ty.name.clone(), places, None, &Contexts::default());
-        }
-        while let Some(position) = self.queue.pop_front() {
-            self.visit(&position);
+            while let Some(position) = self.queue.pop(&self.seen).filter(|_| !self.moves.exhausted()) {
+                self.visit(&position);
+            }
         }
     }
 
@@ -128,8 +147,8 @@ impl Walk<'_> {
             }
             return;
         }
-        if self.seen.insert((ty.clone(), reachable.clone(), contexts.clone())) {
-            self.queue.push_back(Position { ty, places: reachable, contexts, step });
+        if self.seen.insert(&ty, &contexts, &reachable) {
+            self.queue.push(Position { ty, places: reachable, contexts, step });
         }
     }
 
@@ -139,6 +158,9 @@ impl Walk<'_> {
         for field in ty.fields.values().filter(|field| !is_inaccessible(&field.directives)) {
             let targets =
                 self.moves.targets(&position.ty, &position.places, &field.name, Some(&position.contexts));
+            if self.moves.exhausted() {
+                return;
+            }
             if targets.is_empty() {
                 if self.failed.insert((position.ty.clone(), field.name.clone())) {
                     let error = self.explain(position, field);
@@ -193,19 +215,23 @@ impl Walk<'_> {
         }
     }
 
-    /// The first error below one way to resolve a field, with nothing of it remembered.
+    /// The first error below one way to resolve a field. Positions seen before are known, or have errors of their own.
     fn probe(&mut self, position: &Position, field: &MergedField, target: &Place) -> Option<Diagnostic> {
         let queue = std::mem::take(&mut self.queue);
-        let seen = std::mem::take(&mut self.seen);
         let failed = std::mem::take(&mut self.failed);
         let errors = std::mem::take(&mut self.errors);
+        let seen = self.seen.clone();
         self.follow(position, field, std::slice::from_ref(target));
-        while let Some(next) = self.queue.pop_front().filter(|_| self.errors.is_empty()) {
+        while let Some(next) =
+            self.queue.pop(&self.seen).filter(|_| self.errors.is_empty() && !self.moves.exhausted())
+        {
             self.visit(&next);
         }
         let found = std::mem::replace(&mut self.errors, errors).into_iter().next();
+        if found.is_some() {
+            self.seen = seen;
+        }
         self.queue = queue;
-        self.seen = seen;
         self.failed = failed;
         found
     }

@@ -85,7 +85,12 @@ pub(super) struct Moves<'a> {
     requiring: Vec<(Name, Place, Name)>,
     /// How often something unfinished was relied on.
     assumptions: usize,
+    /// Places looked at.
+    work: usize,
 }
+
+/// So many places are looked at before the whole is called too much: seconds.
+const WORK_MAX: usize = 5_000_000;
 
 impl<'a> Moves<'a> {
     pub(super) fn new(
@@ -116,7 +121,13 @@ impl<'a> Moves<'a> {
             unfinished: Vec::new(),
             requiring: Vec::new(),
             assumptions: 0,
+            work: 0,
         }
+    }
+
+    /// Too much has been looked at: answers are no longer true.
+    pub(super) fn exhausted(&self) -> bool {
+        self.work > WORK_MAX
     }
 
     /// A root type in every subgraph that has it.
@@ -297,7 +308,11 @@ impl<'a> Moves<'a> {
     ) -> Vec<Place> {
         let schemas = self.schemas;
         let mut targets = Vec::new();
+        if self.exhausted() {
+            return targets;
+        }
         for place in from.iter() {
+            self.work += 1;
             let Some(definition) = schemas[place.subgraph].field(&place.ty, field) else { continue };
             match contexts {
                 Some(set) if !contexts_set(definition, set) => continue,

@@ -38,6 +38,11 @@ impl PlaceSet {
         self.0.iter()
     }
 
+    /// Every place of this set is in the other.
+    pub(super) fn is_within(&self, other: &PlaceSet) -> bool {
+        self.0.len() <= other.0.len() && self.0.iter().all(|place| other.0.contains(place))
+    }
+
     pub(super) fn with(&self, place: Place) -> PlaceSet {
         let mut places = self.0.as_ref().clone();
         places.push(place);
