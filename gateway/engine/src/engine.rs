@@ -13,7 +13,7 @@ use kopitiam_executor::{Execution, Subscription, Variables};
 use kopitiam_operation::variables::{CoercedVariable, coerce_variables};
 use kopitiam_plan::{OperationKind, Plan};
 
-use crate::generation::Generation;
+use crate::generation::{Generation, Generations};
 use crate::prepare::{self, Operation};
 use crate::{EngineSettings, ErrorCode, Outcome, Request, RequestError, Response, introspection};
 
@@ -90,7 +90,7 @@ impl Prepared {
 /// Serves GraphQL requests on a supergraph through a transport. Shared by reference between threads.
 #[derive(Debug)]
 pub struct Engine<T: SubgraphTransport> {
-    current: ArcSwap<Generation>,
+    current: ArcSwap<Generations>,
     transport: Arc<T>,
     settings: EngineSettings,
 }
@@ -101,8 +101,8 @@ impl<T: SubgraphTransport> Engine<T> {
     /// # Errors
     /// [`EngineError`] when the SDL is not a supergraph.
     pub fn new(supergraph_sdl: &str, transport: T, settings: EngineSettings) -> Result<Self, EngineError> {
-        let generation = Generation::new(supergraph_sdl, settings.plan_cache_entries)?;
-        Ok(Self { current: ArcSwap::new(generation), transport: Arc::new(transport), settings })
+        let generations = Generations::new(supergraph_sdl, &settings)?;
+        Ok(Self { current: ArcSwap::from_pointee(generations), transport: Arc::new(transport), settings })
     }
 
     /// Goes over to another supergraph: later requests see it, those in flight end on the old one.
@@ -123,15 +123,15 @@ impl<T: SubgraphTransport> Engine<T> {
         supergraph_sdl: &str,
         ready: impl FnOnce(&SupergraphInfo) -> Result<(), E>,
     ) -> Result<(), E> {
-        let generation = Generation::new(supergraph_sdl, self.settings.plan_cache_entries)?;
-        ready(&info(&generation))?;
-        self.current.store(generation);
+        let generations = Generations::new(supergraph_sdl, &self.settings)?;
+        ready(&info(generations.any()))?;
+        self.current.store(Arc::new(generations));
         Ok(())
     }
 
     /// Names and URLs of the current supergraph's subgraphs, and the API schema.
     pub fn supergraph(&self) -> SupergraphInfo {
-        info(&self.current.load())
+        info(self.current.load().any())
     }
 
     /// The transport given to [`Engine::new`].
@@ -144,7 +144,7 @@ impl<T: SubgraphTransport> Engine<T> {
     /// # Errors
     /// A complete response that says what is wrong with the request, for the client.
     pub fn prepare(&self, request: &Request) -> Result<Prepared, Response> {
-        let generation = self.current.load_full();
+        let generation = Arc::clone(self.current.load().choose());
         let operation =
             generation.plans.get_or_prepare(&request.query, request.operation_name.as_deref(), || {
                 prepare::prepare(&generation, &self.settings, request)

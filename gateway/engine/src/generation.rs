@@ -1,6 +1,8 @@
 //! Everything derived from one supergraph, replaced whole.
 //!
-//! Always: immutable but for the plan cache, which lives in here so that no plan outlives its schema.
+//! Always: immutable but for the plan cache, which lives in here so that no plan outlives its schema. Where fields move to
+//! another subgraph for a part of the requests (`@override(label: "percent(n)")`), there is one generation for each
+//! share of the requests to which the same fields have moved.
 //! Elsewhere: swapping generations (`engine.rs`).
 
 use std::sync::Arc;
@@ -9,8 +11,9 @@ use apollo_compiler::collections::{HashMap, HashSet};
 use apollo_compiler::schema::Implementers;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
-use kopitiam_supergraph::{SetField, Supergraph};
+use kopitiam_supergraph::{Overrides, SetField, Supergraph, percentage};
 
+use crate::EngineSettings;
 use crate::engine::EngineError;
 use crate::plan_cache::PlanCache;
 
@@ -24,10 +27,52 @@ pub(crate) struct Generation {
     implementers: HashMap<Name, Implementers>,
 }
 
+/// The generations of one supergraph, each with the percentile at which its share of the requests ends.
+#[derive(Debug)]
+pub(crate) struct Generations(Vec<(f64, Arc<Generation>)>);
+
+impl Generations {
+    pub(crate) fn new(sdl: &str, settings: &EngineSettings) -> Result<Self, EngineError> {
+        let with = |percentile: f64| {
+            let overrides = Overrides { percentile, labels: settings.override_labels.clone() };
+            Generation::new(sdl, &overrides, settings.plan_cache_entries)
+        };
+        let first = with(0.0)?;
+        let labels = first.supergraph.override_labels().iter();
+        let mut ends: Vec<f64> = labels.filter_map(|label| percentage(label)).collect();
+        ends.push(100.0);
+        ends.sort_by(f64::total_cmp);
+        ends.dedup();
+        ends.retain(|&end| end > 0.0);
+        let mut all = vec![(ends[0], first)];
+        for pair in ends.windows(2) {
+            all.push((pair[1], with(pair[0])?));
+        }
+        Ok(Self(all))
+    }
+
+    /// The generation of a request that has yet to be prepared.
+    pub(crate) fn choose(&self) -> &Arc<Generation> {
+        match self.0.as_slice() {
+            [(_, only)] => only,
+            all => {
+                let percentile = rand::random_range(0.0..100.0);
+                let found = all.iter().find(|(end, _)| percentile < *end);
+                &found.or(all.last()).expect("there is one at least").1
+            }
+        }
+    }
+
+    /// Any of them: they differ only in who resolves fields.
+    pub(crate) fn any(&self) -> &Generation {
+        &self.0[0].1
+    }
+}
+
 impl Generation {
-    pub(crate) fn new(sdl: &str, plan_cache_entries: usize) -> Result<Arc<Self>, EngineError> {
-        let supergraph =
-            Supergraph::parse(sdl).map_err(|error| EngineError::Supergraph(error.to_string()))?;
+    fn new(sdl: &str, overrides: &Overrides, plan_cache_entries: usize) -> Result<Arc<Self>, EngineError> {
+        let supergraph = Supergraph::parse_with(sdl, overrides)
+            .map_err(|error| EngineError::Supergraph(error.to_string()))?;
         let implementers = supergraph.api_schema().implementers_map();
         let plans = PlanCache::new(plan_cache_entries);
         let required_with_arguments = required_with_arguments(&supergraph);

@@ -1,5 +1,7 @@
 //! What the embedding program may choose. The defaults are safe in production.
 
+use std::collections::BTreeSet;
+
 /// Settings of an [`Engine`](crate::Engine).
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -7,6 +9,9 @@ pub struct EngineSettings {
     pub introspection: bool,
     /// How many operations' plans one schema generation keeps; the least used ones leave first.
     pub plan_cache_entries: usize,
+    /// Labels of progressive overrides (`@override(label:)`) that are on. `percent(n)` needs none: it is on for that share of
+    /// the requests.
+    pub override_labels: BTreeSet<String>,
     /// Bounds on client documents.
     pub limits: DocumentLimits,
     /// Bounds on what subgraphs answer.
@@ -43,6 +48,7 @@ impl Default for EngineSettings {
         Self {
             introspection: false,
             plan_cache_entries: 1_000,
+            override_labels: BTreeSet::new(),
             limits: DocumentLimits::default(),
             answers: kopitiam_executor::AnswerLimits::default(),
         }

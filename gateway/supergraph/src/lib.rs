@@ -6,6 +6,7 @@
 //! - `ids.rs`: typed ids; `typeset.rs`: sets of object types
 //! - `model.rs`: types, fields and what each subgraph knows of them
 //! - `fieldset.rs`: the field sets of `@key`, `@requires` and `@provides` as trees
+//! - `overrides.rs`: who has a field that is moving
 //! - `read/`: SDL → model; `api.rs`: SDL → the schema clients see
 //!
 //! Elsewhere: making a supergraph (`composition`), moving between subgraphs (`planner`).
@@ -14,12 +15,14 @@ mod api;
 mod fieldset;
 mod ids;
 mod model;
+mod overrides;
 mod read;
 mod typeset;
 
 pub use fieldset::{FieldSet, SetField};
 pub use ids::{SubgraphId, TypeId};
 pub use model::{Field, FieldView, Key, Root, Subgraph, Supergraph, Type, TypeKind, TypeView};
+pub use overrides::{Overrides, percentage};
 pub use typeset::TypeSet;
 
 /// Why a text is not a supergraph this gateway can serve.

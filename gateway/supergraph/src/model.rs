@@ -1,11 +1,12 @@
 //! Types and fields of the supergraph, and what each subgraph knows of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apollo_compiler::{Name, Node, Schema, ast, validation::Valid};
 use indexmap::IndexMap;
 
-use crate::{FieldSet, SubgraphId, SupergraphError, TypeId, TypeSet, read};
+use crate::{FieldSet, Overrides, SubgraphId, SupergraphError, TypeId, TypeSet, read};
 
 /// A composed schema. Immutable; cheap to share behind an `Arc`.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub struct Supergraph {
     pub(crate) types: IndexMap<Name, Type>,
     pub(crate) roots: [Option<TypeId>; 3],
     pub(crate) api_schema: Arc<Valid<Schema>>,
+    pub(crate) override_labels: BTreeSet<Box<str>>,
 }
 
 /// A subgraph's name and address.
@@ -133,7 +135,20 @@ impl Supergraph {
     /// # Errors
     /// [`SupergraphError`] when the text is not a supergraph of the `join` specification.
     pub fn parse(sdl: &str) -> Result<Self, SupergraphError> {
-        read::supergraph(sdl)
+        Self::parse_with(sdl, &Overrides::default())
+    }
+
+    /// Reads supergraph SDL as it is with these progressive overrides on.
+    ///
+    /// # Errors
+    /// As [`Supergraph::parse`].
+    pub fn parse_with(sdl: &str, overrides: &Overrides) -> Result<Self, SupergraphError> {
+        read::supergraph(sdl, overrides)
+    }
+
+    /// The labels of all progressive overrides.
+    pub fn override_labels(&self) -> &BTreeSet<Box<str>> {
+        &self.override_labels
     }
 
     /// The schema that clients see: no `join` machinery, nothing `@inaccessible`.

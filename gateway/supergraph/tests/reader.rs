@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use kopitiam_supergraph::{Supergraph, SupergraphError, TypeSet};
+use kopitiam_supergraph::{Overrides, Supergraph, SupergraphError, TypeSet, percentage};
 
 const HEAD: &str = r#"schema @link(url: "https://specs.apollo.dev/link/v1.0")
     @link(url: "https://specs.apollo.dev/join/v0.3", for: EXECUTION)
@@ -24,7 +24,11 @@ directive @link(url: String, as: String, for: link__Purpose, import: [link__Impo
 "#;
 
 fn read(types: &str) -> Supergraph {
-    Supergraph::parse(&format!("{HEAD}{types}")).unwrap()
+    Supergraph::parse(&supergraph_text(types)).unwrap()
+}
+
+fn supergraph_text(types: &str) -> String {
+    format!("{HEAD}{types}")
 }
 
 #[test]
@@ -63,6 +67,40 @@ fn an_overridden_field_is_only_usable_as_an_input() {
     assert!(!supergraph.field_in(b, query, "moved").unwrap().external);
     assert!(supergraph.field_in(a, query, "partly").is_some(), "less than half moved: the old owner answers");
     assert!(supergraph.field_in(b, query, "partly").is_none());
+}
+
+#[test]
+fn a_field_that_moves_is_where_the_percentile_says() {
+    let text = supergraph_text(
+        r#"type Query @join__type(graph: A) @join__type(graph: B) {
+            some: Int @join__field(graph: A, overrideLabel: "percent(20)")
+                @join__field(graph: B, override: "a", overrideLabel: "percent(20)")
+            used: Int @join__field(graph: A, usedOverridden: true, overrideLabel: "beta")
+                @join__field(graph: B, override: "a", overrideLabel: "beta") }"#,
+    );
+    let held = |percentile: f64, labels: &[&str], field: &str| {
+        let labels = labels.iter().map(ToString::to_string).collect();
+        let supergraph = Supergraph::parse_with(&text, &Overrides { percentile, labels }).unwrap();
+        assert_eq!(
+            supergraph.override_labels().iter().map(|one| &**one).collect::<Vec<_>>(),
+            ["beta", "percent(20)"]
+        );
+        let query = supergraph.type_id("Query").unwrap();
+        ["a", "b"].map(|name| {
+            let view = supergraph.field_in(supergraph.subgraph_id(name).unwrap(), query, field);
+            view.map(|view| view.external)
+        })
+    };
+    assert_eq!(held(0.0, &[], "some"), [None, Some(false)]);
+    assert_eq!(held(19.9, &[], "some"), [None, Some(false)]);
+    assert_eq!(held(20.0, &[], "some"), [Some(false), None]);
+    assert_eq!(held(99.9, &["percent(20)"], "some"), [Some(false), None]);
+    assert_eq!(held(0.0, &[], "used"), [Some(false), None]);
+    assert_eq!(held(0.0, &["beta"], "used"), [Some(true), Some(false)]);
+    assert_eq!(
+        [percentage("percent(5.5)"), percentage("percent(101)"), percentage("beta")],
+        [Some(5.5), None, None]
+    );
 }
 
 #[test]

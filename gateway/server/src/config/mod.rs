@@ -12,7 +12,7 @@ mod duration;
 mod error;
 mod supergraph_yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,6 +68,8 @@ pub struct SupergraphConfig {
     pub file: Option<PathBuf>,
     /// How often to look whether the file has changed; `0s`: only at SIGHUP. What can be served replaces the schema.
     pub poll_interval: HumanDuration,
+    /// Labels of progressive overrides (`@override(label:)`) that are on. `percent(n)` is on for that share of the requests.
+    pub override_labels: BTreeSet<String>,
 }
 
 /// Bounds of connections, requests and streams.
@@ -254,7 +256,11 @@ impl Default for Config {
 
 impl Default for SupergraphConfig {
     fn default() -> Self {
-        Self { file: None, poll_interval: HumanDuration(Duration::from_secs(1)) }
+        Self {
+            file: None,
+            poll_interval: HumanDuration(Duration::from_secs(1)),
+            override_labels: BTreeSet::new(),
+        }
     }
 }
 
@@ -346,6 +352,7 @@ impl Config {
             shared_in_flight_max: self.traffic.shared_in_flight_max,
         };
         options.engine = self.limits.settings(self.introspection, self.subgraphs.answer_bytes_max());
+        options.engine.override_labels.clone_from(&self.supergraph.override_labels);
         options.jwt = self
             .jwt
             .issuers
@@ -412,6 +419,7 @@ impl LimitsConfig {
                 errors_max: self.errors_max,
                 ..AnswerLimits::default()
             },
+            ..EngineSettings::default()
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `@join__field`: which subgraph resolves a field, and under what terms.
 
+use std::collections::BTreeSet;
+
 use apollo_compiler::{Name, Node, ast};
 use indexmap::IndexMap;
 
@@ -59,8 +61,8 @@ impl Reader<'_> {
                 continue;
             }
             let graph = self.graphs.argument(directive, place)?;
-            if resolves(directive) {
-                views[graph.index()] = Some(self.joined_view(directive, definition, place)?);
+            if let Some(external) = self.held(directive) {
+                views[graph.index()] = Some(self.joined_view(directive, definition, external, place)?);
             }
         }
         if joins.is_empty() {
@@ -85,6 +87,7 @@ impl Reader<'_> {
         &self,
         directive: &ast::Directive,
         definition: &ast::FieldDefinition,
+        external: bool,
         place: &str,
     ) -> Result<FieldView, SupergraphError> {
         let ty = match arg_str(directive, "type") {
@@ -94,9 +97,21 @@ impl Reader<'_> {
                 message: format!("type {text:?} does not parse: {errors}"),
             })?,
         };
-        let external = arg_bool(directive, "external").unwrap_or(false)
-            || arg_bool(directive, "usedOverridden").unwrap_or(false);
         self.view(ty, external, place)
+    }
+
+    /// How a subgraph has a field: `None` when it has lost it to another one, or not got it yet, else whether only as an
+    /// input of something else.
+    fn held(&self, directive: &ast::Directive) -> Option<bool> {
+        let says = |name: &str| arg_bool(directive, name).unwrap_or(false);
+        let is_new_owner = arg_str(directive, "override").is_some();
+        let moved = arg_str(directive, "overrideLabel").map(|label| self.overrides.is_on(label));
+        match moved {
+            Some(false) if is_new_owner => None,
+            Some(false) => Some(says("external")),
+            Some(true) if !is_new_owner && !says("usedOverridden") => None,
+            _ => Some(says("external") || says("usedOverridden")),
+        }
     }
 
     fn view(&self, ty: ast::Type, external: bool, place: &str) -> Result<FieldView, SupergraphError> {
@@ -115,12 +130,13 @@ impl Reader<'_> {
     }
 }
 
-/// A progressive override (`overrideLabel: "percent(N)"`) is decided once, for all requests: the majority wins.
-fn resolves(directive: &ast::Directive) -> bool {
-    let Some(label) = arg_str(directive, "overrideLabel") else { return true };
-    let percent = label.strip_prefix("percent(").and_then(|rest| rest.strip_suffix(')'));
-    let overridden =
-        percent.and_then(|text| text.trim().parse::<f64>().ok()).is_some_and(|value| value >= 50.0);
-    let is_new_owner = arg_str(directive, "override").is_some();
-    is_new_owner == overridden
+/// The labels of all progressive overrides.
+pub(super) fn override_labels(document: &ast::Document) -> BTreeSet<Box<str>> {
+    let fields = document.definitions.iter().flat_map(|definition| match definition {
+        ast::Definition::ObjectTypeDefinition(found) => found.fields.as_slice(),
+        ast::Definition::InterfaceTypeDefinition(found) => found.fields.as_slice(),
+        _ => &[],
+    });
+    let joins = fields.flat_map(|field| field.directives.get_all("join__field"));
+    joins.filter_map(|directive| arg_str(directive, "overrideLabel")).map(Box::from).collect()
 }

@@ -12,13 +12,14 @@ use apollo_compiler::{Name, ast};
 use indexmap::IndexMap;
 
 use crate::{
-    Root, Subgraph, SubgraphId, Supergraph, SupergraphError, Type, TypeId, TypeKind, TypeSet, TypeView, api,
+    Overrides, Root, Subgraph, SubgraphId, Supergraph, SupergraphError, Type, TypeId, TypeKind, TypeSet,
+    TypeView, api,
 };
 use join::Graphs;
 pub(crate) use join::{arg_bool, arg_str, is_machinery};
 
 /// Reads a supergraph document.
-pub(crate) fn supergraph(sdl: &str) -> Result<Supergraph, SupergraphError> {
+pub(crate) fn supergraph(sdl: &str, overrides: &Overrides) -> Result<Supergraph, SupergraphError> {
     let document = ast::Document::parse(sdl, "supergraph.graphql")
         .map_err(|errors| SupergraphError::Syntax(errors.errors.to_string()))?;
     let graphs = Graphs::read(&document)?;
@@ -26,7 +27,7 @@ pub(crate) fn supergraph(sdl: &str) -> Result<Supergraph, SupergraphError> {
     let inaccessible = api::inaccessible_name(&document);
 
     let mut reader =
-        Reader { document: &document, graphs: &graphs, defined: &defined, types: IndexMap::new() };
+        Reader { document: &document, graphs: &graphs, defined: &defined, overrides, types: IndexMap::new() };
     reader.types =
         defined.iter().map(|(name, found)| (name.clone(), empty_type(name, found, &inaccessible))).collect();
     reader.fill_possible()?;
@@ -38,7 +39,8 @@ pub(crate) fn supergraph(sdl: &str) -> Result<Supergraph, SupergraphError> {
         .map(|kind| reader.root(kind));
     let types = reader.types;
     let api_schema = Arc::new(api::api_schema(&document)?);
-    Ok(Supergraph { subgraphs: graphs.subgraphs, types, roots, api_schema })
+    let override_labels = fields::override_labels(&document);
+    Ok(Supergraph { subgraphs: graphs.subgraphs, types, roots, api_schema, override_labels })
 }
 
 /// A type's definition and its directives.
@@ -48,6 +50,7 @@ struct Reader<'a> {
     document: &'a ast::Document,
     graphs: &'a Graphs,
     defined: &'a IndexMap<Name, Definition<'a>>,
+    overrides: &'a Overrides,
     types: IndexMap<Name, Type>,
 }
 
