@@ -1,18 +1,19 @@
 //! The four services and the gateway in this process: the gateway calls the services without sockets.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderName, Request};
 use axum::routing::any;
 use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig};
+use kopitiam_kit::serve::CLIENT_ADDRESS;
 use kopitiam_kit::{Db, Service};
-use kopitiam_server::{JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
+use kopitiam_server::{ClientAddress, JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
 use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -74,6 +75,11 @@ impl Services {
         let mut options = Options::new(SUPERGRAPH, transport);
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         options.dev = true;
+        // The storefront asks from this machine and says for whom.
+        options.client_address = Some(ClientAddress {
+            header: HeaderName::from_static(CLIENT_ADDRESS),
+            trusted_proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        });
         // Beside GraphQL: the keys of access tokens, the payment provider's reports, invoices as PDF.
         options.routes = Router::new()
             .merge(public(&self.user.router, KEY_SET_PATH))
