@@ -75,6 +75,25 @@ async fn an_order_keeps_a_listing_buys_it_and_hears_the_same_when_it_asks_again(
 }
 
 #[tokio::test]
+async fn a_list_shows_what_is_open_and_a_page_any_listing() {
+    for shop in Shop::each().await {
+        let (kept, open) = (ticket(&shop, 1).await, ticket(&shop, 1).await);
+        shop.command(kept, &lock(Uuid::new_v4(), ANN)).await;
+        let list = shop.ask(user(BEN), "{ listings(first: 9) { edges { node { id } } } }", json!({})).await;
+        let shown: Vec<&Value> = list["data"]["listings"]["edges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|edge| &edge["node"]["id"])
+            .collect();
+        assert_eq!(shown, [&json!(open)]);
+        let page = "query($id: ID!) { listing(id: $id) { status } }";
+        let page = shop.ask(user(BEN), page, json!({ "id": kept })).await;
+        assert_eq!(page["data"]["listing"]["status"], "RESERVED");
+    }
+}
+
+#[tokio::test]
 async fn what_may_not_be_kept_is_refused_with_its_code() {
     for shop in Shop::each().await {
         let id = ticket(&shop, 1).await;

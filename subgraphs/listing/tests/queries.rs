@@ -81,7 +81,10 @@ async fn ten_auctions_with_bids_cost_six_queries() {
             assert_eq!(auction["bids"]["totalCount"], 3);
             assert_eq!(auction["bids"]["edges"][1]["node"]["amount"]["amount"], "20.00");
         }
-        assert_eq!(count, 6, "auctions, leaders, own bids, pages of bids, the bids' auctions, names of sellers");
+        assert_eq!(
+            count, 6,
+            "auctions, leaders, own bids, pages of bids, the bids' auctions, names of sellers"
+        );
         let own = "... on User { bids(first: 25) { edges { node { listing { title } } } } }";
         let (found, count) =
             entities(&shop, manager(), own, vec![json!({ "__typename": "User", "id": ANN })]).await;
