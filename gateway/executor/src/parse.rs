@@ -61,6 +61,7 @@ pub(crate) fn parse_answer(
         return Err(AnswerError::Malformed);
     }
     let answer = tree.add_answer(bytes.clone()).ok_or(AnswerError::TooLarge)?;
+    tree.expect(bytes.len());
     let mark = tree.mark();
     let mut parser = Parser {
         scanner: Scanner::new(bytes),

@@ -104,6 +104,9 @@ pub(crate) struct Tree {
     links: Vec<Link>,
 }
 
+/// No answer makes more room than one of this size before it is parsed.
+const EXPECTED_BYTES_MAX: usize = 1024 * 1024;
+
 /// A moment in the life of a [`Tree`].
 #[derive(Debug)]
 pub(crate) struct TreeMark {
@@ -133,6 +136,15 @@ impl Tree {
         let index = u16::try_from(self.answers.len()).ok()?;
         self.answers.push(bytes);
         Some(index)
+    }
+
+    /// Makes room for an answer of so many bytes, as answers usually are: the arenas then grow in few steps.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        let bytes = bytes.min(EXPECTED_BYTES_MAX);
+        self.objects.reserve(bytes / 256);
+        self.slots.reserve(bytes / 96);
+        self.items.reserve(bytes / 256);
+        self.links.reserve(bytes / 1024);
     }
 
     /// Where the arenas end now.

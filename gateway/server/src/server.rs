@@ -6,13 +6,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use kopitiam_engine::{Engine, EngineError, SupergraphInfo};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeyError};
-use crate::http::{App, router, run};
+use crate::http::{App, Paths, run};
 use crate::in_flight::InFlight;
 use crate::options::{HttpSettings, Options};
 use crate::subgraph_client::{InvalidSubgraphUrl, Transport, may_be_forwarded};
@@ -45,7 +44,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     app: Arc<App>,
-    router: Router,
+    paths: Paths,
     http: HttpSettings,
     draining: CancellationToken,
 }
@@ -85,8 +84,8 @@ impl Server {
         let fail = |source| ServerError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let router = router(Arc::clone(&app), routes, cors_origins);
-        Ok(Self { listener, address, app, router, http, draining })
+        let paths = Paths::new(Arc::clone(&app), routes, cors_origins);
+        Ok(Self { listener, address, app, paths, http, draining })
     }
 
     /// Where it listens; the true port when the options asked for port 0.
@@ -102,7 +101,7 @@ impl Server {
     /// Answers requests until `shutdown`, then drains: in-flight requests may end within the drain timeout, streams are
     /// cut so that clients connect anew elsewhere.
     pub async fn run(self, shutdown: CancellationToken) {
-        run(self.listener, self.router, self.http, self.draining, shutdown).await;
+        run(self.listener, self.paths, self.http, self.draining, shutdown).await;
     }
 }
 

@@ -32,13 +32,21 @@ pub(super) struct Logged {
 }
 
 /// The outermost layer.
-pub(super) async fn log(mut request: Request, next: Next) -> Response<Body> {
+pub(super) async fn log(request: Request, next: Next) -> Response<Body> {
+    logged(request, |request| next.run(request)).await
+}
+
+/// Answers a request by `answer`, and logs it.
+pub(super) async fn logged<F>(mut request: Request, answer: impl FnOnce(Request) -> F) -> Response<Body>
+where
+    F: Future<Output = Response<Body>>,
+{
     let started = Instant::now();
     let id = request_id(request.headers());
     request.extensions_mut().insert(CorrelationId(id.clone()));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answered = AssertUnwindSafe(answer(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| Refusal::Internal.into_response(JsonType::Json));
     let logged = response.extensions_mut().remove::<Logged>().unwrap_or_default();
     tracing::info!(

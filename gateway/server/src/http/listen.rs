@@ -1,6 +1,6 @@
 //! Accepts connections and serves them until shutdown, then drains.
 //!
-//! In: a bound listener, a router, a token that ends it. Out: nothing; returns when all is closed.
+//! In: a bound listener, what answers, a token that ends it. Out: nothing; returns when all is closed.
 //! Always: a connection without a complete request header in time is closed, so slow clients cannot hold the server;
 //! after shutdown began no new connection is taken and those left are closed within the drain timeout.
 //! Elsewhere: bounds on bodies (`request.rs`).
@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,8 +17,8 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
+use super::Paths;
 use super::client_address::Peer;
 use crate::options::HttpSettings;
 
@@ -31,7 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until `shutdown`, then drains.
 pub(crate) async fn run(
     listener: TcpListener,
-    router: Router,
+    paths: Paths,
     settings: HttpSettings,
     draining: CancellationToken,
     shutdown: CancellationToken,
@@ -44,7 +43,7 @@ pub(crate) async fn run(
             accepted = accept(&listener, &connections) => accepted,
         };
         let (stream, peer, permit) = accepted;
-        let connection = graceful.watch(connection(stream, peer, router.clone(), settings.header_timeout));
+        let connection = graceful.watch(connection(stream, peer, paths.clone(), settings.header_timeout));
         tokio::spawn(async move {
             let _permit = permit;
             if let Err(error) = connection.await {
@@ -82,7 +81,7 @@ async fn accept(
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    paths: Paths,
     header_timeout: Duration,
 ) -> impl GracefulConnection<Error = hyper::Error> {
     // Without this, the kernel holds small events of a stream back to join them.
@@ -91,7 +90,7 @@ fn connection(
     }
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request.map(Body::new))
+        paths.clone().answer(request.map(Body::new))
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
