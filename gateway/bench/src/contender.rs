@@ -134,17 +134,14 @@ pub fn start_subgraphs(
 
 fn spawn(command: &str, core: Option<&str>, log: &Path) -> io::Result<Child> {
     let output = File::create(log)?;
-    let mut process = match core {
-        Some(core) => {
-            let mut pinned = Command::new("taskset");
-            pinned.args(["-c", core, "sh", "-c", command]);
-            pinned
-        }
-        None => {
-            let mut plain = Command::new("sh");
-            plain.args(["-c", command]);
-            plain
-        }
+    let mut process = if let Some(core) = core {
+        let mut pinned = Command::new("taskset");
+        pinned.args(["-c", core, "sh", "-c", command]);
+        pinned
+    } else {
+        let mut plain = Command::new("sh");
+        plain.args(["-c", command]);
+        plain
     };
     process.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()
 }

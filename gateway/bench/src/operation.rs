@@ -20,7 +20,7 @@ pub const REQUESTS_MAX: u64 = 7;
 pub const LEVELS_MAX: usize = 4;
 
 /// How long the first answer of a gateway may take, its start included.
-pub const START_TIMEOUT: Duration = Duration::from_secs(60);
+pub const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The request's body.
 pub fn body() -> Bytes {

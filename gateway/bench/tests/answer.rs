@@ -1,5 +1,10 @@
 //! The benchmark measures what it says: the gateway's answer over its subgraphs is the right one, at the expected cost.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are outside test functions, where clippy allows it"
+)]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

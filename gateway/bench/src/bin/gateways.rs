@@ -3,6 +3,7 @@
 //! In: this project's gateway, the subgraphs' program, settings and peers from the environment (see `make bench`).
 //! Out: a table and a JSON file.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -82,7 +83,7 @@ fn compose(settings: &Settings, subgraphs_at: &Running, folder: &Path) -> Result
     for name in subgraphs::NAMES {
         std::fs::write(folder.join(format!("{name}.graphql")), subgraphs::sdl(name))?;
         let url = format!("http://{}/{name}", subgraphs_at.address);
-        config += &format!("  {name}:\n    routing_url: {url}\n    schema: {{ file: {name}.graphql }}\n");
+        writeln!(config, "  {name}:\n    routing_url: {url}\n    schema: {{ file: {name}.graphql }}")?;
     }
     let (file, supergraph) = (folder.join("supergraph.yaml"), folder.join("supergraph.graphql"));
     std::fs::write(&file, config)?;

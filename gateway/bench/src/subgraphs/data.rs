@@ -50,7 +50,7 @@ pub(crate) const PRODUCTS: &[ProductRow] = &[
     ProductRow { upc: "5", name: "Radio", price: 1299, weight: 1000, in_stock: true },
     ProductRow { upc: "6", name: "Lamp", price: 6999, weight: 300, in_stock: true },
     ProductRow { upc: "7", name: "Grill", price: 3999, weight: 2000, in_stock: true },
-    ProductRow { upc: "8", name: "Fridge", price: 100000, weight: 6000, in_stock: false },
+    ProductRow { upc: "8", name: "Fridge", price: 100_000, weight: 6000, in_stock: false },
     ProductRow { upc: "9", name: "Sofa", price: 9999, weight: 800, in_stock: true },
 ];
 
