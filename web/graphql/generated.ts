@@ -492,6 +492,11 @@ export type ListingPageQuery = {
             };
           }>;
         };
+        viewerBid: {
+          status: BidStatus;
+          statusReason: string | null;
+          amount: { amount: string; currency: string };
+        } | null;
         seller: {
           handle: string;
           displayName: string;
@@ -538,6 +543,37 @@ export type ListingPageQuery = {
         } | null;
       }
     | null;
+};
+
+export type PlaceBidMutationVariables = Exact<{
+  listingId: string | number;
+  amount: string;
+  currency: string;
+  key: string | number;
+}>;
+
+export type PlaceBidMutation = {
+  placeBid: {
+    bid: { id: string; status: BidStatus } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type BidLiveSubscriptionVariables = Exact<{
+  id: string | number;
+}>;
+
+export type BidLiveSubscription = { bidChanged: { id: string; status: BidStatus } };
+
+export type ListingLiveSubscriptionVariables = Exact<{
+  id: string | number;
+}>;
+
+export type ListingLiveSubscription = {
+  listingChanged:
+    | { id: string; version: number; status: ListingStatus }
+    | { id: string; version: number; status: ListingStatus }
+    | { id: string; version: number; status: ListingStatus };
 };
 
 export type OrderPageQueryVariables = Exact<{
@@ -1503,6 +1539,13 @@ export const ListingPageDocument = new TypedDocumentString(`
           }
         }
       }
+      viewerBid {
+        status
+        statusReason
+        amount {
+          ...MoneyParts
+        }
+      }
     }
     ... on FixedPriceListing {
       price {
@@ -1542,6 +1585,43 @@ fragment Picture on Image {
   width
   height
 }`) as unknown as TypedDocumentString<ListingPageQuery, ListingPageQueryVariables>;
+export const PlaceBidDocument = new TypedDocumentString(`
+    mutation PlaceBid($listingId: ID!, $amount: Decimal!, $currency: String!, $key: ID!) {
+  placeBid(
+    listingId: $listingId
+    amount: $amount
+    currency: $currency
+    idempotencyKey: $key
+  ) {
+    bid {
+      id
+      status
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlaceBidMutation, PlaceBidMutationVariables>;
+export const BidLiveDocument = new TypedDocumentString(`
+    subscription BidLive($id: ID!) {
+  bidChanged(listingId: $id) {
+    id
+    status
+  }
+}
+    `) as unknown as TypedDocumentString<BidLiveSubscription, BidLiveSubscriptionVariables>;
+export const ListingLiveDocument = new TypedDocumentString(`
+    subscription ListingLive($id: ID!) {
+  listingChanged(id: $id) {
+    id
+    version
+    status
+  }
+}
+    `) as unknown as TypedDocumentString<ListingLiveSubscription, ListingLiveSubscriptionVariables>;
 export const OrderPageDocument = new TypedDocumentString(`
     query OrderPage($number: String!) {
   order(number: $number) {

@@ -13,7 +13,8 @@ const streams = (holder.kopitiamStreams ??= new Set());
 export async function openStream<Data, Variables>(
   document: TypedDocumentString<Data, Variables>,
   variables: Variables,
-  token: string,
+  /** Null for a visitor. */
+  token: string | null,
   signal: AbortSignal,
 ): Promise<Response> {
   const ending = new AbortController();
@@ -30,7 +31,7 @@ export async function openStream<Data, Variables>(
       headers: {
         'content-type': 'application/json',
         accept: 'text/event-stream',
-        authorization: `Bearer ${token}`,
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
       },
       body: JSON.stringify({ query: document.toString(), variables }),
       cache: 'no-store',

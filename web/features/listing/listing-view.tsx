@@ -4,19 +4,27 @@ import { isBroken, type PartError } from '@/graphql/errors';
 import type { ListingPageQuery } from '@/graphql/generated';
 import { Countdown } from '@/ui/countdown';
 import { Icon } from '@/ui/icon';
-import { SectionNotice } from '@/ui/notice';
+import { Notice, SectionNotice } from '@/ui/notice';
 import { Price } from '@/ui/price';
 import { Stars } from '@/ui/stars';
 import { BidHistory, ItemHistory } from './auction-history';
+import { BidForm } from './bid-form';
+import { bidText } from './bid-state';
 import { listingKindLabel, listingStatusLabel } from './labels';
+import { LiveAuction } from './live-auction';
 
 type Listing = NonNullable<ListingPageQuery['listing']>;
 export type Auction = Extract<Listing, { __typename: 'AuctionListing' }>;
 type FixedPrice = Extract<Listing, { __typename: 'FixedPriceListing' }>;
 type Service = Extract<Listing, { __typename: 'ServiceListing' }>;
 
-/** A listing to read. Bidding, reserving and booking come with their own forms. */
-export function ListingView({ listing, errors }: { listing: Listing; errors: PartError[] }) {
+type ListingViewProps = { listing: Listing; errors: PartError[]; bidding: Bidding };
+
+/** What bidding needs: who is not signed in is sent to do so; the key makes one bid of one form. */
+export type Bidding = { isSignedIn: boolean; key: string };
+
+/** A listing to read, and an auction to bid on. Reserving and booking come with their own forms. */
+export function ListingView({ listing, errors, bidding }: ListingViewProps) {
   const picture = pictureOf(listing);
   return (
     <div className="shell py-6 md:py-10">
@@ -49,7 +57,7 @@ export function ListingView({ listing, errors }: { listing: Listing; errors: Par
             <h1 className="text-[clamp(2rem,4.5vw,3.1rem)]">{listing.title}</h1>
           </div>
           <div className="card grid gap-4 p-5 shadow-card md:p-6">
-            <Terms listing={listing} />
+            <Terms listing={listing} bidding={bidding} />
           </div>
           <SellerLine seller={listing.seller} broken={isBroken(errors, 'listing.seller')} />
         </div>
@@ -70,10 +78,10 @@ function pictureOf(listing: Listing): string | null {
   return null;
 }
 
-function Terms({ listing }: { listing: Listing }) {
+function Terms({ listing, bidding }: { listing: Listing; bidding: Bidding }) {
   switch (listing.__typename) {
     case 'AuctionListing':
-      return <AuctionTerms auction={listing} />;
+      return <AuctionTerms auction={listing} bidding={bidding} />;
     case 'FixedPriceListing':
       return <FixedPriceTerms listing={listing} />;
     case 'ServiceListing':
@@ -90,7 +98,7 @@ function Fact({ label, children }: { label: string; children: ReactNode }) {
   );
 }
 
-function AuctionTerms({ auction }: { auction: Auction }) {
+function AuctionTerms({ auction, bidding }: { auction: Auction; bidding: Bidding }) {
   return (
     <>
       <div className="flex flex-wrap items-end justify-between gap-4">
@@ -115,8 +123,40 @@ function AuctionTerms({ auction }: { auction: Auction }) {
         ) : null}
         <Fact label="Reserve">{auction.reserveMet ? 'met' : 'not met yet'}</Fact>
       </dl>
+      <OwnBid bid={auction.viewerBid} />
+      {auction.status === 'ACTIVE' ? <Bid auction={auction} bidding={bidding} /> : null}
+      {auction.status === 'ACTIVE' || auction.status === 'SETTLING' ? (
+        <LiveAuction listingId={auction.id} endsAt={auction.endsAt} serverNow={auction.serverNow} />
+      ) : null}
     </>
   );
+}
+
+function OwnBid({ bid }: { bid: Auction['viewerBid'] }) {
+  const told = bid ? bidText(bid.status, bid.statusReason) : null;
+  return (
+    <div aria-live="polite" data-testid="own-bid" data-status={bid?.status}>
+      {bid && told ? (
+        <Notice tone={told.tone}>
+          {told.text} (<Price money={bid.amount} />)
+        </Notice>
+      ) : null}
+    </div>
+  );
+}
+
+function Bid({ auction, bidding }: { auction: Auction; bidding: Bidding }) {
+  if (!bidding.isSignedIn) {
+    return (
+      <Link
+        href={`/login?next=${encodeURIComponent(`/listings/${auction.id}`)}`}
+        className="button button-primary"
+      >
+        Sign in to bid
+      </Link>
+    );
+  }
+  return <BidForm listingId={auction.id} next={auction.minNextBid} idempotencyKey={bidding.key} />;
 }
 
 function FixedPriceTerms({ listing }: { listing: FixedPrice }) {

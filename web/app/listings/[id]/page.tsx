@@ -1,11 +1,13 @@
 import type { Metadata } from 'next';
 import { notFound } from 'next/navigation';
+import { randomUUID } from 'node:crypto';
 import { cache } from 'react';
 import { ListingView } from '@/features/listing/listing-view';
 import { Resting } from '@/features/shell/resting';
 import { isBroken } from '@/graphql/errors';
 import { ListingPageDocument } from '@/graphql/generated';
 import { askAsViewer } from '@/graphql/viewer';
+import { currentSession } from '@/lib/session/cookies';
 
 type Props = { params: Promise<{ id: string }> };
 
@@ -34,5 +36,6 @@ export default async function ListingRoute({ params }: Props) {
     if (isBroken(answer.errors, 'listing')) return <Resting what="This listing" />;
     notFound();
   }
-  return <ListingView listing={listing} errors={answer.errors} />;
+  const bidding = { isSignedIn: (await currentSession()) !== null, key: randomUUID() };
+  return <ListingView listing={listing} errors={answer.errors} bidding={bidding} />;
 }
