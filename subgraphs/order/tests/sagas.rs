@@ -4,7 +4,7 @@
 
 mod support;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kafka::Envelope;
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::order::{InvoiceIssued, OrderStatusChanged};
@@ -18,6 +18,7 @@ use kopitiam_kafka::messages::wallet::{
 };
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::time;
+use kopitiam_order::store::orders;
 use serde_json::{Value, json};
 use support::{ADA, BEANS, BOB, Bench, CUP, SITI, benches, manager, user};
 use uuid::Uuid;
@@ -421,5 +422,41 @@ async fn refund_of_one_line_moves_its_money_and_units_only() {
         // What is left can still be handed over, and then the order is done.
         let done = do_lines(&bench, FULFIL, user(SITI), order, &lines[..1], "4").await;
         assert_eq!(done["order"]["status"], "FULFILLED");
+    }
+}
+
+#[tokio::test]
+async fn revenue_is_counted_by_day_and_a_year_ends_at_its_edge() {
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    for bench in benches().await {
+        // Invoices of the last and the first moment of two years, and two of one day.
+        let moments = [
+            "2025-12-31T23:59:59.999Z",
+            "2026-01-01T00:00:00Z",
+            "2026-01-02T08:00:00Z",
+            "2026-01-02T20:00:00Z",
+        ];
+        let mut numbers = Vec::new();
+        for moment in moments {
+            let id = bench.place().await;
+            let issue = move |tx: kopitiam_kit::Tx| async move {
+                let order = orders::find(&tx, id).await?.unwrap();
+                Ok::<_, kopitiam_kit::SystemError>(orders::issue_invoice(&tx, &order, at(moment)).await?)
+            };
+            numbers.push(bench.db.transaction(issue).await.unwrap().number);
+        }
+        let expected = ["INV-2025-000001", "INV-2026-000001", "INV-2026-000002", "INV-2026-000003"];
+        assert_eq!(numbers, expected, "each year counts from one");
+        let revenue = async |from: &str, to: &str| {
+            let query =
+                "query($from: DateTime!, $to: DateTime!) { revenue(from: $from, to: $to, currency: \"USD\") {
+                gross { amount } orderCount byDay { day gross { amount } } } }";
+            bench.ask(manager(), query, json!({ "from": from, "to": to })).await["revenue"].clone()
+        };
+        let last_year = revenue("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z").await;
+        assert_eq!((&last_year["orderCount"], &last_year["gross"]["amount"]), (&json!(1), &json!("25.00")));
+        let this_year = revenue("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z").await;
+        let day = |day: &str, amount: &str| json!({ "day": day, "gross": { "amount": amount } });
+        assert_eq!(this_year["byDay"], json!([day("2026-01-01", "25.00"), day("2026-01-02", "50.00")]));
     }
 }

@@ -41,8 +41,8 @@ pub async fn reserve_listing(
             return Err(Failure::refused("USER_BANNED", "This account may not buy."));
         }
         let until = now + PAY_WITHIN;
-        let order = order::reserve(Uuid::now_v7(), &listing, buyer.user_id, now, until)
-            .map_err(|refusal| reserve_refusal(refusal, &listing.status))?;
+        let order =
+            order::reserve(Uuid::now_v7(), &listing, buyer.user_id, now, until).map_err(reserve_refusal)?;
         orders::insert(&tx, &order, &buyer.actor()).await?;
         let context = ReserveListing::of(&order, listing.id, until);
         let saga_id = shop.reserve_listing.begin_until(&tx, until, order.id, context, now).await?;
@@ -53,16 +53,10 @@ pub async fn reserve_listing(
     reload_order(shop, order_id).await
 }
 
-fn reserve_refusal(refusal: ReserveRefusal, status: &str) -> Failure {
+fn reserve_refusal(refusal: ReserveRefusal) -> Failure {
     let (code, message) = match refusal {
         ReserveRefusal::Kind => ("NOT_RESERVABLE", "Only fixed-price listings can be reserved."),
         ReserveRefusal::OwnListing => ("OWN_LISTING", "This listing is your own."),
-        // Somebody else's reservation may end any moment.
-        ReserveRefusal::NotActive if status == "RESERVED" => {
-            let error =
-                UserError::on(&["listingId"], "ALREADY_RESERVED", "Somebody else reserved this listing.");
-            return error.passing().into();
-        }
         ReserveRefusal::NotActive => ("NOT_ACTIVE", "This listing is not open."),
     };
     UserError::on(&["listingId"], code, message).into()

@@ -1,4 +1,4 @@
-//! `listing.events.v1` → the copies of listings. Locks and sales are replies to sagas as well.
+//! `listing.events.v1` → the copies of listings. Locks and sales are replies to sagas.
 
 use kopitiam_kafka::Envelope;
 use kopitiam_kafka::messages::listing::{self, ListingEvent};
@@ -41,9 +41,8 @@ pub(super) async fn apply(tx: &Tx, envelope: &Envelope) -> Result<(), HandleErro
             };
             return Ok(listings::save(tx, &listing).await?);
         }
-        ListingEvent::ListingLocked(_) => "RESERVED",
-        ListingEvent::ListingUnlocked(_) => "ACTIVE",
-        ListingEvent::ListingSold(_) => "SOLD",
+        // Locks and sales say nothing of what is left: a listing may have several pieces, and an unlock is answered also
+        // when another order holds the lock.
         ListingEvent::ListingClosed(_) => "CLOSED",
         ListingEvent::ListingCancelled(_) => "CANCELLED",
         ListingEvent::AuctionEnded(_) => "SETTLING",

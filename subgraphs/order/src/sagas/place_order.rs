@@ -54,8 +54,10 @@ pub struct PlaceOrder {
     pub total_minor: i64,
     /// Quantity and price per product; each product once, whatever the order's lines.
     pub lines: Vec<ProductLine>,
-    /// Who receives how much.
-    pub shares: Shares,
+    /// Per seller, in minor units.
+    pub seller_shares: Vec<(Uuid, i64)>,
+    /// The platform's part, in minor units.
+    pub platform_share: i64,
     /// Until when stock and funds are reserved.
     pub reserved_until: DateTime<Utc>,
     /// What the stock answered.
@@ -78,16 +80,27 @@ pub struct ProductLine {
 impl PlaceOrder {
     /// What the saga of this order starts with.
     pub fn of(order: &Order, cart_id: Option<Uuid>, now: DateTime<Utc>) -> Self {
+        let Shares { sellers, platform, currency } = Shares::of(&order.lines, &order.currency);
         Self {
             number: order.number.clone(),
             buyer_id: order.buyer_id,
             cart_id,
-            currency: order.currency.clone(),
+            currency,
             total_minor: order.total_minor,
             lines: per_product(order),
-            shares: Shares::of(&order.lines, &order.currency),
+            seller_shares: sellers,
+            platform_share: platform,
             reserved_until: now + TimeDelta::hours(RESERVATION_HOURS),
             reserved: None,
+        }
+    }
+
+    /// Who receives how much. The stored form has the parts apart: running sagas outlive a release.
+    pub fn shares(&self) -> Shares {
+        Shares {
+            currency: self.currency.clone(),
+            sellers: self.seller_shares.clone(),
+            platform: self.platform_share,
         }
     }
 
@@ -200,7 +213,7 @@ const CAPTURE_FUNDS: Command<PlaceOrder> = Command {
 
 fn capture(saga: &Saga<PlaceOrder>) -> Message {
     let user_id = saga.context.buyer_id;
-    let splits = saga.context.shares.splits();
+    let splits = saga.context.shares().splits();
     Message::of(user_id, &CaptureFunds { hold_id: hold_id(saga.subject_id), user_id, splits, escrow: None })
 }
 
@@ -403,9 +416,39 @@ mod tests {
     }
 
     #[test]
+    fn saga_rows_of_the_last_release_are_read_and_go_on() {
+        let stored = json!({
+            "number": "K1", "buyerId": Uuid::from_u128(5), "cartId": null, "currency": "USD", "totalMinor": 1_000,
+            "lines": [{ "productId": Uuid::from_u128(1), "quantity": 1, "unitPriceMinor": 1_000 }],
+            "sellerShares": [[Uuid::from_u128(8), 950]], "platformShare": 50,
+            "reservedUntil": "2026-01-02T00:00:00Z",
+        });
+        let context: PlaceOrder = serde_json::from_value(stored).unwrap();
+        let (mut saga, _) = PLACE_ORDER.start(Uuid::from_u128(1), order().id, context, DateTime::UNIX_EPOCH);
+        let line = json!({ "productId": Uuid::from_u128(1), "quantity": 1, "sellerId": Uuid::from_u128(8),
+            "unitPrice": { "minor": 1_000, "currency": "USD" }, "title": "" });
+        let reserved =
+            json!({ "reservationId": order().id, "lines": [line], "expiresAt": "2026-01-01T00:00:00Z" });
+        let now = DateTime::UNIX_EPOCH;
+        PLACE_ORDER.replied(&mut saga, Uuid::nil(), "StockReserved", &reserved, now);
+        let held = json!({ "holdId": hold_id(order().id), "amount": { "minor": 1_000, "currency": "USD" } });
+        let effects = PLACE_ORDER.replied(&mut saga, Uuid::nil(), "FundsHeld", &held, now);
+        assert_eq!(effects, [Effect::Pivot]);
+        let effects = PLACE_ORDER.pivoted(&mut saga, Ok(()), now);
+        let [_, Effect::Send { message, .. }] = &effects[..] else { panic!("{effects:?}") };
+        let parts: Vec<i64> = message.payload["splits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|split| split["amount"]["minor"].as_i64())
+            .collect();
+        assert_eq!(parts, [950, 50]);
+    }
+
+    #[test]
     fn captured_parts_add_up_to_what_was_held() {
         let (saga, _) = started();
-        let splits = saga.context.shares.splits();
+        let splits = saga.context.shares().splits();
         let sum: i64 = splits.iter().map(|split| split.amount.minor).sum();
         assert_eq!(sum, 6_000);
         assert_eq!(splits.len(), 3, "two sellers and the platform");
