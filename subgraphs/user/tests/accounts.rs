@@ -282,6 +282,11 @@ async fn malformed_requests_get_a_code_and_write_nothing() {
         let bob = shop.register("bob").await;
         for (query, variables) in [
             ("{ me { id nickname } }", json!({})),
+            ("{ me { passwordHash } }", json!({})),
+            (
+                "mutation { register(input: { email: \"a@b.co\", username: \"abc\", password: \"kopi-o-kosong\", roles: [ADMIN] }) { user { id } } }",
+                json!({}),
+            ),
             (
                 "mutation { register(input: { email: 7, username: \"x\", password: \"y\" }) { userErrors { code } } }",
                 json!({}),

@@ -95,7 +95,7 @@ fn fields(type_name: &str) -> BTreeSet<String> {
     let start = sdl.find(&format!("type {type_name} ")).unwrap_or_else(|| panic!("no {type_name}"));
     let body = &sdl[start..start + sdl[start..].find("\n}").unwrap()];
     let names = body.lines().skip(1).filter_map(|line| {
-        let line = line.trim().trim_start_matches(|c: char| c == '"');
+        let line = line.trim().trim_start_matches('"');
         let name: String = line.chars().take_while(char::is_ascii_alphanumeric).collect();
         let rest = &line[name.len()..];
         (!name.is_empty() && (rest.starts_with(':') || rest.starts_with('('))).then_some(name)

@@ -70,6 +70,12 @@ async fn a_token_of_ours_is_verified_by_anyone_with_the_published_keys() {
     let identity = verifier.verify(&bob.access_token).await.unwrap();
     assert_eq!(identity.user_id, bob.user.id);
     assert_eq!((identity.roles, identity.scopes), (vec!["USER".to_owned()], vec!["self".to_owned()]));
+    let claims = bob.access_token.split('.').nth(1).unwrap();
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap();
+    let claims: serde_json::Map<String, Value> = serde_json::from_slice(&claims).unwrap();
+    let names: Vec<&str> = claims.keys().map(String::as_str).collect();
+    let expected = ["sub", "roles", "scope", "sid", "ver", "iss", "aud", "iat", "exp"];
+    assert_eq!(names, expected, "neither balance nor address, which would be stale");
     let (status, answer) = me(&router, &bob.access_token).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer["data"]["me"], json!({ "username": "bob", "email": "bob@shop.example" }));

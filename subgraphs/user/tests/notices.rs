@@ -60,7 +60,7 @@ async fn mine(shop: &Shop, who: &Viewer, after: Option<&str>) -> Value {
 
 /// Kinds of all that a person was told, oldest first.
 async fn told(shop: &Shop, user: Uuid) -> Vec<String> {
-    let rows = kopitiam_user::store::notifications::page(shop.db.read(), user, None, 100).await.unwrap();
+    let rows = kopitiam_user::store::notifications::newest(shop.db.read(), user, 100).await.unwrap();
     rows.into_iter().rev().map(|row| row.kind).collect()
 }
 

@@ -78,7 +78,7 @@ impl Commands {
         let status = (new_address && before.status == UserStatus::Active).then_some(UserStatus::Unverified);
         let verified = new_address.then_some(false);
         let change =
-            Change { email, full_name, password_hash, end_tokens, status, verified, ..Change::default() };
+            Change { email, full_name, password_hash, status, verified, end_tokens, ..Change::default() };
         let before = &before;
         let now = time::now();
         let outcome = self

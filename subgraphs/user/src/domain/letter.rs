@@ -103,17 +103,19 @@ impl Letter {
         let Draft { subject, paragraphs, link } = self.draft(reader.token);
         let greeting = format!("Hello {},", reader.name);
         let link = link.map(|(label, path)| (label, format!("{}{path}", reader.shop_url)));
-        let mut text = format!("{greeting}\n\n{}\n", paragraphs.join("\n\n"));
-        let mut html = format!("<p>{}</p>\n", escape(&greeting));
-        for paragraph in &paragraphs {
-            html.push_str(&format!("<p>{}</p>\n", escape(paragraph)));
-        }
+        let mut text = vec![greeting.clone(), paragraphs.join("\n\n")];
+        let mut html: Vec<String> = [&greeting]
+            .into_iter()
+            .chain(&paragraphs)
+            .map(|line| format!("<p>{}</p>", escape(line)))
+            .collect();
         if let Some((label, url)) = link {
-            text.push_str(&format!("\n{label}: {url}\n"));
-            html.push_str(&format!("<p><a href=\"{}\">{}</a></p>\n", escape(&url), escape(label)));
+            text.push(format!("{label}: {url}"));
+            html.push(format!("<p><a href=\"{}\">{}</a></p>", escape(&url), escape(label)));
         }
-        text.push_str("\nKopitiam\n");
-        html.push_str("<p>Kopitiam</p>\n");
+        text.push("Kopitiam\n".to_owned());
+        html.push("<p>Kopitiam</p>".to_owned());
+        let (text, html) = (text.join("\n\n"), html.join("\n"));
         let html = format!(
             "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><body>\n{html}</body></html>\n"
         );

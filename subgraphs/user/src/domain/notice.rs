@@ -145,10 +145,7 @@ impl Notice {
     pub fn body(&self) -> String {
         match self {
             Notice::OrderConfirmed { .. } => "Payment is made and the invoice is ready.".to_owned(),
-            Notice::OrderRejected { reason, .. } => {
-                format!("{} Nothing was charged.", because(reason.as_deref()))
-            }
-            Notice::OrderCancelled { reason, .. } => {
+            Notice::OrderRejected { reason, .. } | Notice::OrderCancelled { reason, .. } => {
                 format!("{} Nothing was charged.", because(reason.as_deref()))
             }
             Notice::OrderExpired { .. } => "It was not paid in time and is on sale again.".to_owned(),

@@ -25,9 +25,11 @@ fn commands<'context>(context: &Context<'context>) -> &'context Commands {
     context.data_unchecked::<Commands>()
 }
 
-/// Where the request came from, when the gateway says so.
+/// Where the request came from, when the gateway says so. This machine itself is a proxy or a developer: many people, or
+/// one who may.
 fn address(context: &Context<'_>) -> Option<IpAddr> {
-    context.data_opt::<ClientAddress>().and_then(|address| address.0)
+    let address = context.data_opt::<ClientAddress>().and_then(|address| address.0)?;
+    (!address.to_canonical().is_loopback()).then_some(address)
 }
 
 fn target(id: &ID) -> Result<Uuid, Failure> {

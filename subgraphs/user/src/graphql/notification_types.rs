@@ -2,14 +2,12 @@
 
 use async_graphql::{Context, SimpleObject};
 use chrono::{DateTime, Utc};
-use kopitiam_kit::SystemError;
 use kopitiam_kit::graphql::{ID, PageInfo};
 use kopitiam_kit::page::{Page, PageArgs};
 use uuid::Uuid;
 
-use super::loaders::{UnreadOf, load};
-use crate::commands::Commands;
-use crate::store::notifications;
+use super::loaders::{NotificationsOf, UnreadOf, load};
+use crate::store::{Before, notifications};
 
 /// Something a person was told.
 #[derive(Clone, SimpleObject)]
@@ -65,9 +63,8 @@ impl NotificationConnection {
         after: Option<String>,
     ) -> async_graphql::Result<NotificationConnection> {
         let args = PageArgs::new(first, after)?;
-        let db = context.data_unchecked::<Commands>().db.read();
-        let before = args.after::<Uuid>()?;
-        let rows = notifications::page(db, user_id, before, args.limit()).await.map_err(SystemError::from)?;
+        let page = Before { row: args.after::<Uuid>()?, limit: args.limit() };
+        let rows = load(context, NotificationsOf(user_id, page)).await?.unwrap_or_default();
         let unread = load(context, UnreadOf(user_id)).await?.unwrap_or_default();
         let page = Page::new(rows, &args, |row| row.id).map(Notification::from);
         let edges = page.edges.into_iter().map(|(cursor, node)| NotificationEdge { cursor, node });

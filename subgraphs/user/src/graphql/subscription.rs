@@ -83,5 +83,5 @@ impl Subscription {
 }
 
 async fn newest(commands: &Commands, user_id: Uuid) -> Result<Vec<notifications::Notification>, SystemError> {
-    Ok(notifications::page(commands.db.read(), user_id, None, NEWEST).await?)
+    Ok(notifications::newest(commands.db.read(), user_id, NEWEST).await?)
 }

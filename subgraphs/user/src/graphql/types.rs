@@ -8,14 +8,15 @@ use kopitiam_kit::auth::{Viewer, viewer};
 use kopitiam_kit::errors::Denied;
 use kopitiam_kit::graphql::{Decimal, ID};
 use kopitiam_kit::page::{Page, PageArgs};
-use kopitiam_kit::{Money, SystemError, UserError, connection};
+use kopitiam_kit::{Money, UserError, connection};
 use uuid::Uuid;
 
-use super::loaders::{SellerById, WalletOf, load};
+use super::loaders::{EntriesOf, SellerById, WalletOf, load};
 use super::notification_types::NotificationConnection;
 use crate::commands::Commands;
 use crate::domain::{account, ledger};
-use crate::store::wallets::{self, Balances, Entry};
+use crate::store::Before;
+use crate::store::wallets::{Balances, Entry};
 
 /// What a person or a service may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -227,12 +228,8 @@ impl Wallet {
         after: Option<String>,
     ) -> async_graphql::Result<LedgerEntryConnection> {
         let page = PageArgs::new(first, after)?;
-        let commands = context.data_unchecked::<Commands>();
-        let before = page.after::<Uuid>()?;
-        let currency = commands.rules.currency.code();
-        let rows = wallets::entries(commands.db.read(), self.user_id, currency, before, page.limit())
-            .await
-            .map_err(SystemError::from)?;
+        let wanted = Before { row: page.after::<Uuid>()?, limit: page.limit() };
+        let rows = load(context, EntriesOf(self.user_id, wanted)).await?.unwrap_or_default();
         let page = Page::new(rows, &page, |entry| entry.id);
         Ok(LedgerEntryConnection::from_page(page.map(|entry| LedgerEntry::new(context, entry))))
     }

@@ -60,7 +60,7 @@ struct News<'a> {
 }
 
 impl News<'_> {
-    fn id(&self) -> Uuid {
+    fn subject_id(&self) -> Uuid {
         self.envelope.aggregate_id
     }
 
@@ -93,7 +93,7 @@ impl News<'_> {
                     buyer_id: Some(buyer_id),
                     lines: lines.collect(),
                 };
-                remember(self.tx, self.id(), &subject).await
+                remember(self.tx, self.subject_id(), &subject).await
             }
             OrderEvent::OrderStatusChanged(change) => self.order_status(change).await,
             OrderEvent::InvoiceIssued(_) => Ok(()),
@@ -112,7 +112,7 @@ impl News<'_> {
         };
         self.tell(buyer_id, notice).await?;
         if to == "CONFIRMED"
-            && let Some(order) = recall(self.tx, self.id()).await?
+            && let Some(order) = recall(self.tx, self.subject_id()).await?
         {
             let mut sellers: Vec<Uuid> = order.lines.iter().map(|line| line.seller_id).collect();
             sellers.sort_unstable();
@@ -127,7 +127,7 @@ impl News<'_> {
     }
 
     async fn listing(&self, event: ListingEvent) -> Result<(), SystemError> {
-        let listing_id = self.id();
+        let listing_id = self.subject_id();
         match event {
             ListingEvent::ListingCreated(created) => {
                 let (title, seller_id) = (created.title, Some(created.seller_id));
@@ -171,7 +171,7 @@ impl News<'_> {
     }
 
     async fn booking(&self, event: BookingEvent) -> Result<(), SystemError> {
-        let booking_id = self.id();
+        let booking_id = self.subject_id();
         if let BookingEvent::BookingRequested(request) = event {
             let listing = recall(self.tx, request.listing_id).await?;
             let title = listing.map_or_else(|| "your service".to_owned(), |listing| listing.title);

@@ -194,7 +194,7 @@ impl Signer {
     pub fn sign(&self, user: &User, session_id: Uuid, now: DateTime<Utc>) -> Result<AccessToken, TokenError> {
         let expires_at = now + ACCESS_TOKEN_LIFE;
         self.sign_claims(
-            Claims {
+            &Claims {
                 sub: user.id.to_string(),
                 roles: user.roles.names(),
                 scope: user.roles.scope(),
@@ -222,7 +222,7 @@ impl Signer {
     ) -> Result<AccessToken, TokenError> {
         let expires_at = now + SERVICE_TOKEN_LIFE;
         self.sign_claims(
-            Claims {
+            &Claims {
                 sub: id.to_string(),
                 roles: vec![Role::Service.name().to_owned()],
                 scope: identity.scope(),
@@ -240,7 +240,7 @@ impl Signer {
 
     fn sign_claims(
         &self,
-        claims: Claims<'_>,
+        claims: &Claims<'_>,
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<AccessToken, TokenError> {
@@ -248,7 +248,7 @@ impl Signer {
         let plan = key_ring::plan(&ring.made, now).ok_or(TokenError::NoKey)?;
         let (kid, key) = &ring.keys[plan.signing];
         let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        let token = jsonwebtoken::encode(&header, &claims, key)?;
+        let token = jsonwebtoken::encode(&header, claims, key)?;
         Ok(AccessToken { token, expires_at })
     }
 }

@@ -36,3 +36,29 @@ pub(crate) fn plus(column: &'static str, by: i64) -> sea_orm::sea_query::SimpleE
     use sea_orm::sea_query::{Expr, ExprTrait};
     Expr::col(column).add(by)
 }
+
+/// A page of rows before a row, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Before {
+    /// The last row seen; `None` for the first page.
+    pub row: Option<Uuid>,
+    /// Rows to read.
+    pub limit: u64,
+}
+
+impl Before {
+    /// Above every row of the page.
+    pub(crate) fn bound(self) -> Uuid {
+        self.row.unwrap_or(Uuid::max())
+    }
+
+    pub(crate) fn limit(self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX)
+    }
+}
+
+/// `$4, $5, …`: so many parameters from `first` on.
+pub(crate) fn placeholders(first: usize, count: usize) -> String {
+    let marks: Vec<String> = (first..first + count).map(|at| format!("${at}")).collect();
+    marks.join(", ")
+}

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use kopitiam_kit::{SystemError, Tx};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ConnectionTrait, FromQueryResult, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{ConnectionTrait, FromQueryResult, IntoActiveModel, QueryOrder, QuerySelect, Statement};
 use serde::{Deserialize, Serialize};
 
 use super::entity::{notice_subject, notification};
+use super::{Before, placeholders};
 use crate::domain::notice::Notice;
 
 /// One notification of a person.
@@ -69,24 +70,47 @@ pub async fn insert(
     Ok(inserted == 1)
 }
 
-/// One page of a person's notifications, newest first.
+/// One page of each of those people's notifications, newest first, in one query.
 ///
 /// # Errors
 /// Database errors.
-pub async fn page(
+pub async fn pages(
+    db: &impl ConnectionTrait,
+    user_ids: &[Uuid],
+    page: Before,
+) -> Result<HashMap<Uuid, Vec<Notification>>, DbErr> {
+    let users = placeholders(3, user_ids.len());
+    let sql = format!(
+        "SELECT id, user_id, kind, title, body, path, event_id, created_at, read_at FROM ( \
+         SELECT n.*, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY id DESC) AS place FROM notifications n \
+         WHERE id < $1 AND user_id IN ({users})) AS told WHERE place <= $2 ORDER BY user_id, place"
+    );
+    let values = [page.bound().into(), page.limit().into()];
+    let values = values.into_iter().chain(user_ids.iter().map(|id| (*id).into()));
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let mut pages: HashMap<Uuid, Vec<Notification>> = HashMap::new();
+    for row in notification::Model::find_by_statement(statement).all(db).await? {
+        pages.entry(row.user_id).or_default().push(row.into());
+    }
+    Ok(pages)
+}
+
+/// The newest notifications of one person.
+///
+/// # Errors
+/// Database errors.
+pub async fn newest(
     db: &impl ConnectionTrait,
     user_id: Uuid,
-    before: Option<Uuid>,
     limit: u64,
 ) -> Result<Vec<Notification>, DbErr> {
-    let mut select = notification::Entity::find()
+    let rows = notification::Entity::find()
         .filter(notification::Column::UserId.eq(user_id))
         .order_by_desc(notification::Column::Id)
-        .limit(limit);
-    if let Some(before) = before {
-        select = select.filter(notification::Column::Id.lt(before));
-    }
-    Ok(select.all(db).await?.into_iter().map(Notification::from).collect())
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Notification::from).collect())
 }
 
 #[derive(FromQueryResult)]

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, ConnectionTrait, QueryOrder, QuerySelect};
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
-use super::entity::{account, ledger_transaction, posting};
-use super::ledger;
+use super::entity::account;
+use super::{Before, ledger, placeholders};
 use crate::domain::ledger::{AccountKind, AccountRef, LedgerKind};
 
 /// Balances of one wallet, in minor units of its currency. The wallet's id is its user's.
@@ -76,53 +76,46 @@ pub async fn balances(
     Ok(wallets)
 }
 
-/// One page of a wallet's statement, newest first: what moved the available balance, and captures of held money.
+#[derive(FromQueryResult)]
+struct EntryRow {
+    owner_id: Uuid,
+    id: Uuid,
+    kind: String,
+    amount: i64,
+    balance_after: i64,
+    at: DateTime<Utc>,
+    reference: String,
+}
+
+/// One page of each of those users' statements, newest first, in one query: what moved the available balance, and
+/// captures of held money.
 ///
 /// # Errors
 /// Database errors.
 pub async fn entries(
     db: &impl ConnectionTrait,
-    user_id: Uuid,
+    user_ids: &[Uuid],
     currency: &str,
-    before: Option<Uuid>,
-    limit: u64,
-) -> Result<Vec<Entry>, DbErr> {
-    let accounts = account::Entity::find()
-        .filter(account::Column::OwnerId.eq(user_id))
-        .filter(account::Column::Currency.eq(currency))
-        .all(db)
-        .await?;
-    let id_of = |kind: AccountKind| {
-        accounts.iter().find(|account| account.kind == kind.name()).map_or(Uuid::nil(), |account| account.id)
-    };
-    let shown = Condition::any().add(posting::Column::AccountId.eq(id_of(AccountKind::Available))).add(
-        Condition::all()
-            .add(posting::Column::AccountId.eq(id_of(AccountKind::Held)))
-            .add(posting::Column::Kind.eq(LedgerKind::Capture.name())),
+    page: Before,
+) -> Result<HashMap<Uuid, Vec<Entry>>, DbErr> {
+    let owners = placeholders(4, user_ids.len());
+    let sql = format!(
+        "SELECT owner_id, id, kind, amount, balance_after, at, reference FROM ( \
+         SELECT a.owner_id, p.id, p.kind, p.amount, p.balance_after, t.at, t.reference, \
+         ROW_NUMBER() OVER (PARTITION BY a.owner_id ORDER BY p.id DESC) AS place \
+         FROM postings p JOIN accounts a ON a.id = p.account_id JOIN ledger_transactions t ON t.id = p.transaction_id \
+         WHERE a.currency = $1 AND p.id < $2 AND a.owner_id IN ({owners}) \
+         AND (a.kind = 'AVAILABLE' OR (a.kind = 'HELD' AND p.kind = 'CAPTURE'))) AS statement \
+         WHERE place <= $3 ORDER BY owner_id, place"
     );
-    let mut select = posting::Entity::find().filter(shown).order_by_desc(posting::Column::Id).limit(limit);
-    if let Some(before) = before {
-        select = select.filter(posting::Column::Id.lt(before));
+    let values = [currency.into(), page.bound().into(), page.limit().into()];
+    let values = values.into_iter().chain(user_ids.iter().map(|id| (*id).into()));
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let mut entries: HashMap<Uuid, Vec<Entry>> = HashMap::new();
+    for row in EntryRow::find_by_statement(statement).all(db).await? {
+        let EntryRow { owner_id, id, kind, amount, balance_after, at, reference } = row;
+        let Some(kind) = LedgerKind::parse(&kind) else { continue };
+        entries.entry(owner_id).or_default().push(Entry { id, at, kind, amount, balance_after, reference });
     }
-    let postings = select.all(db).await?;
-    let transactions: HashMap<Uuid, ledger_transaction::Model> = ledger_transaction::Entity::find()
-        .filter(ledger_transaction::Column::Id.is_in(postings.iter().map(|posting| posting.transaction_id)))
-        .all(db)
-        .await?
-        .into_iter()
-        .map(|transaction| (transaction.id, transaction))
-        .collect();
-    Ok(postings.into_iter().filter_map(|posting| entry(&posting, &transactions)).collect())
-}
-
-fn entry(posting: &posting::Model, transactions: &HashMap<Uuid, ledger_transaction::Model>) -> Option<Entry> {
-    let transaction = transactions.get(&posting.transaction_id)?;
-    Some(Entry {
-        id: posting.id,
-        at: transaction.at,
-        kind: LedgerKind::parse(&posting.kind)?,
-        amount: posting.amount,
-        balance_after: posting.balance_after,
-        reference: transaction.reference.clone(),
-    })
+    Ok(entries)
 }
