@@ -47,6 +47,39 @@ test('what a visitor put in the cart is there after signing in', async () => {
   await context.close();
 });
 
+test('two people bid against each other, and the one who is passed reads it without a reload', async () => {
+  const [ann, ben] = [await visit(browser), await visit(browser)];
+  const state = (page, status) =>
+    page.getByTestId('own-bid').and(page.locator(`[data-status="${status}"]`));
+  await ann.page.goto('/');
+  const path = await ann.page.locator('main a[href^="/listings/"]').first().getAttribute('href');
+  await ann.page.goto(path);
+  await ann.page.getByRole('link', { name: 'Sign in to bid' }).waitFor();
+  await register(ann.page, path);
+  await ann.page.getByRole('button', { name: 'Place bid' }).click();
+  await state(ann.page, 'ACCEPTED').waitFor();
+  await ann.page.evaluate(() => {
+    window.sameDocument = true;
+  });
+
+  await register(ben.page, path);
+  await ben.page.getByLabel(/Your bid/).fill('0.50');
+  await ben.page.getByRole('button', { name: 'Place bid' }).click();
+  await ben.page.getByText(/The next bid is at least/).waitFor();
+  await ben.page.goto(path);
+  await ben.page.getByRole('button', { name: 'Place bid' }).click();
+  await state(ben.page, 'ACCEPTED').waitFor();
+  await state(ann.page, 'OUTBID').waitFor();
+  assert.equal(
+    await ann.page.evaluate(() => window.sameDocument),
+    true,
+    'the page was loaded again',
+  );
+  assert.deepEqual([...ann.problems, ...ben.problems], []);
+  await ann.context.close();
+  await ben.context.close();
+});
+
 test('the browser never holds a token it could read', async () => {
   const { context, page } = await visit(browser);
   await register(page);
