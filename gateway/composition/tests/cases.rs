@@ -89,6 +89,67 @@ fn every_composed_supergraph_is_read_by_the_engine() {
     assert!(read > 40, "only {read} cases compose");
 }
 
+/// Codes that no folder can hold, each with the test that shows it.
+const SHOWN_ELSEWHERE: &[&str] = &[
+    // Needs more combinations than a folder should hold: `hostile.rs`.
+    "MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED",
+    // A file has a name, and one only: below.
+    "INVALID_SUBGRAPH_NAME",
+];
+
+/// Codes of hints, which end up in `hints.txt`; every other code is an error's.
+fn codes_in_sources(folder: &Path, codes: &mut std::collections::BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            codes_in_sources(&path, codes);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        codes.extend(
+            text.split('"')
+                .filter(|part| {
+                    part.contains('_')
+                        && !part.starts_with('_')
+                        && part.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+                })
+                .map(str::to_owned),
+        );
+    }
+}
+
+#[test]
+fn every_code_is_produced_by_a_case() {
+    let mut codes = std::collections::BTreeSet::new();
+    codes_in_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
+    assert!(codes.len() > 100, "only {} codes found in the sources", codes.len());
+    let mut table: std::collections::BTreeMap<&str, Vec<String>> = std::collections::BTreeMap::new();
+    for folder in folders() {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let diagnostics = match compose(&subgraphs(&folder)) {
+            Ok(composed) => composed.hints,
+            Err(errors) => errors,
+        };
+        for diagnostic in diagnostics {
+            table.entry(diagnostic.code).or_default().push(name.clone());
+        }
+    }
+    let missing: Vec<&String> = codes
+        .iter()
+        .filter(|code| !table.contains_key(code.as_str()) && !SHOWN_ELSEWHERE.contains(&code.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "no case produces {missing:?}");
+    let mut lines = String::from("Which folder shows which code; written by the test of this name.\n\n");
+    for (code, mut names) in table {
+        names.dedup();
+        names.truncate(3);
+        writeln!(lines, "{code}: {}", names.join(", ")).unwrap();
+    }
+    let mut wrong = Vec::new();
+    settle(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/codes.txt"), &lines, &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_order_of_subgraphs_does_not_matter() {
     for folder in folders() {
