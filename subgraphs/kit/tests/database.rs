@@ -221,3 +221,21 @@ async fn a_second_start_changes_nothing() {
         assert_eq!(count(&db, 1).await, 49);
     }
 }
+
+#[tokio::test]
+async fn a_server_that_may_lose_what_it_acknowledged_is_refused_by_a_service() {
+    for db in each_database::<Migrator>().await {
+        let outcome = db.check_durable().await;
+        if db.backend() == DbBackend::Postgres {
+            let show = Statement::from_string(db.backend(), "SHOW fsync");
+            let row = db.read().query_one_raw(show).await.unwrap().unwrap();
+            // A test server usually trades safety for speed.
+            if row.try_get::<String>("", "fsync").unwrap() == "off" {
+                let refusal = outcome.unwrap_err().to_string();
+                assert!(refusal.contains("`fsync = off`"), "{refusal}");
+            }
+        } else {
+            outcome.unwrap();
+        }
+    }
+}
