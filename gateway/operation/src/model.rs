@@ -52,6 +52,9 @@ pub struct FieldNode {
     pub id: u32,
     /// The client's alias, or the field's name.
     pub response_key: Name,
+    /// What tells it from all others at its place: the response key, but where a subgraph that does not know runtime
+    /// types could be asked several fields of one response key for one object.
+    pub key: Name,
     /// The field's name; may be `__typename`, and at the root of a query `__schema` or `__type`.
     pub name: Name,
     /// Its arguments as the client wrote them.

@@ -114,7 +114,7 @@ impl<'a, 'f> Attempt<'a, 'f> {
         let table = &mut self.facts.conditions;
         let mut wants = Vec::with_capacity(fields.len());
         for field in fields {
-            let key = self.build.keys.intern(&field.response_key);
+            let key = self.build.keys.intern(&field.key);
             let own = table.intern(&field.conditions);
             let Some(conditions) = table.and(conditions, own) else { continue };
             wants.push(Want { item: Item::Client(field), on: field.on.clone(), conditions, key });

@@ -198,7 +198,7 @@ impl<'a> Build<'a> {
         types: TypeSet,
         client: &'a [FieldNode],
     ) -> PosId {
-        let client_keys = client.iter().map(|field| self.keys.intern(&field.response_key)).collect();
+        let client_keys = client.iter().map(|field| self.keys.intern(&field.key)).collect();
         self.positions.push(Position {
             parent,
             types,

@@ -84,7 +84,7 @@ impl Shaper<'_> {
         if field.is_introspection() {
             return ShapeSource::Introspection;
         }
-        ShapeSource::Key(self.keys.intern(&field.response_key))
+        ShapeSource::Key(self.keys.intern(&field.key))
     }
 
     fn value(&mut self, field: &FieldNode) -> ShapeValue {

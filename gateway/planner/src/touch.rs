@@ -122,6 +122,11 @@ impl<'a> Attempt<'a, '_> {
                 let (on, set) = (input.on.clone(), input.set);
                 let mut ignored = std::collections::BTreeSet::new();
                 self.obtain(at, &on, set, conditions, true, &mut ignored)?;
+                // To say which entity it is takes its type, and being there at all those on the way.
+                self.path_types(at, conditions)?;
+                if self.needs_typename(at, draft, &on) {
+                    self.typename(at, &on, conditions)?;
+                }
             }
             return Ok(());
         }
@@ -149,6 +154,16 @@ impl<'a> Attempt<'a, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the representations of some objects depend on their runtime types.
+    fn needs_typename(&self, at: PosId, draft: DraftId, on: &TypeSet) -> bool {
+        let all = &self.build.position(at).types;
+        let variants = self.build.draft(draft).entities.iter().flat_map(|entities| &entities.variants);
+        let by_interface = variants.filter(|variant| variant.on == *on).any(|variant| {
+            self.facts.supergraph.ty(variant.typename).kind != kopitiam_supergraph::TypeKind::Object
+        });
+        all.len() > 1 && !(by_interface && on == all)
     }
 
     /// Has the runtime types of a position's objects fetched; gives the fetches that bring them.

@@ -178,3 +178,48 @@ async fn an_object_whose_type_failed_to_arrive_is_null_with_an_error() {
     )
     .await;
 }
+
+/// The same entity fetch, first wanted on a condition and then in any case.
+#[tokio::test]
+async fn a_type_that_a_fetch_needs_is_asked_whenever_the_fetch_is_sent() {
+    let subgraphs = [
+        (
+            "a",
+            r#"type Query { found: Found } union Found = Book | Film
+               type Book @key(fields: "id") { id: ID! }
+               type Film @key(fields: "id") { id: ID! note: String @shareable }"#,
+        ),
+        ("b", r#"type Book @key(fields: "id") { id: ID! note: String }"#),
+    ];
+    let query = "query($yes: Boolean!) {
+        found @skip(if: $yes) { ... on Book { again: note } ... on Film { again: note } }
+        found { ... on Book { note } }
+    }";
+    answers_as_the_oracle(&subgraphs, query, json!({"yes": true})).await;
+}
+
+/// An interface object does not know for which type it is asked.
+#[tokio::test]
+async fn one_name_with_two_arguments_for_two_types_is_told_apart_below_an_interface_object() {
+    let subgraphs = [
+        (
+            "a",
+            r#"type Query { found: [Node] } interface Node @key(fields: "id") { id: ID! }
+               type Book implements Node @key(fields: "id") { id: ID! }
+               type Film implements Node @key(fields: "id") { id: ID! }"#,
+        ),
+        (
+            "b",
+            r#"type Node @key(fields: "id") @interfaceObject { id: ID! note(x: Int): String! other: String! tags: [Tag!]! }
+               type Tag { name(x: Int): String }"#,
+        ),
+    ];
+    let queries = [
+        "{ found { ... on Book { note } ... on Film { note(x: 2) } } }",
+        "{ found { ... on Book { what: note } ... on Film { what: other } } }",
+        "{ found { ... on Book { tags { name } } ... on Film { tags { name(x: 1) } } } }",
+    ];
+    for query in queries {
+        answers_as_the_oracle(&subgraphs, query, json!({})).await;
+    }
+}

@@ -1,8 +1,10 @@
 //! Fields of one response key become one entry for each set of runtime types that sees the same of them.
 
+use std::collections::HashSet;
+
 use apollo_compiler::{Name, executable};
 use indexmap::IndexMap;
-use kopitiam_supergraph::TypeSet;
+use kopitiam_supergraph::{TypeKind, TypeSet};
 
 use super::{NormaliseError, Run, collect::Collected};
 use crate::{Conditions, FieldNode, Selection};
@@ -20,12 +22,16 @@ impl<'a> Run<'a> {
             by_key.entry(entry.field.response_key().clone()).or_default().push((index, entry));
         }
         let mut fields = Vec::with_capacity(by_key.len());
+        let taken: HashSet<Name> = by_key.keys().cloned().collect();
         for (key, entries) in by_key {
             let (places, entries): (Vec<usize>, Vec<Collected<'a>>) = entries.into_iter().unzip();
+            let mut before: Vec<TypeSet> = Vec::new();
             for region in self.regions(&entries)? {
                 // Each runtime type sees its fields in the order in which it first meets them.
                 let place = region.entries.iter().map(|&index| places[index]).min().unwrap_or_default();
-                fields.push((place, self.field(&key, &entries, region)?));
+                let own = self.own_key(&key, &before, &region.on, &taken);
+                before.push(region.on.clone());
+                fields.push((place, FieldNode { key: own, ..self.field(&key, &entries, region)? }));
             }
         }
         fields.sort_by_key(|(place, _)| *place);
@@ -61,6 +67,7 @@ impl<'a> Run<'a> {
         Ok(FieldNode {
             id,
             response_key: key.clone(),
+            key: key.clone(),
             name: field.name.clone(),
             arguments: field.arguments.clone().into(),
             parent: widest.parent,
@@ -70,6 +77,30 @@ impl<'a> Run<'a> {
             base,
             selection,
         })
+    }
+}
+
+impl Run<'_> {
+    /// The key of a region of fields, when other types see other fields under the same response key.
+    fn own_key(&mut self, key: &Name, before: &[TypeSet], on: &TypeSet, taken: &HashSet<Name>) -> Name {
+        if before.is_empty() || !self.is_opaque(before, on) {
+            return key.clone();
+        }
+        let numbered = (before.len()..).map(|number| format!("_r{number}_{key}"));
+        let free = numbered.filter_map(|name| Name::new(&name).ok()).find(|name| !taken.contains(name));
+        free.unwrap_or_else(|| key.clone())
+    }
+
+    /// Whether some subgraph could be asked for objects of `on` and of `before` without telling them apart.
+    fn is_opaque(&mut self, before: &[TypeSet], on: &TypeSet) -> bool {
+        let supergraph = self.supergraph;
+        let known = self.opaque.get_or_insert_with(|| {
+            let interfaces = supergraph.types().filter(|(_, ty)| ty.kind == TypeKind::Interface);
+            let objects =
+                interfaces.filter(|(_, ty)| ty.views.iter().flatten().any(|view| view.is_interface_object));
+            objects.map(|(_, ty)| ty.possible.clone()).collect()
+        });
+        known.iter().any(|types| types.meets(on) && before.iter().any(|other| types.meets(other)))
     }
 }
 

@@ -90,8 +90,16 @@ pub fn normalise(
         }
     };
     let root = supergraph.root(root).ok_or(NormaliseError::UnsupportedOperation(label))?;
-    let mut run =
-        Run { supergraph, document, limits: *limits, visits: 0, comparisons: 0, next_id: 0, depth: 0 };
+    let mut run = Run {
+        supergraph,
+        document,
+        limits: *limits,
+        visits: 0,
+        comparisons: 0,
+        next_id: 0,
+        depth: 0,
+        opaque: None,
+    };
     let part =
         Part { selections: &operation.selection_set.selections, conditions: crate::Conditions::ALWAYS };
     let selection = run.selection(&[part], root, &TypeSet::one(root))?;
@@ -120,6 +128,8 @@ struct Run<'a> {
     comparisons: usize,
     next_id: u32,
     depth: usize,
+    /// The object types of each interface that some subgraph knows as an `@interfaceObject`, once they are needed.
+    opaque: Option<Vec<TypeSet>>,
 }
 
 impl<'a> Run<'a> {

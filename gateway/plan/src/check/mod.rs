@@ -146,7 +146,7 @@ impl Checker<'_> {
         here: &str,
     ) {
         let name = self.supergraph.ty(ty).name.clone();
-        let Some(key) = self.key(&field.response_key) else {
+        let Some(key) = self.key(&field.key) else {
             return self.gap(here, "no fetch has this response key");
         };
         let Some(slot) = self.tree.place(place).slot(ty, key) else {

@@ -27,6 +27,7 @@ use super::universe::{Nature, Universe};
 struct Strict {
     subgraphs: Vec<StrictSubgraph>,
     requests: Mutex<Vec<String>>,
+    answers: Mutex<Vec<Bytes>>,
 }
 
 impl SubgraphTransport for Strict {
@@ -43,6 +44,7 @@ impl SubgraphTransport for Strict {
             String::from_utf8_lossy(&answer)
         );
         self.requests.lock().expect("nothing panics here").push(line);
+        self.answers.lock().expect("nothing panics here").push(answer.clone());
         Ok(answer)
     }
 
@@ -143,8 +145,11 @@ impl Simulation {
         let overridden = overridden(&read());
         let universe = Arc::new(Universe::new(supergraph_sdl, api, &read(), nature));
         let strict = |subgraph| StrictSubgraph::new(subgraph, Arc::clone(&universe), &overridden);
-        let transport =
-            Strict { subgraphs: read().into_iter().map(strict).collect(), requests: Mutex::default() };
+        let transport = Strict {
+            subgraphs: read().into_iter().map(strict).collect(),
+            requests: Mutex::default(),
+            answers: Mutex::default(),
+        };
         // Random operations are odd, not large: what limits would say of them is no finding.
         let limits = DocumentLimits {
             aliases_max: 10_000,
@@ -162,6 +167,14 @@ impl Simulation {
     /// The schema that operations are made for.
     pub fn api(&self) -> &Valid<Schema> {
         &self.universe.api
+    }
+
+    /// What the subgraphs answer when an operation is run, in order.
+    pub async fn answers(&self, operation: &RandomOperation) -> Vec<Bytes> {
+        let answers = &self.engine.transport().answers;
+        answers.lock().expect("nothing panics here").clear();
+        self.check(operation).await;
+        std::mem::take(&mut answers.lock().expect("nothing panics here"))
     }
 
     /// What the oracle says; nothing when the operation is not valid.
@@ -182,6 +195,7 @@ impl Simulation {
         let Some(expected) = self.expected(operation) else { return Verdict::NotComparable };
         let transport = self.engine.transport();
         transport.requests.lock().expect("nothing panics here").clear();
+        transport.answers.lock().expect("nothing panics here").clear();
         for subgraph in &transport.subgraphs {
             subgraph.refusals.lock().expect("nothing panics here").clear();
         }

@@ -100,6 +100,7 @@ impl Universe {
         };
         universe.collect_facts(subgraphs);
         universe.collect_keys(subgraphs);
+        universe.spread_needs();
         universe
     }
 
@@ -221,6 +222,26 @@ impl Universe {
                         self.mark(canonical, &set, false);
                     }
                 }
+            }
+        }
+    }
+
+    /// A null that may reach what is needed from further below must not arise there either.
+    fn spread_needs(&mut self) {
+        loop {
+            let reached: HashSet<String> = self
+                .facts
+                .values()
+                .filter(|facts| facts.is_below_needed && facts.ty.is_non_null())
+                .flat_map(|facts| facts.possible.iter().cloned())
+                .collect();
+            let mut changed = false;
+            for ((object, _), facts) in &mut self.facts {
+                changed |= !facts.is_below_needed && reached.contains(object);
+                facts.is_below_needed |= reached.contains(object);
+            }
+            if !changed {
+                return;
             }
         }
     }
