@@ -291,3 +291,29 @@ async fn the_query_of_a_mutations_payload_reaches_every_subgraph() {
     assert_eq!(gateway.requests().len(), 4);
     assert_eq!(gateway.requests()[0].0, "orders");
 }
+
+#[tokio::test]
+async fn the_query_type_as_a_member_of_a_union_reaches_every_subgraph() {
+    let gateway = TestGateway::new(&[
+        TestSubgraph::new(
+            "a",
+            "type Query { here: Int } type Mutation { tryAll: [Outcome] }
+            union Outcome = Query | Failure type Failure { why: String }",
+            json!({
+                "Mutation": {"tryAll": [
+                    {"__typename": "Query", "here": 1}, {"__typename": "Failure", "why": "so"}, null,
+                    {"__typename": "Query", "here": 2}
+                ]}
+            }),
+        ),
+        TestSubgraph::new("b", "type Query { there: Int }", json!({"Query": {"there": 3}})),
+    ]);
+    let query = "mutation { tryAll { ... on Query { here there } ... on Failure { why } } }";
+    let answer = gateway.query(query).await;
+    assert_eq!(
+        answer,
+        json!({"data": {"tryAll": [{"here": 1, "there": 3}, {"why": "so"}, null, {"here": 2, "there": 3}]}})
+    );
+    let asked: Vec<_> = gateway.requests().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(asked, ["a", "b"]);
+}

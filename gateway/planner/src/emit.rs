@@ -74,7 +74,7 @@ impl Emitter<'_, '_> {
             writer.assign_aliases(first.node);
             let root = writer.write(first.node, Cond::ALWAYS, 1);
             let selection = writer.selection(first.node);
-            let at = self.path(first.position);
+            let at = self.path_to(first.position, &build.node(first.node).possible);
             (root, FetchKind::Root { at, selection })
         } else {
             let mut parts: Vec<Part> = Vec::new();
@@ -119,6 +119,15 @@ impl Emitter<'_, '_> {
             conditions: relative(self.table.get(absolute), outer),
             asked,
         }
+    }
+
+    /// The path to those objects of a position that have one of these types.
+    fn path_to(&mut self, at: PosId, types: &TypeSet) -> Path {
+        let mut path = self.path(at);
+        if !self.build.position(at).types.is_subset(types) {
+            path.0.push(PathStep::On(self.type_ids(types)));
+        }
+        path
     }
 
     fn path(&mut self, at: PosId) -> Path {

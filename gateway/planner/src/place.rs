@@ -1,7 +1,7 @@
 //! Puts a wanted field into the documents of the fetches that bring it.
 
 use kopitiam_operation::{FieldNode, OperationKind};
-use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeSet};
+use kopitiam_supergraph::{FieldSet, FieldView, Root, SubgraphId, TypeSet};
 
 use crate::{
     PlanError,
@@ -110,18 +110,25 @@ impl<'a> Attempt<'a, '_> {
         })
     }
 
-    /// A fetch of root fields. Below the root, where a field is of the query type, it is a query that waits for the
-    /// objects it completes.
+    /// A fetch of root fields. Below the root, where a field may be of the query type, it is a query that waits for the
+    /// objects it completes, and for their runtime types if there may be others.
     fn open_root(&mut self, at: PosId, subgraph: SubgraphId, conditions: Cond) -> Result<usize, PlanError> {
         let (operation, deps) = match self.build.position(at).parent {
             None => (self.operation.kind, self.root_deps.iter().copied().collect()),
             Some((parent, slot)) => {
                 let mut deps = self.path_types(at, conditions)?;
                 deps.extend(self.build.position(parent).slots[slot].fills.iter().map(|fill| fill.draft));
+                let all = self.build.position(at).types.clone();
+                if all.len() > 1 {
+                    deps.extend(self.typename(at, &all, conditions)?);
+                }
                 (OperationKind::Query, deps)
             }
         };
-        let types = self.build.position(at).types.clone();
+        let types = match self.build.position(at).parent {
+            None => self.build.position(at).types.clone(),
+            Some(_) => self.facts.supergraph.root(Root::Query).into_iter().collect(),
+        };
         let node = self.build.add_node(DocNode::new(subgraph, types.first(), types.clone(), None));
         let draft = Draft { subgraph, operation, node, position: at, entities: None, deps, level: 0 };
         let draft = self.build.add_draft(draft);

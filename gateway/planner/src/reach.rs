@@ -6,7 +6,7 @@ use ahash::HashSet;
 
 use apollo_compiler::Name;
 use kopitiam_operation::OperationKind;
-use kopitiam_supergraph::{FieldSet, FieldView, SetField, SubgraphId, TypeId, TypeSet};
+use kopitiam_supergraph::{FieldSet, FieldView, Root, SetField, SubgraphId, TypeId, TypeSet};
 
 use crate::{
     attempt::Attempt,
@@ -114,13 +114,15 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// Below the root a subgraph's query fields can be asked for objects of the query type, once they are
-    /// there. Not where there may be others beside them: a fetch of root fields picks no runtime types.
+    /// there. Where there may be others beside them, their runtime types must be known too.
     fn query_reaches(&self, at: PosId, ty: TypeId, reaches: &mut Reaches<'a>) {
-        if self.build.position(at).types.len() != 1 {
+        if self.facts.supergraph.root(Root::Query) != Some(ty) {
             return;
         }
+        let Some(known) = self.typename_level(at, ty, reaches) else { return };
         let sources = self.build.position(at).sources.iter().filter(|source| source.types.contains(ty));
         let Some(there) = sources.map(|source| self.build.draft(source.draft).level).min() else { return };
+        let there = there.max(known);
         for subgraph in self.facts.supergraph.subgraph_ids() {
             let slot = &mut reaches[subgraph.index()];
             let better = slot.is_none_or(|old| there + 1 < old.level);

@@ -479,6 +479,31 @@ fn the_query_of_a_payload_needs_nothing_of_the_subgraph_it_comes_from() {
 }
 
 #[test]
+fn the_query_type_as_one_of_several_leads_on_for_its_own_objects_alone() {
+    let plan = plan_checked(
+        &[
+            (
+                "a",
+                "type Query implements Versioned { here: Int version: Int outcomes: [Outcome] latest: Versioned }
+                interface Versioned { version: Int } union Outcome = Query | Failure
+                type Failure implements Versioned { why: String version: Int }",
+            ),
+            ("b", "type Query { there: Int }"),
+        ],
+        "{ outcomes { ... on Query { here there } ... on Failure { why } } latest { version ... on Query { there } } }",
+    );
+    insta::assert_snapshot!(plan, @r"
+    Sequence {
+      Fetch(a) { outcomes { __typename ... on Query { here } ... on Failure { why } } latest { __typename version } }
+      Parallel {
+        Fetch(b) at outcomes[Query] { there }
+        Fetch(b) at latest[Query] { there }
+      }
+    }
+    ");
+}
+
+#[test]
 fn a_field_of_the_query_type_leads_to_the_other_subgraphs() {
     let plan = plan_checked(
         &[

@@ -124,6 +124,34 @@ fn possible_types_differ_by_subgraph() {
 }
 
 #[test]
+fn supergraphs_of_older_and_newer_composers_are_read_alike() {
+    // Without @join__unionMember and @join__enumValue every subgraph of a union has the members that it knows.
+    let older = format!(
+        r#"{HEAD} type Query @join__type(graph: A) @join__type(graph: B) {{ any: Any colour: Colour }}
+        union Any @join__type(graph: A) @join__type(graph: B) = X | Y
+        enum Colour @join__type(graph: A) @join__type(graph: B) {{ RED }}
+        type X @join__type(graph: A) @join__type(graph: B) {{ x: Int }} type Y @join__type(graph: B) {{ y: Int }}"#
+    );
+    let supergraph = Supergraph::parse(&older).unwrap();
+    let (a, b) = (supergraph.subgraph_id("a").unwrap(), supergraph.subgraph_id("b").unwrap());
+    let any = supergraph.type_id("Any").unwrap();
+    assert_eq!(supergraph.type_in(a, any).unwrap().possible.len(), 1);
+    assert_eq!(supergraph.type_in(b, any).unwrap().possible.len(), 2);
+    assert_eq!(supergraph.ty(supergraph.type_id("Colour").unwrap()).enum_values.len(), 1);
+    // join v0.5 repeats a subgraph's own directives on the schema, its types and fields; clients see nothing of them.
+    let newer = format!(
+        r#"{HEAD} directive @join__directive(graphs: [join__Graph!], name: String!, args: join__DirectiveArguments)
+            repeatable on SCHEMA | OBJECT | INTERFACE | FIELD_DEFINITION
+        scalar join__DirectiveArguments
+        extend schema @join__directive(graphs: [A], name: "link", args: {{url: "https://example.org/own/v1.0"}})
+        type Query @join__type(graph: A) @join__directive(graphs: [A], name: "own") {{
+            any: Int @join__directive(graphs: [A], name: "own", args: {{n: 1}}) }}"#
+    );
+    let supergraph = Supergraph::parse(&newer).unwrap();
+    assert_eq!(supergraph.api_schema().to_string(), "type Query {\n  any: Int\n}\n");
+}
+
+#[test]
 fn clients_see_neither_the_machinery_nor_what_is_inaccessible() {
     let supergraph = read(
         r#""The root." type Query @join__type(graph: A) {

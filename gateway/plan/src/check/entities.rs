@@ -60,7 +60,8 @@ impl Checker<'_> {
         path: &Path,
         label: &str,
     ) -> Option<Vec<(PlaceId, TypeId, Conditions)>> {
-        let (last, above) = path.0.split_last()?;
+        let fields = path.0.iter().rposition(|step| matches!(step, PathStep::Field(_)))?;
+        let (above, last) = (&path.0[..fields], &path.0[fields]);
         let before = self.before(fetch);
         if self.plan.fetches[fetch].operation != OperationKind::Query {
             self.gap(label, "asks fields that are not the query's below the root");
