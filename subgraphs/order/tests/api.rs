@@ -10,6 +10,7 @@ use kopitiam_kafka::messages::product::{ProductArchived, ProductUpdated};
 use kopitiam_kafka::messages::stock::{RefusedLine, ReserveStock, StockRejected, StockUpdated};
 use kopitiam_kafka::messages::user::{UserBanned, UserRegistered};
 use kopitiam_kit::auth::Viewer;
+use kopitiam_order::commands::carts::GUESTS;
 use kopitiam_order::graphql::loaders;
 use kopitiam_order::seed::{seed, seed_id};
 use serde_json::{Value, json};
@@ -107,6 +108,49 @@ async fn guest_cart_becomes_part_of_ones_own_after_login_and_nobody_elses() {
         }
         let answer = set(&bench, Viewer::anonymous(), Some(own), json!([])).await;
         assert_eq!(answer["userErrors"][0]["code"], "CART_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn carts_of_guests_who_never_came_back_are_forgotten_and_owned_ones_stay() {
+    for bench in benches().await {
+        let guest = bench.cart(Viewer::anonymous(), &[(BEANS, 3)]).await;
+        let own = bench.cart(user(BOB), &[(BEANS, 1)]).await;
+        let read = async |viewer: Viewer, id: &str| {
+            bench.ask(viewer, "query($id: ID) { cart(id: $id) { id } }", json!({ "id": id })).await["cart"]
+                .clone()
+        };
+        let purge = async |days| {
+            let now = kopitiam_kit::time::now() + chrono::TimeDelta::days(days);
+            kopitiam_kit::purge::purge(bench.db.db(), &[GUESTS], now).await.unwrap();
+        };
+        purge(29).await;
+        assert_eq!(read(Viewer::anonymous(), &guest).await["id"], guest);
+        purge(31).await;
+        assert_eq!(read(Viewer::anonymous(), &guest).await, Value::Null);
+        assert_eq!(read(user(BOB), &own).await["id"], own);
+    }
+}
+
+#[tokio::test]
+async fn request_for_more_lines_than_a_cart_holds_is_refused_and_a_full_cart_takes_what_fits_of_a_guests() {
+    for bench in benches().await {
+        let many: Vec<Value> =
+            (0..51).map(|id| json!({ "productId": Uuid::from_u128(id), "quantity": 0 })).collect();
+        let refused = set(&bench, user(BOB), None, json!(many)).await;
+        assert_eq!(refused["userErrors"][0]["code"], "CART_FULL");
+
+        let goods: Vec<Uuid> = (100..151).map(Uuid::from_u128).collect();
+        for id in &goods {
+            bench.product(*id, "Thing", 100, 9).await;
+        }
+        let all: Vec<(Uuid, i32)> = goods.iter().map(|id| (*id, 1)).collect();
+        bench.cart(user(BOB), &all[..49]).await;
+        let guest = bench.cart(Viewer::anonymous(), &all[48..]).await;
+        let merged = set(&bench, user(BOB), Some(&guest), json!([])).await;
+        assert_eq!(merged["userErrors"], json!([]));
+        let lines = lines(&merged["cart"]);
+        assert_eq!((lines.len(), lines[48].1, lines[49].0), (50, 2, goods[49]), "what fits came along");
     }
 }
 
