@@ -75,7 +75,7 @@ fn planned(supergraph: &Supergraph, document: &Valid<ExecutableDocument>) -> Res
 fn table() {
     println!(
         "{:42} {:>8} {:>10} {:>10} {:>9}  result",
-        "operation (cold)", "bytes", "valid ms", "plan ms", "peak MB"
+        "operation (cold)", "bytes", "valid ms", "plan ms", "peak kB"
     );
     let (schema, operations) = marketplace();
     for (name, operation) in &operations {
@@ -105,7 +105,7 @@ fn row(supergraph: &Supergraph, name: &str, operation: &str) {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
     let (found, took) = timed(|| planned(supergraph, &document));
-    let megabytes = (MEMORY.peak_usage() - before) as f64 / 1e6;
+    let kilobytes = (MEMORY.peak_usage() - before) / 1_000;
     let result = match found {
         Ok(plan) => {
             let written: usize = plan.fetches.iter().map(|fetch| fetch.document.len()).sum();
@@ -114,7 +114,7 @@ fn row(supergraph: &Supergraph, name: &str, operation: &str) {
         Err(code) => code.to_owned(),
     };
     let (valid, took) = (valid.as_secs_f64() * 1e3, took.as_secs_f64() * 1e3);
-    println!("{name:42} {:8} {valid:10.3} {took:10.3} {megabytes:9.2}  {result}", operation.len());
+    println!("{name:42} {:8} {valid:10.3} {took:10.3} {kilobytes:9}  {result}", operation.len());
 }
 
 fn timed<T>(work: impl Fn() -> T) -> (T, Duration) {

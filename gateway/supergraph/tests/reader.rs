@@ -127,10 +127,10 @@ fn possible_types_differ_by_subgraph() {
 fn supergraphs_of_older_and_newer_composers_are_read_alike() {
     // Without @join__unionMember and @join__enumValue every subgraph of a union has the members that it knows.
     let older = format!(
-        r#"{HEAD} type Query @join__type(graph: A) @join__type(graph: B) {{ any: Any colour: Colour }}
+        r"{HEAD} type Query @join__type(graph: A) @join__type(graph: B) {{ any: Any colour: Colour }}
         union Any @join__type(graph: A) @join__type(graph: B) = X | Y
         enum Colour @join__type(graph: A) @join__type(graph: B) {{ RED }}
-        type X @join__type(graph: A) @join__type(graph: B) {{ x: Int }} type Y @join__type(graph: B) {{ y: Int }}"#
+        type X @join__type(graph: A) @join__type(graph: B) {{ x: Int }} type Y @join__type(graph: B) {{ y: Int }}"
     );
     let supergraph = Supergraph::parse(&older).unwrap();
     let (a, b) = (supergraph.subgraph_id("a").unwrap(), supergraph.subgraph_id("b").unwrap());
