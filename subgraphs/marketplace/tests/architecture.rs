@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("composition", &["supergraph"]),
     ("server", &["engine", "composition"]),
     ("testkit", &["engine", "composition"]),
+    ("fuzz", &["testkit"]),
     ("bench", &[]),
     ("kafka", &[]),
     ("kit", &["kafka"]),
@@ -42,6 +43,7 @@ const GATEWAY: &[&str] = &[
     "composition",
     "server",
     "testkit",
+    "fuzz",
     "bench",
 ];
 
