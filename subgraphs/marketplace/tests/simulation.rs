@@ -37,7 +37,7 @@ fn cart(order: Uuid, buyer: Uuid) -> (Saga<PlaceOrder>, Vec<Effect>) {
     let context = json!({
         "number": "K-1", "buyerId": buyer, "cartId": null, "currency": "USD", "totalMinor": PRICE,
         "lines": [{ "productId": id(2, 1), "quantity": 1, "unitPriceMinor": PRICE }],
-        "shares": shares(), "reservedUntil": epoch(),
+        "sellerShares": shares()["sellers"], "platformShare": shares()["platform"], "reservedUntil": epoch(),
     });
     PLACE_ORDER.start(order, order, serde_json::from_value(context).unwrap(), epoch())
 }
@@ -312,8 +312,8 @@ impl World {
         }
         let paid = self.keepers.holds.values().filter(|(kept, _)| *kept == Kept::Used).count();
         assert_eq!(paid, self.confirmed.len(), "each confirmed order is paid once");
-        let sold = UNITS - self.keepers.on_hand[&id(2, 1)];
-        assert_eq!(sold + self.keepers.sold.len() as i64, self.confirmed.len() as i64);
+        let sold = usize::try_from(UNITS - self.keepers.on_hand[&id(2, 1)]).unwrap();
+        assert_eq!(sold + self.keepers.sold.len(), self.confirmed.len());
     }
 }
 

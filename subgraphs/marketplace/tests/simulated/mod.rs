@@ -168,7 +168,7 @@ impl Keepers {
                 rest -= split.amount.minor;
                 match split.to {
                     Payee::User { user_id } => {
-                        *self.available.entry(user_id).or_default() += split.amount.minor
+                        *self.available.entry(user_id).or_default() += split.amount.minor;
                     }
                     _ => self.fees += split.amount.minor,
                 }

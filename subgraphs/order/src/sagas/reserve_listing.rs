@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::changes::{change_order, confirm_order, load_order, note_order};
 use super::place_order::CANCELLED;
-use super::wallet::{self, Shares};
+use super::wallet::Shares;
 use crate::domain::order::{Order, OrderStatus};
 use crate::events::ACTOR;
 use crate::store::orders::{self, Change};
@@ -166,7 +166,7 @@ const CAPTURE_FUNDS: Command<ReserveListing> = Command {
     },
     replies: &[
         ReplyRule { event: "FundsCaptured", outcome: Outcome::Done(learn_nothing) },
-        ReplyRule { event: "FundsRejected", outcome: Outcome::Refused(wallet::refusal) },
+        ReplyRule { event: "FundsRejected", outcome: Outcome::Decide(capture_refused) },
     ],
     undo: None,
     when: None,
@@ -204,6 +204,14 @@ fn refused(context: &mut ReserveListing, payload: &Value) -> Verdict {
             context.hold_id = command_id(context.order_id, &format!("hold-funds~{}", context.tries));
             Verdict::Back { to: PAYMENT, failure: Failure::new(reply.code) }
         }
+        _ => Verdict::Ignore,
+    }
+}
+
+/// A refusal of an earlier try may come this late; it says nothing about the hold that is captured.
+fn capture_refused(context: &mut ReserveListing, payload: &Value) -> Verdict {
+    match serde_json::from_value::<FundsRejected>(payload.clone()) {
+        Ok(reply) if reply.hold_id == context.hold_id => Verdict::Refused(Failure::new(reply.code)),
         _ => Verdict::Ignore,
     }
 }
