@@ -3,6 +3,8 @@
 //! `differ FOLDER CASES [SEED] [compose]`: each folder in `FOLDER` has `subgraphs.json` (a list of `name` and `sdl`) and
 //! `supergraph.graphql`; with `compose` the supergraph is made from the subgraphs instead.
 
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
 use std::path::Path;
 use std::time::Instant;
 

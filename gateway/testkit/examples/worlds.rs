@@ -2,6 +2,8 @@
 //!
 //! `worlds FIRST COUNT [OPERATIONS]`: seeds of the subgraphs, operations for each. With `print` the SDLs too.
 
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;

@@ -106,10 +106,10 @@ fn add_field(object: &mut (String, Vec<String>), field: String) {
 
 #[cfg(test)]
 mod tests {
-    use super::generated;
-
     #[test]
     fn generated_subgraphs_compose_and_their_fields_can_be_had_from_far_away() {
+        use super::generated;
+
         for (types, subgraphs) in [(10, 1), (20, 2), (200, 10)] {
             let generated = generated(types, subgraphs);
             let borrowed: Vec<(&str, &str)> =

@@ -47,7 +47,7 @@ fn smallest(
     let small = shrink(operation, |tried| fails(subgraphs, tried));
     let fewer = reduce(subgraphs, |tried| fails(tried, &small));
     let small = shrink(&small, |tried| fails(&fewer, tried));
-    let sdls: String = fewer.iter().map(|(name, sdl)| format!("# {name}\n{sdl}\n")).collect();
+    let sdls: String = fewer.iter().flat_map(|(name, sdl)| ["# ", name, "\n", sdl, "\n"]).collect();
     match run(&fewer, &small) {
         Some(Verdict::Different(found)) => format!("{sdls}{nature:?} {found}"),
         _ => sdls,

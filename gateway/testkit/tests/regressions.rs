@@ -58,14 +58,14 @@ async fn a_chain_of_requires_is_fetched_when_only_its_end_is_wanted() {
 /// One interface whose field may be null in one type and not in the other.
 const STRICTER: [(&str, &str); 1] = [(
     "a",
-    r#"
+    r"
     type Query { found: [Named!] }
     interface Named { name: String other: [Named] }
     type Book implements Named { name: String! other: [Named] }
     type Film implements Named { name: String other: [Named!]! }
     type Song implements Named { name: String! other: [Named] }
     union Printed = Book | Film
-    "#,
+    ",
 )];
 
 #[tokio::test]

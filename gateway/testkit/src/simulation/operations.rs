@@ -217,13 +217,12 @@ impl<'s> Operations<'s> {
         }
         let arguments = if alias.is_empty() {
             let memo = (ty.to_owned(), field.name.to_string());
-            match self.plain.get(&memo) {
-                Some(found) => found.clone(),
-                None => {
-                    let made = self.inputs.arguments(&mut self.rng, &field.arguments);
-                    self.plain.insert(memo, made.clone());
-                    made
-                }
+            if let Some(found) = self.plain.get(&memo) {
+                found.clone()
+            } else {
+                let made = self.inputs.arguments(&mut self.rng, &field.arguments);
+                self.plain.insert(memo, made.clone());
+                made
             }
         } else {
             self.inputs.arguments(&mut self.rng, &field.arguments)

@@ -7,6 +7,7 @@
 //! Elsewhere: who may be asked what (`strict.rs`), the whole as one server (`monolith.rs`).
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 
 use apollo_compiler::ast::{self, OperationType, Type};
 use apollo_compiler::schema::{ExtendedType, FieldDefinition, ObjectType};
@@ -172,14 +173,14 @@ impl Universe {
                 if !is_asked {
                     continue;
                 }
-                if !subgraph.is_interface_object(base) {
+                if subgraph.is_interface_object(base) {
+                    let all = self.possible(base);
+                    facts.possible.retain(|name| all.contains(name));
+                } else {
                     let known = subgraph.possible(base);
                     // Root types have a name of their own in each subgraph.
                     let known: Vec<_> = known.iter().map(|name| subgraph.canonical(name)).collect();
                     facts.possible.retain(|name| known.contains(&name.as_str()));
-                } else {
-                    let all = self.possible(base);
-                    facts.possible.retain(|name| all.contains(name));
                 }
                 if let Some(ExtendedType::Enum(known)) = subgraph.schema.types.get(base) {
                     facts.values.retain(|value| known.values.contains_key(value.as_str()));
@@ -195,7 +196,7 @@ impl Universe {
         let own = subgraph.schema.types.keys().find(|name| subgraph.canonical(name) == ty);
         found.extend(own.map(ToString::to_string));
         if let Some(object) = self.supergraph.get_object(ty) {
-            let interfaces = object.implements_interfaces.iter().map(|name| name.to_string());
+            let interfaces = object.implements_interfaces.iter().map(ToString::to_string);
             found.extend(interfaces.filter(|name| subgraph.is_interface_object(name)));
         }
         found
@@ -250,7 +251,7 @@ impl Universe {
         for item in &set.0 {
             match item {
                 SetItem::On { condition, below } => {
-                    self.mark(if condition.is_empty() { ty } else { condition }, below, is_key)
+                    self.mark(if condition.is_empty() { ty } else { condition }, below, is_key);
                 }
                 SetItem::Field { name, below, .. } => {
                     let mut bases = HashSet::new();
@@ -362,7 +363,8 @@ impl Universe {
         shift: usize,
     ) -> Value {
         let random = self.hash(place, "leaf");
-        let number = i64::try_from(random % 2000).expect("it is small") - 1000;
+        let small = i32::try_from(random % 2000).expect("it is small") - 1000;
+        let number = i64::from(small);
         let key = thing.index.filter(|_| facts.is_key);
         let ordinal = key.map(|index| {
             let types = self.supergraph.types.get_index_of(thing.ty.as_str()).unwrap_or_default();
@@ -375,11 +377,14 @@ impl Universe {
         };
         let json = match base {
             "Int" => json!(ordinal.map_or(number, |ordinal| i64::try_from(ordinal).expect("it is small"))),
-            "Float" => json!(ordinal.map_or(number as f64, |ordinal| ordinal as f64) + 0.25),
-            "Boolean" => json!(ordinal.map_or(random % 2 == 0, |ordinal| ordinal % 2 == 0)),
+            "Float" => json!(
+                f64::from(ordinal.map_or(small, |ordinal| i32::try_from(ordinal).expect("it is small")))
+                    + 0.25
+            ),
+            "Boolean" => json!(ordinal.map_or(random.is_multiple_of(2), |ordinal| ordinal.is_multiple_of(2))),
             "ID" | "String" => match ordinal {
                 Some(ordinal) => json!(of_key(ordinal)),
-                None if random % 7 == 0 => json!(format!("\u{e9} \"{number}\" \\ \u{1f600}\n")),
+                None if random.is_multiple_of(7) => json!(format!("\u{e9} \"{number}\" \\ \u{1f600}\n")),
                 None => json!(format!("{base}{random:x}")),
             },
             _ if !facts.values.is_empty() => {
@@ -421,7 +426,8 @@ impl Universe {
         for argument in &definition.arguments {
             let default = argument.default_value.as_ref().map(|value| super::federation::literal(value));
             if let Some(value) = given.get(argument.name.as_str()).cloned().or(default) {
-                out.push_str(&format!("({}:{})", argument.name, self.canonical(&argument.ty, &value)));
+                let value = self.canonical(&argument.ty, &value);
+                write!(out, "({}:{value})", argument.name).expect("writing to a string never fails");
             }
         }
         out

@@ -75,7 +75,7 @@ fn value_fields(model: &mut Model, rng: &mut Rng) {
     let all: BTreeSet<usize> = (0..model.count).collect();
     for index in 0..model.values.len() {
         let mut fields = Vec::new();
-        for number in 0..1 + rng.below(3) {
+        for number in 0..=rng.below(3) {
             let mut field = Field::new(&format!("v{number}"), leaf(rng), all.clone());
             arguments(rng, &mut field);
             fields.push(field);
@@ -214,7 +214,7 @@ fn entity_interface_fields(model: &mut Model, rng: &mut Rng) {
             model.interfaces[index].fields.push(field);
         }
         for (number, &owner) in found.objects.iter().enumerate() {
-            for field in 0..1 + rng.below(2) {
+            for field in 0..=rng.below(2) {
                 let base = if rng.chance(50) {
                     rng.pick(&model.composites(owner)).clone()
                 } else {
@@ -402,7 +402,7 @@ fn roots(model: &mut Model, rng: &mut Rng) {
         }
     }
     if rng.chance(25) {
-        for number in 0..1 + rng.below(3) {
+        for number in 0..=rng.below(3) {
             let subgraph = rng.below(model.count);
             let base = rng.pick(&model.composites(subgraph)).clone();
             let mut field = Field::new(&format!("m{number}"), ty(rng, &base), BTreeSet::from([subgraph]));

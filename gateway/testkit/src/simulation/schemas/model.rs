@@ -142,7 +142,7 @@ impl Model {
         for index in 0..2 + rng.below(3) {
             model.add_entity(index, rng);
         }
-        for index in 0..1 + rng.below(3) {
+        for index in 0..=rng.below(3) {
             model.values.push(Value {
                 name: format!("V{index}"),
                 fields: Vec::new(),
@@ -192,7 +192,7 @@ impl Model {
             candidates.extend(["owner { id }", "owner { id } code"]);
         }
         let mut keys: Vec<String> = Vec::new();
-        for _ in 0..1 + rng.below(3) {
+        for _ in 0..=rng.below(3) {
             let key = if rng.chance(45) { "id" } else { *rng.pick(&candidates) };
             if !keys.iter().any(|known| known == key) {
                 keys.push(key.to_owned());
@@ -236,7 +236,7 @@ impl Model {
             return;
         }
         let mut members = Vec::new();
-        for _ in 0..1 + rng.below(3) {
+        for _ in 0..=rng.below(3) {
             let index = self.entities.len();
             members.push(index);
             let hub = *real.first().expect("it is not empty");

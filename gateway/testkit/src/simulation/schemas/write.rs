@@ -66,7 +66,7 @@ impl<'m> Writer<'m> {
     fn text(&self) -> String {
         let mut out = format!("{LINK}\n");
         for (name, found) in &self.types {
-            let directives: String = found.directives.iter().map(|one| format!(" {one}")).collect();
+            let directives = found.directives.iter().fold(String::new(), |all, one| all + " " + one);
             if found.word == "union" {
                 let members: Vec<_> = found.members.iter().map(String::as_str).collect();
                 writeln!(out, "union {name}{directives} = {}", members.join(" | "))
