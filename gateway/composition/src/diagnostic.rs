@@ -1,5 +1,10 @@
 //! What composition says about its input: a code, a message, and places in the subgraphs.
 //!
+//! `tests/codes.txt` says which case shows which code. Of the published codes these are never given: those that Federation 2
+//! removed (`INTERFACE_FIELD_IMPLEM_TYPE_MISMATCH` is `INVALID_GRAPHQL` now); `INVALID_FEDERATION_SUPERGRAPH`,
+//! `UNSUPPORTED_FEATURE` and `DOWNSTREAM_SERVICE_ERROR`, which readers of supergraphs give; and
+//! `REQUIRES_FIELDS_HAS_ARGS` and `PROVIDES_FIELDS_SELECT_INVALID_TYPE`, which name what is allowed.
+//!
 //! Elsewhere: how it is printed with file names (`kopitiam-server`).
 
 use std::fmt;

@@ -139,6 +139,7 @@ pub(crate) struct ContextArgument {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked for by name")]
 pub(crate) struct TypeDef {
     pub(crate) name: Name,
     pub(crate) kind: Kind,

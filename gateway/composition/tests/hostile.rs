@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use std::fmt::Write;
+
 use kopitiam_composition::{Subgraph, compose};
 
 const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.3",
@@ -51,7 +53,8 @@ fn keys_that_lead_in_circles_through_many_types_end_in_an_answer() {
         let mut sdl = format!("type Query @shareable {{ {} }} ", queries.join(" "));
         for ty in 0..types {
             let other = (ty + 1) % types;
-            sdl.push_str(&format!(
+            let written = write!(
+                sdl,
                 "type T{ty} @key(fields: \"a{index} b{ty} {{ a{0} }}\") @key(fields: \"a{1}\") @key(fields: \"a{2} b{ty} {{ b{other} {{ a{3} }} }}\") \
                  @shareable {{ a{index}: Int a{0}: Int a{1}: Int a{2}: Int a{3}: Int b{ty}: T{other} own{index}: T{4} }} ",
                 next(1),
@@ -59,7 +62,8 @@ fn keys_that_lead_in_circles_through_many_types_end_in_an_answer() {
                 next(5),
                 next(2),
                 (ty * 3 + index) % types
-            ));
+            );
+            written.expect("a string takes all");
         }
         sdl
     }));

@@ -43,17 +43,19 @@ impl Walk<'_> {
         field: &MergedField,
         failures: Vec<(usize, Diagnostic)>,
     ) -> Diagnostic {
-        let mut message = format!(
-            "mutation \"Mutation.{}\" is called in one subgraph only, but none of them can satisfy all that may be selected below it:",
-            field.name
-        );
         let mut locations: Vec<Location> = Vec::new();
+        let mut reasons: Vec<String> = Vec::new();
         for (subgraph, error) in failures {
             let schema = &self.moves.schemas[subgraph];
-            message.push_str(&format!("\n- called in subgraph \"{}\": {}", schema.name, error.message));
+            reasons.push(format!("- called in subgraph \"{}\": {}", schema.name, error.message));
             let place = schema.field("Mutation", &field.name).map(|own| own.place);
             locations.extend(place.filter(|place| place.line > 0).map(|place| schema.location(place)));
         }
+        let message = format!(
+            "mutation \"Mutation.{}\" is called in one subgraph only, but none of them can satisfy all that may be selected below it:\n{}",
+            field.name,
+            reasons.join("\n")
+        );
         Diagnostic::error("SATISFIABILITY_ERROR", message).at(locations)
     }
 
