@@ -46,22 +46,29 @@ pub trait SagaOwner: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Makes the owner's own change at the point of no return; the inner `Err` when it cannot be made any more.
+    /// Makes the owner's own change at the point of no return; the inner `Err` when it cannot be made any more. By default
+    /// there is none: whoever begins such a saga has made it.
     fn pivot(
         &self,
-        tx: &Tx,
-        saga: &Saga<Self::Context>,
-        now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Result<(), Failure>, SystemError>> + Send;
+        _tx: &Tx,
+        _saga: &Saga<Self::Context>,
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Result<(), Failure>, SystemError>> + Send {
+        std::future::ready(Ok(Ok(())))
+    }
 
-    /// The saga failed: shows it on the owner's row. What was done is taken back behind it.
+    /// The saga failed: shows it on the owner's row. What was done is taken back behind it. By default that must not
+    /// happen: a saga that begins at its pivot has nothing before it that could fail.
     fn failed(
         &self,
-        tx: &Tx,
+        _tx: &Tx,
         saga: &Saga<Self::Context>,
         failure: &Failure,
-        now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<(), SystemError>> + Send;
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), SystemError>> + Send {
+        let broken = format!("saga {} failed after its pivot: {}", saga.id, failure.code);
+        std::future::ready(Err(SystemError::Invariant(broken)))
+    }
 
     /// The saga went back to the step it is at: the person it waits for may read why.
     fn went_back(
@@ -77,11 +84,13 @@ pub trait SagaOwner: Send + Sync + 'static {
     /// The saga is over.
     fn ended(
         &self,
-        tx: &Tx,
-        saga: &Saga<Self::Context>,
-        state: SagaState,
-        now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<(), SystemError>> + Send;
+        _tx: &Tx,
+        _saga: &Saga<Self::Context>,
+        _state: SagaState,
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), SystemError>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Runs the sagas of one kind.

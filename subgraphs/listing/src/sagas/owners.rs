@@ -46,16 +46,6 @@ impl SagaOwner for OpenOwner {
     ) -> Result<(), SystemError> {
         openings::call_off(tx, &self.changes, saga.subject_id, saga.id, failure).await
     }
-
-    async fn ended(
-        &self,
-        _tx: &Tx,
-        _saga: &Saga<OpenAuction>,
-        _state: SagaState,
-        _now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        Ok(())
-    }
 }
 
 /// The bid's part in being placed.
@@ -89,19 +79,10 @@ impl SagaOwner for BidOwner {
     ) -> Result<(), SystemError> {
         bids::refused(tx, &self.auctions.changes, saga.subject_id, saga.id, &failure.code).await
     }
-
-    async fn ended(
-        &self,
-        _tx: &Tx,
-        _saga: &Saga<PlaceBid>,
-        _state: SagaState,
-        _now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        Ok(())
-    }
 }
 
-/// The listing's part in settling its auction.
+/// The listing's part in settling its auction. The listing and its winning bid were moved by the transaction that begins
+/// the saga.
 pub struct SettleOwner {
     /// Told what changed.
     pub changes: Changes,
@@ -112,26 +93,6 @@ impl SagaOwner for SettleOwner {
 
     fn definition(&self) -> &'static Definition<SettleAuction> {
         &SETTLE_AUCTION
-    }
-
-    /// The listing and its winning bid were moved by the transaction that begins this saga.
-    async fn pivot(
-        &self,
-        _tx: &Tx,
-        _saga: &Saga<SettleAuction>,
-        _now: DateTime<Utc>,
-    ) -> Result<Result<(), Failure>, SystemError> {
-        Ok(Ok(()))
-    }
-
-    async fn failed(
-        &self,
-        _tx: &Tx,
-        saga: &Saga<SettleAuction>,
-        failure: &Failure,
-        _now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        Err(never_fails(saga.id, failure))
     }
 
     async fn ended(
@@ -154,38 +115,4 @@ impl SagaOwner for LetGoOwner {
     fn definition(&self) -> &'static Definition<LetGo> {
         &LET_GO
     }
-
-    async fn pivot(
-        &self,
-        _tx: &Tx,
-        _saga: &Saga<LetGo>,
-        _now: DateTime<Utc>,
-    ) -> Result<Result<(), Failure>, SystemError> {
-        Ok(Ok(()))
-    }
-
-    async fn failed(
-        &self,
-        _tx: &Tx,
-        saga: &Saga<LetGo>,
-        failure: &Failure,
-        _now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        Err(never_fails(saga.id, failure))
-    }
-
-    async fn ended(
-        &self,
-        _tx: &Tx,
-        _saga: &Saga<LetGo>,
-        _state: SagaState,
-        _now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        Ok(())
-    }
-}
-
-/// A saga that begins at its pivot has nothing before it that could fail.
-fn never_fails(saga_id: uuid::Uuid, failure: &Failure) -> SystemError {
-    SystemError::Invariant(format!("saga {saga_id} failed after its pivot: {}", failure.code))
 }
