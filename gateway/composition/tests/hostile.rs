@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use kopitiam_composition::{Subgraph, compose};
 
@@ -46,7 +46,7 @@ fn a_value_type_that_one_subgraph_has_whole_composes_whatever_the_others_lack() 
 
 #[test]
 fn keys_that_lead_in_circles_through_many_types_end_in_an_answer() {
-    let (types, count) = (3, 6);
+    let (types, count) = (8, 16);
     let found = codes(&subgraphs(count, |index| {
         let next = |step: usize| (index + step) % count;
         let queries: Vec<String> = (0..types).map(|ty| format!("t{ty}: T{ty}")).collect();

@@ -90,7 +90,7 @@ pub(super) struct Moves<'a> {
 }
 
 /// So many places are looked at before the whole is called too much: seconds.
-const WORK_MAX: usize = 5_000_000;
+const WORK_MAX: usize = 2_000_000;
 
 impl<'a> Moves<'a> {
     pub(super) fn new(
@@ -177,6 +177,7 @@ impl<'a> Moves<'a> {
             self.assumptions += 1;
             return so_far.clone();
         }
+        self.work += self.unfinished.len();
         let assumptions = self.assumptions;
         let depth = self.unfinished.len();
         self.unfinished.push((key.clone(), reached.clone()));
@@ -206,6 +207,10 @@ impl<'a> Moves<'a> {
     }
 
     pub(super) fn may_jump(&mut self, object: &Name, from: &PlaceSet, jump: &Jump<'_>) -> bool {
+        self.work += 1;
+        if self.exhausted() {
+            return false;
+        }
         let type_known = from.iter().any(|place| place.ty == *object);
         (type_known || !jump.by_object) && self.resolves(object, from, jump.fields)
     }
