@@ -30,8 +30,9 @@ async fn a_batch_of_representations_is_one_query_per_kind() {
         ... on User { username seller { handle } wallet { available { amount } } } ... on Seller { displayName } } }";
     let (found, statements) = queries(shop.ask(&manager(), query, json!({ "r": representations }))).await;
     assert!(found["data"]["_entities"][2]["wallet"]["available"]["amount"].is_string(), "{found}");
-    // Stalls are asked for twice: as entities at once, and below the users when those are there.
-    assert_eq!(statements, 4, "users, stalls, stalls, wallets");
+    // Stalls are asked for as entities and below the users: by one query when the users are there before the first has
+    // left, by two otherwise.
+    assert!((3..=4).contains(&statements), "users, stalls (perhaps twice), wallets: {statements}");
 }
 
 #[tokio::test]
