@@ -19,9 +19,17 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# Below the range that the system hands out by itself, so that no connection of this machine takes them meanwhile.
 read -r web gateway < <(node -e '
-  const net = require("net"); const a = net.createServer().listen(0, "127.0.0.1", () => { const b = net.createServer().listen(0, "127.0.0.1", () => {
-    console.log(a.address().port, b.address().port); a.close(); b.close(); }); });')
+  const net = require("net"), found = [];
+  const attempt = () => {
+    const port = 10000 + Math.floor(Math.random() * 20000);
+    const server = net.createServer().on("error", attempt).listen(port, "127.0.0.1", () => server.close(() => {
+      if (!found.includes(port)) found.push(port);
+      if (found.length < 2) attempt(); else console.log(...found);
+    }));
+  };
+  attempt();')
 WEB_PORT=$web GATEWAY_PORT=$gateway DATA_DIR=$data/db "$marketplace" run --web web > "$data/log" 2>&1 &
 pid=$!
 for attempt in $(seq 1 600); do
