@@ -4,7 +4,7 @@
 //! Always: safe without settings: introspection and GraphiQL off, bounds on, cross-site requests refused, no client
 //! header forwarded that is not on a list.
 //!
-//! - `options.rs`, `server.rs`: [`Options`] in, [`Server`] out
+//! - `options/`, `server.rs`: [`Options`] in, [`Server`] out
 //! - `reload.rs`: the supergraph's file, followed while the server runs
 //! - `http/`: requests and answers
 //! - `in_flight.rs`: equal work in flight, done once

@@ -1,0 +1,87 @@
+//! `limits`: bounds on operations and answers.
+
+use kopitiam_engine::{AnswerLimits, DocumentLimits, EngineSettings};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::options::Options;
+
+/// Bounds on operations, all checked before anything is fetched.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Bytes of a document.
+    pub document_bytes_max: usize,
+    /// Tokens of a document.
+    pub document_tokens_max: usize,
+    /// Nesting of a document: selection sets, lists, input objects.
+    pub document_recursion_max: usize,
+    /// Fields of a document after each fragment spread is replaced by the fragment.
+    pub expanded_selections_max: u64,
+    /// Levels of fields of an operation, with its fragments in place.
+    pub depth_max: u64,
+    /// Aliases of an operation, with its fragments in place.
+    pub aliases_max: u64,
+    /// Root fields of an operation, with its fragments in place.
+    pub root_fields_max: u64,
+    /// Directives of a document, as written.
+    pub directives_max: usize,
+    /// Operations of a document.
+    pub operations_max: usize,
+    /// Variables that one operation declares.
+    pub variables_max: usize,
+    /// Nesting of a subgraph's answer.
+    pub answer_depth_max: u32,
+    /// Errors in one response; when there are more, a last one says so.
+    pub errors_max: usize,
+    /// How many operations' plans are kept.
+    pub plan_cache_entries: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let engine = EngineSettings::default();
+        Self {
+            document_bytes_max: engine.limits.bytes_max,
+            document_tokens_max: engine.limits.tokens_max,
+            document_recursion_max: engine.limits.recursion_max,
+            expanded_selections_max: engine.limits.expanded_selections_max,
+            depth_max: engine.limits.depth_max,
+            aliases_max: engine.limits.aliases_max,
+            root_fields_max: engine.limits.root_fields_max,
+            directives_max: engine.limits.directives_max,
+            operations_max: engine.limits.operations_max,
+            variables_max: engine.limits.variables_max,
+            answer_depth_max: engine.answers.depth_max,
+            errors_max: engine.answers.errors_max,
+            plan_cache_entries: engine.plan_cache_entries,
+        }
+    }
+}
+
+impl LimitsConfig {
+    pub(super) fn apply(self, options: &mut Options) {
+        let engine = &mut options.engine;
+        engine.plan_cache_entries = self.plan_cache_entries;
+        engine.limits = DocumentLimits {
+            bytes_max: self.document_bytes_max,
+            tokens_max: self.document_tokens_max,
+            recursion_max: self.document_recursion_max,
+            expanded_selections_max: self.expanded_selections_max,
+            depth_max: self.depth_max,
+            aliases_max: self.aliases_max,
+            root_fields_max: self.root_fields_max,
+            directives_max: self.directives_max,
+            operations_max: self.operations_max,
+            variables_max: self.variables_max,
+        };
+        // How long an answer may be is said with the subgraphs.
+        let bytes_max = engine.answers.bytes_max;
+        engine.answers = AnswerLimits {
+            bytes_max,
+            depth_max: self.answer_depth_max,
+            errors_max: self.errors_max,
+            ..AnswerLimits::default()
+        };
+    }
+}
