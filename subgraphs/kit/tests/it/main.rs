@@ -1,0 +1,15 @@
+//! What `kit` promises, over real databases, HTTP and a broker. One program, because each links everything anew.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod auth;
+mod database;
+mod full_database;
+mod http;
+mod idempotency;
+mod messaging;
+mod notes;
+mod parking;
+mod saga_simulation;
+mod saga_steps;
+mod timers;

@@ -1,0 +1,201 @@
+//! Outbox, relay, broker, consumer and inbox together, over the embedded broker.
+
+use kopitiam_kafka::messages::user::UserUnbanned;
+use kopitiam_kafka::{Envelope, Topic, client};
+use kopitiam_kit::outbox::{self, NewMessage, relay};
+use kopitiam_kit::testing::{TestBroker, each_database, eventually, sqlite};
+use kopitiam_kit::{Failure, SystemError, inbox};
+use rdkafka::producer::FutureRecord;
+use rdkafka::util::Timeout;
+use uuid::Uuid;
+
+use crate::notes::{Migrator, NoteTaker, Running, ban, notes};
+
+#[tokio::test]
+async fn events_arrive_once_and_in_order_per_aggregate() {
+    let broker = TestBroker::start().await;
+    for db in each_database::<Migrator>().await {
+        let db = &db;
+        let users = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+        for _ in 0..5 {
+            for user in users {
+                ban(db, user).await;
+            }
+        }
+        let running = Running::start(db, &broker, NoteTaker::Gated);
+        eventually("all events applied", || async { (notes(db).await.len() >= 15).then_some(()) }).await;
+        let applied = notes(db).await;
+        for user in users {
+            let versions: Vec<i64> =
+                applied.iter().filter(|(id, _)| *id == user).map(|(_, version)| *version).collect();
+            assert_eq!(versions, [1, 2, 3, 4, 5]);
+        }
+        assert_eq!(outbox::backlog(db).await.unwrap(), 0);
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_consumer_goes_on_where_it_stopped() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let user = Uuid::now_v7();
+    let handler = NoteTaker::Ungated;
+    let running = Running::start(&db, &broker, handler);
+    for _ in 0..60 {
+        ban(&db, user).await;
+    }
+    let watched = &db;
+    eventually("all events", || async { (notes(watched).await.len() == 60).then_some(()) }).await;
+    running.stop().await;
+
+    // A new database has an empty inbox: it shows what the group is sent again.
+    let fresh = sqlite::<Migrator>().await;
+    let running = Running::start(&fresh, &broker, NoteTaker::Ungated);
+    ban(&fresh, user).await;
+    let watched = &fresh;
+    eventually("the next event", || async { (!notes(watched).await.is_empty()).then_some(()) }).await;
+    assert_eq!(notes(&fresh).await, [(user, 1)]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_sent_again_has_one_effect() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let handler = NoteTaker::Ungated;
+    let running = Running::start(&db, &broker, handler);
+    let user = Uuid::now_v7();
+    let first = ban(&db, user).await;
+    let db = &db;
+    eventually("the first copy", || async { (notes(db).await.len() == 1).then_some(()) }).await;
+    let again = db.transaction(|tx| async move { outbox::resend(&tx, first.id).await }).await.unwrap();
+    assert!(again, "the message is there");
+    ban(db, user).await;
+    eventually("the message behind the copy", || async { (notes(db).await.len() >= 2).then_some(()) }).await;
+    assert_eq!(notes(db).await, [(user, 1), (user, 2)]);
+    running.stop().await;
+}
+
+/// Two relays on one outbox, as in two replicas, and a third that starts while they work.
+#[tokio::test]
+async fn several_relays_keep_the_order_of_each_aggregate() {
+    let broker = TestBroker::start().await;
+    for db in each_database::<Migrator>().await {
+        let running = Running::start(&db, &broker, NoteTaker::Gated);
+        let users = [Uuid::now_v7(), Uuid::now_v7()];
+        for round in 0..30 {
+            if round % 10 == 0 {
+                tokio::spawn(relay::run(db.db().clone(), broker.kafka(), running.shutdown.clone()));
+            }
+            for user in users {
+                ban(&db, user).await;
+            }
+        }
+        let db = &db;
+        // Of these users: the broker's topic may still hold what an earlier round of this test has not committed.
+        let all_of_theirs = || async {
+            let applied = notes(db).await;
+            let theirs = applied.iter().filter(|(user, _)| users.contains(user)).count();
+            (theirs >= 60).then_some(applied)
+        };
+        let applied = eventually("all events applied", all_of_theirs).await;
+        for user in users {
+            let versions: Vec<i64> =
+                applied.iter().filter(|(id, _)| *id == user).map(|(_, version)| *version).collect();
+            assert_eq!(versions, (1..=30).collect::<Vec<i64>>());
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rolled_back_change_tells_nobody() {
+    let db = sqlite::<Migrator>().await;
+    let user = Uuid::now_v7();
+    let refused: Result<(), Failure> = db
+        .transaction(|tx| async move {
+            outbox::append(&tx, NewMessage::new(user, "service:test", &UserUnbanned {})).await?;
+            Err(Failure::refused("NO", "not this time"))
+        })
+        .await;
+    assert!(matches!(refused, Err(Failure::Refused(_))));
+    assert_eq!(outbox::backlog(&db).await.unwrap(), 0);
+    assert_eq!(ban(&db, user).await.aggregate_version, 1, "the version was not used up");
+}
+
+#[tokio::test]
+async fn concurrent_writers_leave_no_gap_in_the_versions() {
+    for db in each_database::<Migrator>().await {
+        let user = Uuid::now_v7();
+        let writers = (0..20).map(|_| {
+            let db = db.db().clone();
+            tokio::spawn(async move { ban(&db, user).await.aggregate_version })
+        });
+        let mut versions: Vec<i64> = Vec::new();
+        for writer in writers.collect::<Vec<_>>() {
+            versions.push(writer.await.unwrap());
+        }
+        versions.sort_unstable();
+        assert_eq!(versions, (1..=20).collect::<Vec<i64>>());
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_record_does_not_stop_the_consumer() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let running = Running::start(&db, &broker, NoteTaker::Ungated);
+    let user = Uuid::now_v7();
+    ban(&db, user).await;
+    let db = &db;
+    eventually("topics exist", || async { (notes(db).await.len() == 1).then_some(()) }).await;
+    let kafka = broker.kafka();
+    let producer = client::producer(&kafka.brokers).unwrap();
+    let (topic, key) = (kafka.layout.name(Topic::UserEvents), user.to_string());
+    let garbage = FutureRecord::to(&topic).key(&key).payload("not json");
+    producer.send(garbage, Timeout::Never).await.unwrap();
+    ban(db, user).await;
+    eventually("the event behind", || async { (notes(db).await.len() == 2).then_some(()) }).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_written_while_the_broker_was_away_arrives_after_it_is_back() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let running = Running::start(&db, &broker, NoteTaker::Ungated);
+    let user = Uuid::now_v7();
+    ban(&db, user).await;
+    let watched = &db;
+    eventually("the first event", || async { (notes(watched).await.len() == 1).then_some(()) }).await;
+    let broker = broker.restart().await;
+    for _ in 0..3 {
+        ban(&db, user).await;
+    }
+    eventually("the later events", || async { (notes(watched).await.len() >= 4).then_some(()) }).await;
+    assert_eq!(notes(&db).await, [(user, 1), (user, 2), (user, 3), (user, 4)]);
+    running.stop().await;
+    drop(broker);
+}
+
+#[tokio::test]
+async fn a_gap_is_told_from_an_old_version() {
+    use inbox::Gate::{Apply, Drop, Gap};
+
+    let db = sqlite::<Migrator>().await;
+    let event = ban(&db, Uuid::now_v7()).await;
+    let event = &event;
+    let gates = db
+        .transaction(|tx| async move {
+            let mut gates = Vec::new();
+            for version in [2, 1, 1, 2, 4] {
+                let event = Envelope { aggregate_version: version, ..event.clone() };
+                gates.push(inbox::gate(&tx, "p", &event).await?);
+            }
+            Ok::<_, SystemError>(gates)
+        })
+        .await
+        .unwrap();
+    assert_eq!(gates, [Gap { mine: 0 }, Apply, Drop, Apply, Gap { mine: 2 }]);
+}

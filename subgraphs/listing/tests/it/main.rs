@@ -1,0 +1,13 @@
+//! The listing service, tested. One program, because each links everything anew.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod api;
+mod auctions;
+mod events;
+mod live;
+mod locks;
+mod queries;
+mod races;
+mod schema;
+mod support;

@@ -1,0 +1,198 @@
+//! The service on a real broker: commands in, answers out, each effect once.
+
+use std::sync::{Arc, Mutex};
+
+use crate::common::{Shop, seeded};
+use chrono::{Duration, Utc};
+use kopitiam_kafka::messages::review::ReviewPosted;
+use kopitiam_kafka::messages::stock::{
+    CommitStock, LockItem, ReleaseStock, ReserveStock, RestockLines, StockLine, StockUpdated, TransferItem,
+};
+use kopitiam_kafka::{Envelope, Message, Topic};
+use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
+use kopitiam_kit::migrations::kit_migrations;
+use kopitiam_kit::outbox::{self, NewMessage, relay};
+use kopitiam_kit::rebuild::rebuild;
+use kopitiam_kit::testing::{
+    TestBroker, TestDb, TestTokens, each_database, eventually, service_config, sqlite,
+};
+use kopitiam_kit::{SystemError, Tasks, Tx};
+use kopitiam_product::app::{self, Migrator};
+use kopitiam_product::projections::review_events::ReviewEvents;
+use sea_orm::{ConnectionTrait, Statement};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+struct KitOnly;
+
+impl MigratorTrait for KitOnly {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        kit_migrations()
+    }
+}
+
+/// Stands for another service: sends commands from its own outbox and notes what it hears.
+struct Peer {
+    db: TestDb,
+    heard: Arc<Mutex<Vec<Envelope>>>,
+    saga: Uuid,
+}
+
+#[derive(Clone)]
+struct Ear(Arc<Mutex<Vec<Envelope>>>);
+
+#[async_trait::async_trait]
+impl Handler for Ear {
+    async fn handle(&self, _tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
+        self.0.lock().unwrap().push(envelope.clone());
+        Ok(())
+    }
+}
+
+impl Peer {
+    async fn start(broker: &TestBroker, tasks: &mut Tasks, shutdown: &CancellationToken) -> Peer {
+        let db = sqlite::<KitOnly>().await;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        tasks.spawn("peer relay", relay::run(db.db().clone(), broker.kafka(), shutdown.clone()));
+        let config = ConsumerConfig {
+            group: "peer".to_owned(),
+            topics: vec![Topic::StockEvents, Topic::ProductEvents],
+        };
+        let ear = Ear(Arc::clone(&heard));
+        let consume = consumer::run(db.db().clone(), broker.kafka(), config, ear, shutdown.clone());
+        tasks.spawn("peer consumer", consume);
+        Peer { db, heard, saga: Uuid::now_v7() }
+    }
+
+    async fn send<M: Message>(&self, key: Uuid, command: &M) {
+        let send = |tx: Tx| async move {
+            let message = NewMessage::new(key, "service:peer", command).correlation(self.saga);
+            outbox::append(&tx, message).await?;
+            Ok::<_, SystemError>(())
+        };
+        self.db.transaction(send).await.unwrap();
+    }
+
+    /// Types of the answers to this peer's commands about `subject`, in the order in which they came.
+    fn answers(&self, subject: Uuid) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        let mine = heard.iter().filter(|e| e.correlation_id == self.saga && e.aggregate_id == subject);
+        mine.map(|envelope| envelope.message_type.clone()).collect()
+    }
+
+    /// The last stock level heard of a product.
+    fn level(&self, product: Uuid) -> Option<StockUpdated> {
+        let heard = self.heard.lock().unwrap();
+        let levels = heard.iter().filter(|e| e.aggregate_id == product && e.message_type == "StockUpdated");
+        levels.max_by_key(|e| e.aggregate_version).map(|e| e.decode().unwrap())
+    }
+
+    async fn only_answers_about(&self, subject: Uuid, count: usize) -> Vec<String> {
+        let enough = || async { Some(self.answers(subject)).filter(|answers| answers.len() >= count) };
+        eventually("answers", enough).await
+    }
+}
+
+#[tokio::test]
+async fn stock_commands_are_answered_and_levels_announced() {
+    for db in each_database::<Migrator>().await {
+        // A broker of its own: the service would hear the commands of the run before as well.
+        let broker = TestBroker::start().await;
+        let shop = Shop::new(db).await;
+        let shutdown = CancellationToken::new();
+        let mut tasks = Tasks::new();
+        let peer = Peer::start(&broker, &mut tasks, &shutdown).await;
+        let config = service_config("product", &shop.db, broker.kafka(), &TestTokens::new());
+        let service = app::start(config, shutdown.clone()).await.unwrap();
+        let (beans, shawl) = (seeded(3, 1), seeded(3, 3));
+        let order = Uuid::now_v7();
+        let line = |product_id, quantity| StockLine { product_id, quantity };
+        let expires_at = Utc::now() + Duration::hours(1);
+        let reserve =
+            ReserveStock { reservation_id: order, lines: vec![line(beans, 2), line(beans, 3)], expires_at };
+        // The same command again under a new message id: what a saga does that heard no answer.
+        peer.send(order, &reserve).await;
+        peer.send(order, &reserve).await;
+        peer.send(order, &CommitStock { reservation_id: order }).await;
+        let back =
+            RestockLines { reservation_id: order, lines: vec![line(beans, 5)], reason: "Refund".into() };
+        peer.send(order, &back).await;
+        peer.send(order, &back).await;
+        let expected =
+            ["StockReserved", "StockReserved", "StockCommitted", "StockRestocked", "StockRestocked"];
+        assert_eq!(peer.only_answers_about(order, 5).await, expected);
+        let other = Uuid::now_v7();
+        let greedy = ReserveStock { reservation_id: other, lines: vec![line(shawl, 2)], expires_at };
+        peer.send(other, &greedy).await;
+        peer.send(other, &ReleaseStock { reservation_id: other }).await;
+        assert_eq!(peer.only_answers_about(other, 2).await, ["StockRejected", "StockReleased"]);
+        let senseless = Uuid::now_v7();
+        let negative = ReserveStock { reservation_id: senseless, lines: vec![line(shawl, -1)], expires_at };
+        peer.send(senseless, &negative).await;
+        assert_eq!(peer.only_answers_about(senseless, 1).await, ["StockRejected"]);
+        let (item, listing_id, owner_id) = (seeded(4, 1), Uuid::now_v7(), seeded(1, 5));
+        peer.send(item, &LockItem { item_id: item, listing_id, owner_id, until: None }).await;
+        let to = seeded(1, 3);
+        peer.send(item, &TransferItem { item_id: item, listing_id, to }).await;
+        assert_eq!(peer.only_answers_about(item, 2).await, ["ItemLocked", "ItemTransferred"]);
+        let level = StockUpdated { on_hand: 200, reserved: 0 };
+        eventually("the last level", || async { peer.level(beans).filter(|found| *found == level) }).await;
+        assert_eq!(shop.stock(shawl).await.reserved, 0);
+        shutdown.cancel();
+        service.tasks.join().await;
+        tasks.join().await;
+    }
+}
+
+async fn ratings(db: &TestDb) -> Vec<(Uuid, i64)> {
+    let rated = "SELECT id, rating_milli FROM products WHERE rating_milli <> 0";
+    let rows = db.read().query_all_raw(Statement::from_string(db.backend(), rated)).await.unwrap();
+    rows.iter()
+        .map(|row| (row.try_get("", "id").unwrap(), row.try_get("", "rating_milli").unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_posted_review_moves_its_product_in_the_order_by_rating() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let shutdown = CancellationToken::new();
+    let mut tasks = Tasks::new();
+    let peer = Peer::start(&broker, &mut tasks, &shutdown).await;
+    let config = service_config("product", &db, broker.kafka(), &TestTokens::new());
+    let service = app::start(config, shutdown.clone()).await.unwrap();
+    let shop = Shop::new(db).await;
+    let product = seeded(3, 24);
+    let (review_id, author_id) = (Uuid::now_v7(), seeded(1, 3));
+    let review = ReviewPosted {
+        review_id,
+        subject: "PRODUCT".into(),
+        rating: 5,
+        author_id,
+        rating_sum: 5,
+        rating_count: 1,
+    };
+    peer.send(product, &review).await;
+    eventually("the product on top", || async {
+        let query = "{ search(first: 1, sort: RATING) { edges { node { id } } } }";
+        let found = shop.ask(&kopitiam_kit::auth::Viewer::anonymous(), query, serde_json::json!({})).await;
+        (found["data"]["search"]["edges"][0]["node"]["id"] == product.to_string()).then_some(())
+    })
+    .await;
+    assert_eq!(ratings(&shop.db).await, [(product, 5_000)]);
+    shop.db
+        .transaction(|tx| async move {
+            tx.execute_unprepared("UPDATE products SET rating_milli = 1234")
+                .await
+                .map(|_| ())
+                .map_err(SystemError::from)
+        })
+        .await
+        .unwrap();
+    rebuild(&shop.db, &broker.kafka(), &ReviewEvents).await.unwrap();
+    assert_eq!(ratings(&shop.db).await, [(product, 5_000)], "made anew from the topic");
+    shutdown.cancel();
+    service.tasks.join().await;
+    tasks.join().await;
+}

@@ -1,0 +1,49 @@
+//! However many rows a request asks for, each kind is read by one query.
+
+use crate::common::{Shop, manager};
+use kopitiam_kit::testing::{queries, sqlite};
+use kopitiam_kit::time;
+use kopitiam_user::app::Migrator;
+use serde_json::{Value, json};
+
+async fn seeded() -> Shop {
+    let shop = Shop::new(sqlite::<Migrator>().await).await;
+    kopitiam_user::seed::seed(shop.db.db(), time::now()).await.unwrap();
+    shop
+}
+
+#[tokio::test]
+async fn a_batch_of_representations_is_one_query_per_kind() {
+    let shop = seeded().await;
+    let ids = shop.ask(&manager(), "{ users(first: 8) { edges { node { id } } } }", json!({})).await;
+    let edges = ids["data"]["users"]["edges"].as_array().unwrap();
+    let of = |kind: &'static str| {
+        edges.iter().map(move |edge| json!({ "__typename": kind, "id": edge["node"]["id"] }))
+    };
+    let representations: Vec<Value> = of("User").chain(of("Seller")).collect();
+    assert_eq!(representations.len(), 16);
+    let query = "query($r: [_Any!]!) { _entities(representations: $r) {
+        ... on User { username seller { handle } wallet { available { amount } } } ... on Seller { displayName } } }";
+    let (found, statements) = queries(shop.ask(&manager(), query, json!({ "r": representations }))).await;
+    assert!(found["data"]["_entities"][2]["wallet"]["available"]["amount"].is_string(), "{found}");
+    // Stalls are asked for as entities and below the users: by one query when the users are there before the first has
+    // left, by two otherwise.
+    assert!((3..=4).contains(&statements), "users, stalls (perhaps twice), wallets: {statements}");
+}
+
+#[tokio::test]
+async fn statements_and_notifications_of_many_people_are_one_query_each() {
+    let shop = seeded().await;
+    let query = "{ users(first: 30) { totalCount edges { node { username
+        wallet { entries(first: 2) { edges { node { kind amount { amount } } } } }
+        notifications(first: 2) { unreadCount edges { node { kind } } } } } } }";
+    let (found, statements) = queries(shop.ask(&manager(), query, json!({}))).await;
+    let edges = found["data"]["users"]["edges"].as_array().unwrap_or_else(|| panic!("{found}"));
+    assert_eq!(edges.len(), 30);
+    for edge in edges {
+        assert_eq!(edge["node"]["wallet"]["entries"]["edges"][0]["node"]["kind"], "GRANT", "{edge}");
+        assert_eq!(edge["node"]["notifications"]["unreadCount"], 1, "{edge}");
+        assert_eq!(edge["node"]["notifications"]["edges"][0]["node"]["kind"], "CREDIT_GRANTED", "{edge}");
+    }
+    assert_eq!(statements, 6, "users, their number, wallets, statements, notifications, unread");
+}
