@@ -1,7 +1,7 @@
 //! The façade: one engine serves one supergraph at a time, and can be given another while it runs.
 //!
-//! Always: a request ends on the generation it was prepared for.
-//! Elsewhere: preparing (`prepare.rs`), running (`executor`).
+//! Always: a request ends on the generation it was prepared for; a subscription goes over to the next one.
+//! Elsewhere: preparing (`prepare.rs`), running (`executor`), subscriptions (`streams.rs`).
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -12,9 +12,11 @@ use kopitiam_executor::transport::SubgraphTransport;
 use kopitiam_executor::{Execution, Subscription, Variables};
 use kopitiam_operation::variables::{CoercedVariable, coerce_variables};
 use kopitiam_plan::{OperationKind, Plan};
+use tokio::sync::watch;
 
 use crate::generation::{Generation, Generations};
 use crate::prepare::{self, Operation};
+use crate::streams::{self, Parts};
 use crate::{EngineSettings, ErrorCode, Outcome, Request, RequestError, Response, introspection};
 
 /// Why a supergraph was not taken. The engine goes on with the one it had.
@@ -90,9 +92,46 @@ impl Prepared {
 /// Serves GraphQL requests on a supergraph through a transport. Shared by reference between threads.
 #[derive(Debug)]
 pub struct Engine<T: SubgraphTransport> {
-    current: ArcSwap<Generations>,
+    current: Arc<Current>,
     transport: Arc<T>,
-    settings: EngineSettings,
+    settings: Arc<EngineSettings>,
+}
+
+/// What is served now, and who wants to know when that changes.
+#[derive(Debug)]
+pub(crate) struct Current {
+    generations: ArcSwap<Generations>,
+    changed: watch::Sender<()>,
+}
+
+impl Current {
+    fn new(generations: Generations) -> Self {
+        Self { generations: ArcSwap::from_pointee(generations), changed: watch::Sender::new(()) }
+    }
+
+    fn replace(&self, generations: Generations) {
+        self.generations.store(Arc::new(generations));
+        self.changed.send_replace(());
+    }
+
+    /// Tells of every change since the operation was prepared.
+    pub(crate) fn watch(&self, prepared: &Prepared) -> watch::Receiver<()> {
+        let mut changed = self.changed.subscribe();
+        if !self.generations.load().contains(&prepared.generation) {
+            changed.mark_changed();
+        }
+        changed
+    }
+
+    /// Parses, validates and plans the request's operation, or takes all that from the cache.
+    pub(crate) fn prepare(&self, settings: &EngineSettings, request: &Request) -> Result<Prepared, Response> {
+        let generation = Arc::clone(self.generations.load().choose());
+        let operation =
+            generation.plans.get_or_prepare(&request.query, request.operation_name.as_deref(), || {
+                prepare::prepare(&generation, settings, request)
+            })?;
+        Ok(Prepared { generation, operation })
+    }
 }
 
 impl<T: SubgraphTransport> Engine<T> {
@@ -102,7 +141,11 @@ impl<T: SubgraphTransport> Engine<T> {
     /// [`EngineError`] when the SDL is not a supergraph.
     pub fn new(supergraph_sdl: &str, transport: T, settings: EngineSettings) -> Result<Self, EngineError> {
         let generations = Generations::new(supergraph_sdl, &settings)?;
-        Ok(Self { current: ArcSwap::from_pointee(generations), transport: Arc::new(transport), settings })
+        Ok(Self {
+            current: Arc::new(Current::new(generations)),
+            transport: Arc::new(transport),
+            settings: Arc::new(settings),
+        })
     }
 
     /// Goes over to another supergraph: later requests see it, those in flight end on the old one.
@@ -125,13 +168,13 @@ impl<T: SubgraphTransport> Engine<T> {
     ) -> Result<(), E> {
         let generations = Generations::new(supergraph_sdl, &self.settings)?;
         ready(&info(generations.any()))?;
-        self.current.store(Arc::new(generations));
+        self.current.replace(generations);
         Ok(())
     }
 
     /// Names and URLs of the current supergraph's subgraphs, and the API schema.
     pub fn supergraph(&self) -> SupergraphInfo {
-        info(self.current.load().any())
+        info(self.current.generations.load().any())
     }
 
     /// The transport given to [`Engine::new`].
@@ -144,12 +187,7 @@ impl<T: SubgraphTransport> Engine<T> {
     /// # Errors
     /// A complete response that says what is wrong with the request, for the client.
     pub fn prepare(&self, request: &Request) -> Result<Prepared, Response> {
-        let generation = Arc::clone(self.current.load().choose());
-        let operation =
-            generation.plans.get_or_prepare(&request.query, request.operation_name.as_deref(), || {
-                prepare::prepare(&generation, &self.settings, request)
-            })?;
-        Ok(Prepared { generation, operation })
+        self.current.prepare(&self.settings, request)
     }
 
     /// Runs a prepared query or mutation with the request's variables.
@@ -176,7 +214,8 @@ impl<T: SubgraphTransport> Engine<T> {
     }
 
     /// Starts a prepared subscription with the request's variables: one response for each event of its source. A query
-    /// or mutation gives one response.
+    /// or mutation gives one response. The stream goes on when the supergraph is replaced, as long as the new one has what
+    /// it asks; else its last response says why it ends.
     ///
     /// # Errors
     /// A complete response that says why no stream could be opened.
@@ -190,18 +229,29 @@ impl<T: SubgraphTransport> Engine<T> {
             let response = self.execute(prepared, request, context).await;
             return Ok(futures::stream::once(async { response }).boxed());
         }
-        let subscription = Subscription {
-            program: Arc::clone(&prepared.operation.planned.program),
-            variables: variables(&prepared.operation, coerce(prepared, request)?),
-            limits: self.settings.answers.clone(),
+        let parts = Parts {
+            current: Arc::clone(&self.current),
+            settings: Arc::clone(&self.settings),
             transport: Arc::clone(&self.transport),
-            context: context.clone(),
         };
-        match kopitiam_executor::subscribe(subscription).await {
-            Ok(stream) => Ok(stream.map(executed).boxed()),
-            Err(body) => Err(executed(body)),
-        }
+        streams::open(parts, prepared, request, context).await
     }
+}
+
+/// A prepared subscription with the request's variables.
+pub(crate) fn subscription<T: SubgraphTransport>(
+    parts: &Parts<T>,
+    prepared: &Prepared,
+    request: &Request,
+    context: T::Context,
+) -> Result<Subscription<T>, Response> {
+    Ok(Subscription {
+        program: Arc::clone(&prepared.operation.planned.program),
+        variables: variables(&prepared.operation, coerce(prepared, request)?),
+        limits: parts.settings.answers.clone(),
+        transport: Arc::clone(&parts.transport),
+        context,
+    })
 }
 
 fn info(generation: &Generation) -> SupergraphInfo {
@@ -214,7 +264,7 @@ fn info(generation: &Generation) -> SupergraphInfo {
     }
 }
 
-fn executed(body: bytes::Bytes) -> Response {
+pub(crate) fn executed(body: bytes::Bytes) -> Response {
     Response { body, outcome: Outcome::Executed }
 }
 

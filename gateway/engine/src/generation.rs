@@ -63,6 +63,11 @@ impl Generations {
         }
     }
 
+    /// Whether a generation is one of these.
+    pub(crate) fn contains(&self, generation: &Arc<Generation>) -> bool {
+        self.0.iter().any(|(_, one)| Arc::ptr_eq(one, generation))
+    }
+
     /// Any of them: they differ only in who resolves fields.
     pub(crate) fn any(&self) -> &Generation {
         &self.0[0].1

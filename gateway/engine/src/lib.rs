@@ -10,6 +10,7 @@
 //! - `plan_cache.rs`: prepared operations by document and operation name; equal misses share one planning
 //! - `expansion.rs`: refuses by count what is too deep, too wide or too much, fragments in place
 //! - `introspection.rs`: `__schema` and `__type`
+//! - `streams.rs`: subscriptions, also while supergraphs are replaced
 //! - `request.rs`, `response.rs`, `settings.rs`, `codes.rs`: what goes in and out
 //!
 //! Elsewhere: planning (`planner`), fetching and projecting (`executor`), variable coercion (`operation`).
@@ -24,6 +25,7 @@ mod prepare;
 mod request;
 mod response;
 mod settings;
+mod streams;
 
 pub use codes::ErrorCode;
 pub use engine::{Engine, EngineError, Prepared, SubgraphInfo, SupergraphInfo};

@@ -1,5 +1,8 @@
 //! Replacing the supergraph while requests run, and the plan cache that lives in each generation.
 
+#[path = "generations/streams.rs"]
+mod streams;
+
 use std::sync::Arc;
 
 use kopitiam_engine::{EngineError, EngineSettings, Request};

@@ -36,5 +36,5 @@ mod variables;
 pub use limits::AnswerLimits;
 pub use program::Program;
 pub use run::{Execution, run};
-pub use stream::{Subscription, subscribe};
+pub use stream::{Source, SourceRequest, Subscription};
 pub use variables::Variables;

@@ -1,9 +1,8 @@
 //! Runs a subscription: the source's stream, and for each of its events the fetches that follow.
 //!
 //! In: a compiled plan whose first fetch is the source. Out: one complete response for each event, in order.
-//! Always: each event starts from an empty tree; an event is answered before the next is read, so a slow client slows
-//! its source down instead of filling memory.
-//! Elsewhere: the follow-up fetches (`run.rs`).
+//! Always: each event starts from an empty tree.
+//! Elsewhere: the follow-up fetches (`run.rs`); reading the source, event by event, while schemas come and go (`engine`).
 
 use std::sync::Arc;
 
@@ -34,61 +33,75 @@ pub struct Subscription<T: SubgraphTransport> {
     pub context: T::Context,
 }
 
-/// Opens a subscription; each item of the stream is one response for the client.
-///
-/// # Errors
-/// A complete response without data when the source could not be opened.
-pub async fn subscribe<T: SubgraphTransport>(
-    subscription: Subscription<T>,
-) -> Result<BoxStream<'static, Bytes>, Bytes> {
-    let opened = open(&subscription).await;
-    let source = opened.map_err(|error| refusal(&subscription, &error))?;
-    let subscription = Arc::new(subscription);
-    let events = source.then(move |event| {
-        let subscription = Arc::clone(&subscription);
-        async move { respond(&subscription, event).await }
-    });
-    Ok(events.boxed())
+/// The events of a subscription as its subgraph sends them.
+pub type Source = BoxStream<'static, Result<Bytes, TransportError>>;
+
+/// What a subscription asks of its source. Equal for two plans: they can be fed by one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRequest {
+    /// The subgraph's name.
+    pub subgraph: Box<str>,
+    /// The JSON body.
+    pub body: Bytes,
 }
 
-async fn open<T: SubgraphTransport>(
-    subscription: &Subscription<T>,
-) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-    let body = State::new(execution(subscription)).request(SOURCE);
-    let Some(body) = body else {
-        // `@skip` on a subscription's only root field: nothing to listen to.
-        return Ok(futures::stream::empty().boxed());
-    };
-    let subgraph = &*subscription.program.fetches[SOURCE as usize].subgraph;
-    let request = SubgraphRequest { subgraph, body, is_mutation: false };
-    subscription.transport.subscribe(request, &subscription.context).await
-}
-
-fn execution<T: SubgraphTransport>(subscription: &Subscription<T>) -> Execution<'_> {
-    Execution {
-        program: &subscription.program,
-        variables: &subscription.variables,
-        introspection: &[],
-        limits: &subscription.limits,
+impl<T: SubgraphTransport> Subscription<T> {
+    /// What is asked of the source; `None` when `@skip` leaves nothing to listen to.
+    pub fn source(&self) -> Option<SourceRequest> {
+        let body = State::new(self.execution()).request(SOURCE)?;
+        Some(SourceRequest { subgraph: self.program.fetches[SOURCE as usize].subgraph.clone(), body })
     }
-}
 
-async fn respond<T: SubgraphTransport>(
-    subscription: &Subscription<T>,
-    event: Result<Bytes, TransportError>,
-) -> Bytes {
-    let mut state = State::new(execution(subscription));
-    state.receive(SOURCE, event);
-    let mut ready = Vec::new();
-    state.release(SOURCE, &mut ready);
-    state.fetch(ready, &*subscription.transport, &subscription.context).await;
-    state.respond()
-}
+    /// Opens the source.
+    ///
+    /// # Errors
+    /// A complete response without data when it could not be opened.
+    pub async fn open(&self, request: Option<&SourceRequest>) -> Result<Source, Bytes> {
+        let Some(SourceRequest { subgraph, body }) = request else {
+            return Ok(futures::stream::empty().boxed());
+        };
+        let request = SubgraphRequest { subgraph, body: body.clone(), is_mutation: false };
+        let opened = self.transport.subscribe(request, &self.context).await;
+        opened.map_err(|error| self.refusal(&error))
+    }
 
-fn refusal<T: SubgraphTransport>(subscription: &Subscription<T>, error: &TransportError) -> Bytes {
-    let subgraph = &*subscription.program.fetches[SOURCE as usize].subgraph;
-    let mut errors = ErrorList::new(1);
-    errors.push_cause(&Cause::of_transport(error, subgraph), None);
-    let errors = errors.finish().expect("one error was pushed");
-    [b"{\"errors\":[", &*errors, b"]}"].concat().into()
+    /// As [`Subscription::open`], for a client that listens already.
+    ///
+    /// # Errors
+    /// As [`Subscription::open`].
+    pub async fn reopen(&self, request: Option<&SourceRequest>) -> Result<Source, Bytes> {
+        let Some(SourceRequest { subgraph, body }) = request else {
+            return Ok(futures::stream::empty().boxed());
+        };
+        let request = SubgraphRequest { subgraph, body: body.clone(), is_mutation: false };
+        let opened = self.transport.resubscribe(request, &self.context).await;
+        opened.map_err(|error| self.refusal(&error))
+    }
+
+    /// The response to an event of the source.
+    pub async fn respond(&self, event: Result<Bytes, TransportError>) -> Bytes {
+        let mut state = State::new(self.execution());
+        state.receive(SOURCE, event);
+        let mut ready = Vec::new();
+        state.release(SOURCE, &mut ready);
+        state.fetch(ready, &*self.transport, &self.context).await;
+        state.respond()
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution {
+            program: &self.program,
+            variables: &self.variables,
+            introspection: &[],
+            limits: &self.limits,
+        }
+    }
+
+    fn refusal(&self, error: &TransportError) -> Bytes {
+        let subgraph = &*self.program.fetches[SOURCE as usize].subgraph;
+        let mut errors = ErrorList::new(1);
+        errors.push_cause(&Cause::of_transport(error, subgraph), None);
+        let errors = errors.finish().expect("one error was pushed");
+        [b"{\"errors\":[", &*errors, b"]}"].concat().into()
+    }
 }

@@ -34,6 +34,12 @@ pub enum TransportError {
     /// An HTTP status that is not success and a body that is not a GraphQL answer.
     #[error("the subgraph answered with status {0}")]
     Status(u16),
+    /// It was not asked: too many requests wait for it already.
+    #[error("too many requests wait for the subgraph")]
+    Overloaded,
+    /// It was not asked: it failed too often lately.
+    #[error("the subgraph failed too often and is not asked for a while")]
+    CircuitOpen,
 }
 
 /// The executor's only window on the network. Implementors: the HTTP client and the in-process services in `server`,
@@ -62,4 +68,17 @@ pub trait SubgraphTransport: Send + Sync + 'static {
         request: SubgraphRequest<'_>,
         context: &Self::Context,
     ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError>> + Send;
+
+    /// As [`SubgraphTransport::subscribe`], for a client that already listens and is to go on: worth several attempts.
+    ///
+    /// # Errors
+    /// As [`SubgraphTransport::subscribe`].
+    fn resubscribe(
+        &self,
+        request: SubgraphRequest<'_>,
+        context: &Self::Context,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError>> + Send
+    {
+        self.subscribe(request, context)
+    }
 }

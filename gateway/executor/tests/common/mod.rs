@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
-use kopitiam_executor::{AnswerLimits, Execution, Program, Subscription, Variables, run, subscribe};
+use kopitiam_executor::{AnswerLimits, Execution, Program, Subscription, Variables, run};
 use kopitiam_plan::{
     ConditionLiteral, Conditions, EntityGroup, EntityVariant, Fetch, FetchField, FetchId, FetchKind,
     FetchSelection, LeafKind, OperationKind, Path, PathStep, Plan, RepresentationField, ResponseShape,
@@ -403,6 +403,10 @@ pub async fn stream(plan: &PlanBuilder, script: Script) -> Result<Vec<String>, S
         context: (),
     };
     let text = |body: Bytes| String::from_utf8(body.to_vec()).unwrap();
-    let stream = subscribe(subscription).await.map_err(text)?;
-    Ok(stream.map(text).collect().await)
+    let mut source = subscription.open(subscription.source().as_ref()).await.map_err(text)?;
+    let mut responses = Vec::new();
+    while let Some(event) = source.next().await {
+        responses.push(text(subscription.respond(event).await));
+    }
+    Ok(responses)
 }
