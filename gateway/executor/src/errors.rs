@@ -22,6 +22,10 @@ pub(crate) enum ErrorCode {
     TooLarge,
     /// An HTTP status without a GraphQL answer.
     HttpStatus,
+    /// Too many requests wait for the subgraph.
+    Overloaded,
+    /// The subgraph failed too often lately.
+    CircuitOpen,
     /// The answer is not a GraphQL response.
     MalformedResponse,
     /// The subgraph's own error has no code.
@@ -43,6 +47,8 @@ impl ErrorCode {
             Self::Timeout => "SUBREQUEST_TIMEOUT",
             Self::TooLarge => "SUBREQUEST_TOO_LARGE",
             Self::HttpStatus => "SUBREQUEST_HTTP_STATUS",
+            Self::Overloaded => "SUBREQUEST_OVERLOADED",
+            Self::CircuitOpen => "SUBREQUEST_CIRCUIT_OPEN",
             Self::MalformedResponse => "SUBREQUEST_MALFORMED_RESPONSE",
             Self::DownstreamServiceError => "DOWNSTREAM_SERVICE_ERROR",
             Self::NonNull => "NULL_FOR_NON_NULL",
@@ -108,6 +114,8 @@ impl Cause {
             TransportError::Timeout => ErrorCode::Timeout,
             TransportError::TooLarge => ErrorCode::TooLarge,
             TransportError::Status(_) => ErrorCode::HttpStatus,
+            TransportError::Overloaded => ErrorCode::Overloaded,
+            TransportError::CircuitOpen => ErrorCode::CircuitOpen,
         };
         Self::new(error.to_string(), Map::new(), service, code)
     }
