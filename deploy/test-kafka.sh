@@ -71,5 +71,6 @@ for _ in $(seq 1 300); do
 done
 
 echo "==> event suites against Apache Kafka $KAFKA_VERSION on 127.0.0.1:$port"
-KOPITIAM_TEST_KAFKA=127.0.0.1:$port ${CARGO:-cargo} test --workspace --locked --quiet \
-  --test messaging --test events --test sagas
+KOPITIAM_TEST_KAFKA=127.0.0.1:$port ${CARGO:-cargo} test --locked --quiet --test it \
+  -p kopitiam-kit -p kopitiam-user -p kopitiam-product -p kopitiam-listing -p kopitiam-order -p kopitiam-marketplace \
+  -- messaging:: events:: sagas::

@@ -4,6 +4,7 @@
 //! files under `golden/` and the JSON Schemas under `schemas/` are tested both ways. No service logic, no database.
 //! - [`topics`]: the topics, their dead letters, and making them on a broker
 //! - [`envelope`]: the headers and body around every payload
+//! - [`senders`]: which service may send what
 //! - [`messages`]: the payloads, one file per topic, and [`messages::Message`]
 //! - [`client`]: producer and consumer set-up with the settings that reliability depends on
 //! - [`embedded`]: the embedded broker as a child process, for `make run` and for tests
@@ -15,6 +16,7 @@ pub mod embedded;
 pub mod envelope;
 mod error;
 pub mod messages;
+pub mod senders;
 pub mod topics;
 
 pub use envelope::Envelope;

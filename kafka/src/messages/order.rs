@@ -52,6 +52,10 @@ payloads! {
         /// Why, such as `OUT_OF_STOCK`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What was sold, when the order is `CONFIRMED`: each line with its seller. Empty otherwise, and in what
+        /// earlier releases wrote.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lines: Vec<OrderLinePayload>,
     }
     /// The order has its invoice.
     struct InvoiceIssued {

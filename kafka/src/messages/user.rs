@@ -37,6 +37,11 @@ payloads! {
         /// Role names, complete.
         roles: Vec<String>,
     }
+    /// Access tokens of lower versions are good no more: the roles or the password changed.
+    struct TokensEnded {
+        /// `ver` of the tokens that are good.
+        token_version: i64,
+    }
     /// The user opened a stall.
     struct SellerOpened {
         /// Unique name in addresses.
@@ -64,6 +69,7 @@ payloads! {
 topic_messages! {
     /// An event of `user.events.v1`.
     enum UserEvent on UserEvents {
-        "user" => UserRegistered, UserUpdated, UserBanned, UserUnbanned, RolesChanged, SellerOpened, SellerUpdated;
+        "user" => UserRegistered, UserUpdated, UserBanned, UserUnbanned, RolesChanged, TokensEnded, SellerOpened,
+            SellerUpdated;
     }
 }

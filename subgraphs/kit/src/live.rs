@@ -1,8 +1,8 @@
 //! Who to wake when something changed: one watch per key, fed after commit, read by subscriptions.
 //!
 //! It carries no data: a woken subscription reads the current row, so a slow reader skips to the newest state and never
-//! sees an uncommitted one. A hub is of one process; [`follow`] wakes it also for what other processes over the same
-//! database changed.
+//! sees an uncommitted one. A hub is of one process; [`follow`] and [`follow_versions`] wake it also for what other
+//! processes over the same database changed.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::db::{Db, Tx};
+use crate::errors::SystemError;
 use crate::outbox;
 
 /// The watches of one kind of thing. Cheap to clone; clones share.
@@ -80,11 +81,31 @@ pub async fn follow(
     pause: Duration,
     shutdown: CancellationToken,
 ) {
+    let versions = |watched: Vec<Uuid>| {
+        let db = db.clone();
+        async move { outbox::versions(&db, topic, aggregate_type, &watched).await }
+    };
+    follow_versions(hub, aggregate_type, versions, pause, shutdown).await;
+}
+
+/// Like [`follow`], for rows that also change without an event: `versions` reads those of the rows with these ids.
+pub async fn follow_versions<R>(
+    hub: Hub<Uuid>,
+    what: &'static str,
+    versions: impl Fn(Vec<Uuid>) -> R + Send,
+    pause: Duration,
+    shutdown: CancellationToken,
+) where
+    R: Future<Output = Result<Vec<(Uuid, i64)>, SystemError>> + Send,
+{
     let mut seen = HashMap::<Uuid, i64>::new();
     while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         let watched = hub.watched();
         seen.retain(|key, _| watched.contains(key));
-        match outbox::versions(&db, topic, aggregate_type, &watched).await {
+        if watched.is_empty() {
+            continue;
+        }
+        match versions(watched).await {
             Ok(versions) => {
                 for (key, version) in versions {
                     if seen.insert(key, version) != Some(version) {
@@ -93,7 +114,7 @@ pub async fn follow(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, aggregate_type, "cannot look for changes of other processes");
+                tracing::warn!(%error, what, "cannot look for changes of other processes");
             }
         }
     }

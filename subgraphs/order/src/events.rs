@@ -16,7 +16,7 @@ use kopitiam_kit::{SystemError, Tx};
 use uuid::Uuid;
 
 use crate::domain::booking::{Booking, BookingAction, BookingState, Happening};
-use crate::domain::order::Order;
+use crate::domain::order::{Order, OrderStatus};
 use crate::domain::review::Subject;
 use crate::store::bookings::Cause;
 use crate::store::orders::{Change, Invoice};
@@ -32,6 +32,18 @@ pub const SYSTEM: &str = "SYSTEM";
 /// # Errors
 /// When the database fails.
 pub async fn order_created(tx: &Tx, order: &Order, actor: &str, saga_id: Uuid) -> Result<(), SystemError> {
+    let created = OrderCreated {
+        number: order.number.clone(),
+        buyer_id: order.buyer_id,
+        kind: order.kind.as_str().to_owned(),
+        lines: lines(order),
+        total: Amount::new(order.total_minor, &order.currency),
+    };
+    outbox::append(tx, NewMessage::new(order.id, actor, &created).correlation(saga_id)).await?;
+    Ok(())
+}
+
+fn lines(order: &Order) -> Vec<OrderLinePayload> {
     let lines = order.lines.iter().map(|line| OrderLinePayload {
         line_id: line.id,
         product_id: line.product_id,
@@ -41,18 +53,10 @@ pub async fn order_created(tx: &Tx, order: &Order, actor: &str, saga_id: Uuid) -
         quantity: i64::from(line.quantity),
         unit_price: Amount::new(line.unit_price_minor, &order.currency),
     });
-    let created = OrderCreated {
-        number: order.number.clone(),
-        buyer_id: order.buyer_id,
-        kind: order.kind.as_str().to_owned(),
-        lines: lines.collect(),
-        total: Amount::new(order.total_minor, &order.currency),
-    };
-    outbox::append(tx, NewMessage::new(order.id, actor, &created).correlation(saga_id)).await?;
-    Ok(())
+    lines.collect()
 }
 
-/// An order moved on from the status that `order` has.
+/// An order moved on from the status that `order` has. Its sellers learn of it from the lines once it is paid.
 ///
 /// # Errors
 /// When the database fails.
@@ -68,6 +72,7 @@ pub async fn status_changed(
         from: order.status.as_str().to_owned(),
         to: change.to.as_str().to_owned(),
         reason: change.reason.map(str::to_owned),
+        lines: if change.to == OrderStatus::Confirmed { lines(order) } else { Vec::new() },
     };
     outbox::append(tx, NewMessage::new(order.id, change.actor, &changed).correlation(correlation_id)).await?;
     Ok(())

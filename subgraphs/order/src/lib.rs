@@ -6,6 +6,7 @@
 //! - [`sagas`]: what takes several services: placing, reserving, refunding, paying bookings.
 //! - [`store`], [`migration`]: rows, and the tables they are in.
 //! - [`graphql`]: the schema.
+//! - [`live`]: wakes subscriptions for what other processes changed.
 //! - [`invoices`], [`pdf`]: the printable invoices, and the files they are.
 //! - [`events`], [`projections`]: what is published, what is made of others' messages.
 //! - [`mod@seed`]: the data of a fresh installation.
@@ -18,6 +19,7 @@ pub mod domain;
 pub mod events;
 pub mod graphql;
 pub mod invoices;
+pub mod live;
 pub mod migration;
 pub mod pdf;
 pub mod projections;

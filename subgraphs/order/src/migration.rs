@@ -4,6 +4,7 @@
 //! PostgreSQL. Elsewhere: what the columns mean (`store`), the tables of outbox, inbox and sagas (kit).
 
 mod carts;
+mod earlier_sagas;
 mod orders;
 mod replicas;
 mod reputation;
@@ -18,12 +19,13 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let own: [Box<dyn MigrationTrait>; 5] = [
+        let own: [Box<dyn MigrationTrait>; 6] = [
             Box::new(replicas::Migration),
             Box::new(carts::Migration),
             Box::new(orders::Migration),
             Box::new(reputation::Migration),
             Box::new(selling::Migration),
+            Box::new(earlier_sagas::Migration),
         ];
         kit_migrations().into_iter().chain(kopitiam_kit::saga::migrations()).chain(own).collect()
     }

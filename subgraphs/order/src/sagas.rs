@@ -7,12 +7,14 @@
 //! - `refund_order`: lines of a paid order back to the buyer and into stock.
 //! - `pay_booking`: a booking's deposit into escrow, or its balance together with the escrow to the seller.
 //! - `release_escrow`: a booking's escrow to whom it is due.
+//! - `purchase`: what `place_order` and `reserve_listing` have in common.
 //! - `changes`: what they change in orders, with history and events.
 //! - `wallet`: the messages they have in common.
 
 pub mod changes;
 pub mod pay_booking;
 pub mod place_order;
+pub mod purchase;
 pub mod refund_order;
 pub mod release_escrow;
 pub mod reserve_listing;

@@ -14,7 +14,8 @@ use super::{NOTE_CHARACTERS_MAX, Shop, refunds, reload_order, too_long};
 use crate::domain::lines::LineStatus;
 use crate::domain::order::{self, Checkout, CheckoutRefusal, Order, OrderKind, OrderStatus};
 use crate::events;
-use crate::sagas::place_order::{CANCELLED, DEADLINE_SECONDS, PlaceOrder};
+use crate::sagas::place_order::{DEADLINE_SECONDS, PlaceOrder};
+use crate::sagas::purchase::CANCELLED;
 use crate::store::{carts, orders, replicas};
 
 /// What a buyer asks for at checkout, as sent.

@@ -1,18 +1,16 @@
 //! The root subscriptions.
 //!
 //! Always: the first item is the row as it is, each further one a newer version of it; whoever may not see the row gets
-//! one error. Streams end with their token or a ban (`kopitiam_kit::serve`).
+//! one error. Streams end with their token or a ban (`kopitiam_kit::serve`). Elsewhere: what wakes them (`live`,
+//! `sagas::changes`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use async_graphql::{Context, ID, Subscription};
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt};
 use kopitiam_kit::auth::viewer;
 use kopitiam_kit::errors::Denied;
-use kopitiam_kit::live::Hub;
-use uuid::Uuid;
 
 use super::order::OrderNode;
 use super::reputation::BookingNode;
@@ -20,9 +18,6 @@ use super::types::parse_id;
 use super::{onlooker_of, system};
 use crate::commands::Shop;
 use crate::store::{bookings, orders};
-
-/// Another process of this service may change the row, and its hub does not wake this one.
-const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(2);
 
 /// The root subscriptions.
 pub struct Subscription;
@@ -45,7 +40,7 @@ impl Subscription {
         order.and_then(|order| order.seen_by(onlooker)).ok_or(Denied::Forbidden)?;
 
         let last_version = Arc::new(AtomicI64::new(0));
-        let changed = looks(&shop.changes, id).filter_map(move |()| {
+        let changed = shop.changes.changes(id).filter_map(move |()| {
             let (shop, last_version) = (Arc::clone(&shop), Arc::clone(&last_version));
             async move {
                 let order = match orders::find(shop.db.read(), id).await {
@@ -77,7 +72,7 @@ impl Subscription {
         seen.ok_or(Denied::Forbidden)?;
 
         let last_version = Arc::new(AtomicI64::new(0));
-        let changed = looks(&shop.booking_changes, id).filter_map(move |()| {
+        let changed = shop.booking_changes.changes(id).filter_map(move |()| {
             let (shop, last_version) = (Arc::clone(&shop), Arc::clone(&last_version));
             async move {
                 let booking = match bookings::find(shop.db.read(), id).await {
@@ -90,13 +85,4 @@ impl Subscription {
         });
         Ok(changed.boxed())
     }
-}
-
-/// When to look at a row: at once, after each change by this process, and now and then.
-fn looks(changes: &Hub<Uuid>, id: Uuid) -> impl Stream<Item = ()> + use<> {
-    let again = stream::unfold((), |()| async {
-        tokio::time::sleep(LOOK_AGAIN_EVERY).await;
-        Some(((), ()))
-    });
-    stream::select(changes.changes(id), again)
 }

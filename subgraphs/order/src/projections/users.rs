@@ -18,9 +18,10 @@ pub(super) async fn apply(tx: &Tx, envelope: &Envelope) -> Result<(), HandleErro
         UserEvent::UserUpdated(user) => UserChange::Named(user.username),
         UserEvent::UserBanned(_) => UserChange::Banned(true),
         UserEvent::UserUnbanned(_) => UserChange::Banned(false),
-        UserEvent::RolesChanged(_) | UserEvent::SellerOpened(_) | UserEvent::SellerUpdated(_) => {
-            UserChange::Other
-        }
+        UserEvent::RolesChanged(_)
+        | UserEvent::TokensEnded(_)
+        | UserEvent::SellerOpened(_)
+        | UserEvent::SellerUpdated(_) => UserChange::Other,
     };
     replicas::save_user(tx, envelope.aggregate_id, &change, envelope.aggregate_version).await?;
     Ok(())

@@ -23,20 +23,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::changes::{change_order, confirm_order, load_order, note_order};
+use super::purchase;
 use super::wallet::{self, Shares};
 use crate::domain::order::{Order, OrderStatus};
-use crate::events::ACTOR;
 use crate::store::carts;
-use crate::store::orders::{self, Change};
 
 /// Time from checkout to confirmation.
 pub const DEADLINE_SECONDS: u32 = 60;
 /// How long stock and funds stay reserved if this service were never to come back. Far beyond the deadline: what is
 /// reserved must outlast any stop of this service between the pivot and the commands that follow it.
 const RESERVATION_HOURS: i64 = 24;
-/// The code of a failure that the buyer wished for.
-pub const CANCELLED: &str = "CANCELLED_BY_BUYER";
 
 /// What the steps need to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -276,15 +272,7 @@ impl SagaOwner for PlaceOrderOwner {
         command: &str,
         now: DateTime<Utc>,
     ) -> Result<(), SystemError> {
-        let note = match command {
-            "reserve-stock" => "Stock is reserved",
-            "hold-funds" => "Funds are held",
-            "commit-stock" => "Stock is handed over",
-            "capture-funds" => "Payment is captured",
-            _ => return Ok(()),
-        };
-        let order = load_order(tx, saga.subject_id).await?;
-        note_order(tx, &order, ACTOR, note, now, &self.changes).await
+        purchase::answered(tx, saga, command, now, &self.changes).await
     }
 
     async fn pivot(
@@ -293,16 +281,13 @@ impl SagaOwner for PlaceOrderOwner {
         saga: &Saga<PlaceOrder>,
         now: DateTime<Utc>,
     ) -> Result<Result<(), Failure>, SystemError> {
-        let order = load_order(tx, saga.subject_id).await?;
-        if !confirm_order(tx, &order, hold_id(order.id), saga.id, now, &self.changes).await? {
-            return Ok(Err(Failure::new("ORDER_MOVED_ON")));
-        }
-        if let Some(cart_id) = saga.context.cart_id {
+        let confirmed = purchase::confirm(tx, saga, hold_id(saga.subject_id), now, &self.changes).await?;
+        if let (Ok(()), Some(cart_id)) = (&confirmed, saga.context.cart_id) {
             let bought: Vec<(Uuid, i64)> =
                 saga.context.lines.iter().map(|line| (line.product_id, line.quantity)).collect();
             carts::take_out(tx, cart_id, &bought, now.timestamp_millis()).await?;
         }
-        Ok(Ok(()))
+        Ok(confirmed)
     }
 
     async fn failed(
@@ -312,18 +297,8 @@ impl SagaOwner for PlaceOrderOwner {
         failure: &Failure,
         now: DateTime<Utc>,
     ) -> Result<(), SystemError> {
-        let order = load_order(tx, saga.subject_id).await?;
-        let note = explain(&order, failure);
-        let buyer = format!("user:{}", order.buyer_id);
-        let by_buyer = failure.code == CANCELLED;
-        let change = Change {
-            to: if by_buyer { OrderStatus::Cancelled } else { OrderStatus::Rejected },
-            reason: Some(&failure.code),
-            actor: if by_buyer { &buyer } else { ACTOR },
-            note: note.as_deref().or_else(|| failure.detail["note"].as_str()),
-        };
-        change_order(tx, &order, change, saga.id, now, &self.changes).await?;
-        Ok(())
+        let late = OrderStatus::Rejected;
+        purchase::failed(tx, saga, failure, late, explain, now, &self.changes).await
     }
 
     async fn ended(
@@ -333,11 +308,7 @@ impl SagaOwner for PlaceOrderOwner {
         state: SagaState,
         now: DateTime<Utc>,
     ) -> Result<(), SystemError> {
-        if state == SagaState::Completed {
-            orders::settled(tx, saga.subject_id, now).await?;
-        }
-        self.changes.changed_by(tx, saga.subject_id);
-        Ok(())
+        purchase::ended(tx, saga, state, now, &self.changes).await
     }
 }
 

@@ -21,12 +21,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::changes::{change_order, confirm_order, load_order, note_order};
-use super::place_order::CANCELLED;
+use super::changes::{load_order, note_order};
+use super::purchase;
 use super::wallet::Shares;
 use crate::domain::order::{Order, OrderStatus};
 use crate::events::ACTOR;
-use crate::store::orders::{self, Change};
 
 /// Time from the reservation to the payment.
 pub const PAY_WITHIN: TimeDelta = TimeDelta::minutes(15);
@@ -236,15 +235,7 @@ impl SagaOwner for ReserveListingOwner {
         command: &str,
         now: DateTime<Utc>,
     ) -> Result<(), SystemError> {
-        let note = match command {
-            "lock-listing" => "The listing is reserved",
-            "hold-funds" => "Funds are held",
-            "sell-listing" => "The listing is handed over",
-            "capture-funds" => "Payment is captured",
-            _ => return Ok(()),
-        };
-        let order = load_order(tx, saga.subject_id).await?;
-        note_order(tx, &order, ACTOR, note, now, &self.changes).await
+        purchase::answered(tx, saga, command, now, &self.changes).await
     }
 
     async fn pivot(
@@ -253,10 +244,7 @@ impl SagaOwner for ReserveListingOwner {
         saga: &Saga<ReserveListing>,
         now: DateTime<Utc>,
     ) -> Result<Result<(), Failure>, SystemError> {
-        let order = load_order(tx, saga.subject_id).await?;
-        let hold_id = saga.context.hold_id;
-        let confirmed = confirm_order(tx, &order, hold_id, saga.id, now, &self.changes).await?;
-        Ok(if confirmed { Ok(()) } else { Err(Failure::new("ORDER_MOVED_ON")) })
+        purchase::confirm(tx, saga, saga.context.hold_id, now, &self.changes).await
     }
 
     async fn failed(
@@ -266,17 +254,8 @@ impl SagaOwner for ReserveListingOwner {
         failure: &Failure,
         now: DateTime<Utc>,
     ) -> Result<(), SystemError> {
-        let order = load_order(tx, saga.subject_id).await?;
-        let buyer = format!("user:{}", order.buyer_id);
-        let (to, actor) = match failure.code.as_str() {
-            CANCELLED => (OrderStatus::Cancelled, buyer.as_str()),
-            "DEADLINE" => (OrderStatus::Expired, ACTOR),
-            _ => (OrderStatus::Rejected, ACTOR),
-        };
-        let note = failure.detail["note"].as_str();
-        let change = Change { to, reason: Some(&failure.code), actor, note };
-        change_order(tx, &order, change, saga.id, now, &self.changes).await?;
-        Ok(())
+        let late = OrderStatus::Expired;
+        purchase::failed(tx, saga, failure, late, |_, _| None, now, &self.changes).await
     }
 
     async fn went_back(
@@ -298,10 +277,6 @@ impl SagaOwner for ReserveListingOwner {
         state: SagaState,
         now: DateTime<Utc>,
     ) -> Result<(), SystemError> {
-        if state == SagaState::Completed {
-            orders::settled(tx, saga.subject_id, now).await?;
-        }
-        self.changes.changed_by(tx, saga.subject_id);
-        Ok(())
+        purchase::ended(tx, saga, state, now, &self.changes).await
     }
 }

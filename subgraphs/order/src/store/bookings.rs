@@ -40,6 +40,23 @@ pub struct Cause<'cause> {
     pub note: Option<&'cause str>,
 }
 
+/// The versions that these bookings stand at.
+///
+/// # Errors
+/// When the database fails.
+pub async fn versions<C: ConnectionTrait>(db: &C, ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>, DbErr> {
+    use booking::Column as C;
+    let mut versions = Vec::with_capacity(ids.len());
+    // Databases bound the number of parameters.
+    for some in ids.chunks(500) {
+        let rows = booking::Entity::find().select_only().columns([C::Id, C::Version]);
+        versions.extend(
+            rows.filter(C::Id.is_in(some.iter().copied())).into_tuple::<(Uuid, i64)>().all(db).await?,
+        );
+    }
+    Ok(versions)
+}
+
 /// Adds a new booking with its first line of history.
 ///
 /// # Errors

@@ -253,6 +253,23 @@ pub async fn settled<C: ConnectionTrait>(db: &C, id: Uuid, now: DateTime<Utc>) -
     Ok(())
 }
 
+/// The versions that these orders stand at.
+///
+/// # Errors
+/// When the database fails.
+pub async fn versions<C: ConnectionTrait>(db: &C, ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>, DbErr> {
+    use order::Column as C;
+    let mut versions = Vec::with_capacity(ids.len());
+    // Databases bound the number of parameters.
+    for some in ids.chunks(500) {
+        let rows = order::Entity::find().select_only().columns([C::Id, C::Version]);
+        versions.extend(
+            rows.filter(C::Id.is_in(some.iter().copied())).into_tuple::<(Uuid, i64)>().all(db).await?,
+        );
+    }
+    Ok(versions)
+}
+
 /// The order with this id, for a change: locked until the transaction ends where the database has row locks (on SQLite
 /// the transaction is the only one that writes).
 ///

@@ -3,11 +3,13 @@
 //! Always: a notice and its letter are written in the transaction of the consumer's inbox row, so each is written once
 //! however many consumers there are and however often an event comes. Elsewhere: the texts (`domain/notice.rs`).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::booking::BookingEvent;
 use kopitiam_kafka::messages::listing::ListingEvent;
-use kopitiam_kafka::messages::order::{OrderCreated, OrderEvent, OrderStatusChanged};
+use kopitiam_kafka::messages::order::{OrderCreated, OrderEvent, OrderLinePayload, OrderStatusChanged};
 use kopitiam_kafka::messages::review::ReviewEvent;
 use kopitiam_kafka::{Envelope, Topic};
 use kopitiam_kit::consumer::{HandleError, Handler};
@@ -101,7 +103,7 @@ impl News<'_> {
     }
 
     async fn order_status(&self, change: OrderStatusChanged) -> Result<(), SystemError> {
-        let OrderStatusChanged { number, buyer_id, to, reason, .. } = change;
+        let OrderStatusChanged { number, buyer_id, to, reason, lines, .. } = change;
         let notice = match to.as_str() {
             "CONFIRMED" => Notice::OrderConfirmed { number: number.clone() },
             "REJECTED" => Notice::OrderRejected { number: number.clone(), reason },
@@ -111,19 +113,30 @@ impl News<'_> {
             _ => return Ok(()),
         };
         self.tell(buyer_id, notice).await?;
-        if to == "CONFIRMED"
-            && let Some(order) = recall(self.tx, self.subject_id()).await?
-        {
-            let mut sellers: Vec<Uuid> = order.lines.iter().map(|line| line.seller_id).collect();
-            sellers.sort_unstable();
-            sellers.dedup();
-            for seller in sellers {
-                let mine = order.lines.iter().filter(|line| line.seller_id == seller);
-                let titles = mine.map(|line| line.title.clone()).collect();
-                self.tell(seller, Notice::Sold { number: number.clone(), titles }).await?;
-            }
+        if to != "CONFIRMED" {
+            return Ok(());
+        }
+        for (seller, titles) in self.sold(lines).await? {
+            self.tell(seller, Notice::Sold { number: number.clone(), titles }).await?;
         }
         Ok(())
+    }
+
+    /// What each seller sold in an order that was paid. Tickets and auctions are told of as listings.
+    async fn sold(&self, lines: Vec<OrderLinePayload>) -> Result<BTreeMap<Uuid, Vec<String>>, SystemError> {
+        let mut sold = BTreeMap::<Uuid, Vec<String>>::new();
+        if lines.is_empty() {
+            // Written by an earlier release: its lines came with the order's creation.
+            for line in recall(self.tx, self.subject_id()).await?.unwrap_or_default().lines {
+                sold.entry(line.seller_id).or_default().push(line.title);
+            }
+        }
+        for line in lines.into_iter().filter(|line| line.listing_id.is_none()) {
+            if let Some(seller) = line.seller_id {
+                sold.entry(seller).or_default().push(line.title);
+            }
+        }
+        Ok(sold)
     }
 
     async fn listing(&self, event: ListingEvent) -> Result<(), SystemError> {

@@ -107,7 +107,7 @@ async fn send_deposit(peer: &Peer, hold: HoldFunds, seller: Uuid) {
 /// An event of another service becomes a notification and a letter.
 async fn order_is_told(peer: &Peer, shop: &Shop, buyer: Uuid, letters: &Path) {
     let (number, from, to) = ("K-1".to_owned(), "PENDING".to_owned(), "CONFIRMED".to_owned());
-    let confirmed = OrderStatusChanged { number, buyer_id: buyer, from, to, reason: None };
+    let confirmed = OrderStatusChanged { number, buyer_id: buyer, from, to, reason: None, lines: Vec::new() };
     peer.send(Uuid::now_v7(), &confirmed).await;
     eventually("the notice of an order", || async {
         let told = notifications::newest(shop.db.read(), buyer, 5).await.unwrap();

@@ -69,6 +69,33 @@ fn listing(seller: Uuid, title: &str) -> Value {
 }
 
 #[tokio::test]
+async fn sellers_hear_of_a_paid_order_from_its_lines_alone_and_of_tickets_as_listings() {
+    for shop in shops().await {
+        let [bob, siti, ada] =
+            [shop.register("bob").await, shop.register("siti").await, shop.register("ada").await];
+        shop.letters().await;
+        let line = |seller: Uuid, title: &str, listing: Option<Uuid>| {
+            json!({ "lineId": Uuid::now_v7(), "sellerId": seller, "listingId": listing, "title": title,
+                "quantity": 1, "unitPrice": usd(500) })
+        };
+        let siti_id = siti.user.id;
+        let lines = [
+            line(siti_id, "Cup", None),
+            line(ada.user.id, "Seat", Some(Uuid::now_v7())),
+            line(siti_id, "Pot", None),
+        ];
+        let confirmed = json!({ "number": "K-2", "buyerId": bob.user.id, "from": "PENDING", "to": "CONFIRMED", "lines": lines });
+        apply(&shop, "notices", &event("OrderStatusChanged", Uuid::now_v7(), confirmed)).await;
+        assert_eq!(told(&shop, siti_id).await, ["SOLD"]);
+        assert_eq!(told(&shop, ada.user.id).await, Vec::<String>::new());
+        let letters = shop.letters().await;
+        let sale =
+            letters.iter().find(|mail| mail.to == "siti@shop.example").expect("a letter to the seller");
+        assert!(sale.written.text.contains("Cup") && sale.written.text.contains("Pot"), "{sale:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_is_told_once_however_often_it_comes_and_however_many_consume_it() {
     for shop in shops().await {
         let [bob, siti] = [shop.register("bob").await, shop.register("siti").await];

@@ -1,0 +1,17 @@
+//! The integration tests of the whole marketplace in one program: `support` runs the real binary, `world` the services
+//! inside this process, `simulated` plays them.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is a claim that fails the test")]
+
+mod architecture;
+mod auctions;
+mod degraded;
+mod exchanges;
+mod faults;
+mod requirements;
+mod sagas;
+mod simulated;
+mod simulation;
+mod support;
+mod system;
+mod world;

@@ -1,0 +1,353 @@
+//! The services order, product and user as tests run them: in this process, over a broker of their own and SQLite files,
+//! killed and started again at will; and the books that must add up.
+//!
+//! Elsewhere: the whole system as a program (`support`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use kopitiam_kit::config::{KafkaConfig, ServiceConfig};
+use kopitiam_kit::testing::{StoppedBroker, TestBroker, TestTokens, auth_config, eventually};
+use kopitiam_kit::{Db, Service, Tasks, outbox, time};
+use sea_orm::{ConnectionTrait, Statement, TryGetable};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// Seeded people and products, by their numbers.
+pub(crate) const BOB: u16 = 3;
+pub(crate) const CAROL: u16 = 4;
+pub(crate) const BEANS: u16 = 1;
+pub(crate) const SHAWL: u16 = 3;
+pub(crate) const PIXEL_CLOCK: u16 = 19;
+pub(crate) const FIELD_RECORDER: u16 = 20;
+
+pub(crate) fn user(number: u16) -> Uuid {
+    kopitiam_order::seed::seed_id(1, number)
+}
+
+pub(crate) fn product(number: u16) -> Uuid {
+    kopitiam_order::seed::seed_id(3, number)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Name {
+    Order,
+    Product,
+    User,
+}
+
+pub(crate) const ALL: [Name; 3] = [Name::Order, Name::Product, Name::User];
+
+/// A service that runs; dropped, its tasks end where they stand.
+pub(crate) struct Running {
+    pub(crate) router: Router,
+    _tasks: Tasks,
+}
+
+/// Each world is a broker and three services: more of them at once than cores only makes all of them slow.
+pub(crate) static WORLDS: Semaphore = Semaphore::const_new(2);
+
+/// Fields in the order of their end: the services before the broker they talk to.
+pub(crate) struct World {
+    pub(crate) running: BTreeMap<Name, Running>,
+    pub(crate) kafka: KafkaConfig,
+    /// There but while it is stopped.
+    broker: Option<TestBroker>,
+    files: TempDir,
+    tokens: TestTokens,
+    _turn: SemaphorePermit<'static>,
+    pub(crate) databases: BTreeMap<Name, Db>,
+    pub(crate) at_start: Books,
+}
+
+/// What may only move between places, never come or go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Books {
+    pub(crate) on_hand: BTreeMap<Uuid, i64>,
+    pub(crate) available: BTreeMap<Uuid, i64>,
+}
+
+impl World {
+    /// Seeded services that run, with the catalogue known to the order service.
+    pub(crate) async fn new() -> Self {
+        let turn = WORLDS.acquire().await.unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let broker = TestBroker::start().await;
+        let mut world = Self {
+            running: BTreeMap::new(),
+            kafka: broker.kafka(),
+            broker: Some(broker),
+            files,
+            tokens: TestTokens::new(),
+            _turn: turn,
+            databases: BTreeMap::new(),
+            at_start: Books { on_hand: BTreeMap::new(), available: BTreeMap::new() },
+        };
+        for name in ALL {
+            world.start(name).await;
+            let db = Db::connect(&world.config(name).database_url).await.unwrap();
+            match name {
+                Name::Product => kopitiam_product::seed::story(&db, time::now()).await.unwrap(),
+                Name::User => kopitiam_user::seed::seed(&db, time::now()).await.unwrap(),
+                Name::Order => {}
+            }
+            world.databases.insert(name, db);
+        }
+        world.at_start = world.books().await;
+        let catalogue = world.at_start.on_hand.len();
+        eventually("the catalogue and the stock arrive", || async {
+            let products = world.number(Name::Order, "SELECT COUNT(*) FROM product_replica").await;
+            let levels = world.number(Name::Order, "SELECT COUNT(*) FROM stock_replica").await;
+            (usize::try_from(products.min(levels)).unwrap() == catalogue).then_some(())
+        })
+        .await;
+        world
+    }
+
+    /// Kills the broker; `None` when it is not ours to kill.
+    pub(crate) async fn stop_broker(&mut self) -> Option<StoppedBroker> {
+        match self.broker.take().expect("it runs").stop().await {
+            Ok(stopped) => Some(stopped),
+            Err(not_ours) => {
+                self.broker = Some(not_ours);
+                None
+            }
+        }
+    }
+
+    pub(crate) async fn start_broker(&mut self, stopped: StoppedBroker) {
+        self.broker = Some(stopped.start().await);
+    }
+
+    /// What a table holds, as text, in no order of its own.
+    pub(crate) async fn dump(&self, name: Name, table: &str) -> Vec<String> {
+        let db = &self.databases[&name];
+        let columns: Vec<String> = self
+            .rows::<(String,)>(name, &format!("SELECT name FROM pragma_table_info('{table}')"), vec![])
+            .await
+            .into_iter()
+            .map(|(column,)| format!("quote({column})"))
+            .collect();
+        let select = format!("SELECT {} AS line FROM {table}", columns.join(" || '|' || "));
+        let rows = db.read().query_all_raw(Statement::from_string(db.backend(), select)).await.unwrap();
+        let mut lines: Vec<String> = rows.iter().map(|row| row.try_get("", "line").unwrap()).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    pub(crate) fn config(&self, name: Name) -> ServiceConfig {
+        let service = format!("{name:?}").to_lowercase();
+        ServiceConfig {
+            database_url: format!("sqlite://{}", self.files.path().join(format!("{service}.db")).display()),
+            name: service,
+            listen: ([127, 0, 0, 1], 0).into(),
+            kafka: self.kafka.clone(),
+            auth: auth_config(&self.tokens),
+            data_dir: PathBuf::from(self.files.path()),
+            denylist: kopitiam_kit::auth::Denylist::default(),
+        }
+    }
+
+    pub(crate) async fn start(&mut self, name: Name) {
+        let config = self.config(name);
+        self.start_with(name, config).await;
+    }
+
+    pub(crate) async fn start_with(&mut self, name: Name, config: ServiceConfig) {
+        let shutdown = CancellationToken::new();
+        let Service { router, tasks } = match name {
+            Name::Order => kopitiam_order::app::start(config, shutdown).await.unwrap(),
+            Name::Product => kopitiam_product::app::start(config, shutdown).await.unwrap(),
+            Name::User => kopitiam_user::app::start(config, shutdown).await.unwrap(),
+        };
+        self.running.insert(name, Running { router, _tasks: tasks });
+    }
+
+    /// The order service cut off from the broker: it takes orders, and nothing leaves it.
+    pub(crate) async fn start_order_without_broker(&mut self) {
+        let nowhere = KafkaConfig { brokers: "127.0.0.1:1".to_owned(), ..self.kafka.clone() };
+        let config = ServiceConfig { kafka: nowhere, ..self.config(Name::Order) };
+        self.start_with(Name::Order, config).await;
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for name in ALL {
+            if !self.running.contains_key(&name) {
+                self.start(name).await;
+            }
+        }
+    }
+
+    pub(crate) fn kill(&mut self, names: &[Name]) {
+        self.running.retain(|name, _| !names.contains(name));
+    }
+
+    pub(crate) async fn ask(&self, buyer: u16, query: &str, variables: Value) -> Value {
+        let answer = self.answer(buyer, query, variables).await;
+        assert_eq!(answer.get("errors"), None, "{query}: {answer}");
+        answer["data"].clone()
+    }
+
+    /// The order service's whole answer.
+    pub(crate) async fn answer(&self, buyer: u16, query: &str, variables: Value) -> Value {
+        let token = self.tokens.issue(user(buyer), &["USER"], "");
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let request = Request::post("/graphql")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::from(body))
+            .unwrap();
+        let response = self.running[&Name::Order].router.clone().oneshot(request).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// A buyer orders some of a product; the order's id.
+    pub(crate) async fn check_out(&self, buyer: u16, product_number: u16, quantity: i32) -> Uuid {
+        let set = "mutation($lines: [CartLineInput!]!) { cartLinesSet(lines: $lines) {
+            cart { id subtotal { amount currency } } userErrors { code message } } }";
+        // What an earlier refused order left in the cart stays out of this one.
+        let lines: Vec<Value> = [BEANS, SHAWL, PIXEL_CLOCK, FIELD_RECORDER]
+            .iter()
+            .map(|number| {
+                let quantity = if *number == product_number { quantity } else { 0 };
+                json!({ "productId": product(*number), "quantity": quantity })
+            })
+            .collect();
+        let checkout =
+            "mutation($in: CheckoutInput!, $key: ID!) { checkout(input: $in, idempotencyKey: $key) {
+            order { id status } userErrors { code message } } }";
+        // An earlier order that is confirmed just now takes its lines out of the cart: they are put in again.
+        for _ in 0..20 {
+            let cart = self.ask(buyer, set, json!({ "lines": lines })).await["cartLinesSet"]["cart"].clone();
+            let total = &cart["subtotal"]["amount"];
+            let input = json!({ "cartId": cart["id"], "expectedTotal": total, "currency": "USD" });
+            let placed = self.ask(buyer, checkout, json!({ "in": input, "key": Uuid::now_v7() })).await;
+            let order = &placed["checkout"]["order"];
+            if placed["checkout"]["userErrors"][0]["code"] != "EMPTY_CART" {
+                assert_eq!(order["status"], "PENDING", "{placed}");
+                return order["id"].as_str().unwrap().parse().unwrap();
+            }
+        }
+        panic!("the cart was emptied again and again");
+    }
+
+    /// The status of an order and its reason.
+    pub(crate) async fn status(&self, order: Uuid) -> (String, Option<String>) {
+        let select = "SELECT status, status_reason FROM orders WHERE id = $1";
+        let rows: Vec<(String, Option<String>)> = self.rows(Name::Order, select, vec![order.into()]).await;
+        rows.into_iter().next().unwrap()
+    }
+
+    /// Waits until the order is decided.
+    pub(crate) async fn decided(&self, order: Uuid) -> (String, Option<String>) {
+        eventually("the order is decided", || async {
+            Some(self.status(order).await).filter(|(status, _)| status != "PENDING")
+        })
+        .await
+    }
+
+    pub(crate) async fn rows<T>(&self, name: Name, select: &str, values: Vec<sea_orm::Value>) -> Vec<T>
+    where
+        T: sea_orm::TryGetableMany,
+    {
+        let db = &self.databases[&name];
+        let statement = Statement::from_sql_and_values(db.backend(), select, values);
+        let rows = db.read().query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| T::try_get_many_by_index(row).unwrap()).collect()
+    }
+
+    pub(crate) async fn number(&self, name: Name, select: &str) -> i64 {
+        let db = &self.databases[&name];
+        let row =
+            db.read().query_one_raw(Statement::from_string(db.backend(), select)).await.unwrap().unwrap();
+        Option::<i64>::try_get_by(&row, 0_usize).unwrap().unwrap_or(0)
+    }
+
+    pub(crate) async fn books(&self) -> Books {
+        let on_hand = "SELECT product_id, on_hand FROM stock";
+        let available = "SELECT owner_id, balance FROM accounts WHERE kind = 'AVAILABLE'";
+        Books {
+            on_hand: self.rows(Name::Product, on_hand, vec![]).await.into_iter().collect(),
+            available: self.rows(Name::User, available, vec![]).await.into_iter().collect(),
+        }
+    }
+
+    /// Waits until nothing is under way: every saga over, every message sent.
+    pub(crate) async fn at_rest(&self) {
+        eventually("everything comes to rest", || async {
+            let open = "SELECT COUNT(*) FROM saga WHERE state IN ('RUNNING', 'COMPENSATING')";
+            let mut waiting = self.number(Name::Order, open).await;
+            for db in self.databases.values() {
+                waiting += i64::try_from(outbox::backlog(db).await.unwrap()).unwrap();
+            }
+            (waiting == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Stock and money moved by the confirmed orders, and by nothing else.
+    pub(crate) async fn assert_books_add_up(&self) {
+        self.at_rest().await;
+        let confirmed = "SELECT buyer_id, total_minor FROM orders WHERE status = 'CONFIRMED'";
+        let mut expected = self.at_start.clone();
+        for (buyer, total) in self.rows::<(Uuid, i64)>(Name::Order, confirmed, vec![]).await {
+            *expected.available.get_mut(&buyer).unwrap() -= total;
+        }
+        let lines = "SELECT order_line.product_id, order_line.seller_id, order_line.quantity,
+                order_line.line_total_minor, order_line.fee_minor
+            FROM order_line JOIN orders ON orders.id = order_line.order_id WHERE orders.status = 'CONFIRMED'";
+        let mut fees = 0;
+        for (product, seller, quantity, total, fee) in
+            self.rows::<(Uuid, Uuid, i32, i64, i64)>(Name::Order, lines, vec![]).await
+        {
+            *expected.on_hand.get_mut(&product).unwrap() -= i64::from(quantity);
+            *expected.available.get_mut(&seller).unwrap() += total - fee;
+            fees += fee;
+        }
+        assert_eq!(self.books().await, expected);
+        assert_eq!(self.number(Name::Product, "SELECT SUM(reserved) FROM stock").await, 0);
+        assert_eq!(self.number(Name::User, "SELECT SUM(balance) FROM accounts").await, 0, "I1");
+        assert_eq!(self.number(Name::User, "SELECT SUM(balance) FROM accounts WHERE kind = 'HELD'").await, 0);
+        assert_eq!(
+            self.number(Name::User, "SELECT SUM(balance) FROM accounts WHERE kind = 'FEES'").await,
+            fees
+        );
+        let invoices =
+            self.rows::<(i64,)>(Name::Order, "SELECT sequence FROM invoice ORDER BY sequence", vec![]).await;
+        assert!(
+            invoices.into_iter().map(|(number,)| number).eq(1..=self.invoiced().await),
+            "gapless, one per order"
+        );
+    }
+
+    pub(crate) async fn invoiced(&self) -> i64 {
+        let invoiced = "SELECT COUNT(*) FROM orders WHERE status IN ('CONFIRMED', 'REFUNDED')";
+        self.number(Name::Order, invoiced).await
+    }
+
+    /// Publishes everything that these services ever sent once more, under the same ids.
+    pub(crate) async fn send_everything_again(&self) {
+        for db in self.databases.values() {
+            let again = |tx: kopitiam_kit::Tx| async move {
+                tx.execute_unprepared("UPDATE kit_outbox SET published_at = NULL").await.map(|_| ())
+            };
+            db.transaction(again).await.unwrap();
+        }
+    }
+}
+
+pub(crate) fn confirmed() -> (String, Option<String>) {
+    ("CONFIRMED".to_owned(), None)
+}
+
+pub(crate) fn rejected(reason: &str) -> (String, Option<String>) {
+    ("REJECTED".to_owned(), Some(reason.to_owned()))
+}
