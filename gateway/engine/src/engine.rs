@@ -5,6 +5,8 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures::stream::{BoxStream, StreamExt};
@@ -50,6 +52,7 @@ pub struct SupergraphInfo {
 pub struct Prepared {
     generation: Arc<Generation>,
     operation: Arc<Operation>,
+    planned_in: Option<Duration>,
 }
 
 /// Equal when they came from one entry of the plan cache: the same document and operation on the same schema.
@@ -78,9 +81,20 @@ impl Prepared {
         self.operation.definition().name.as_ref().map(apollo_compiler::Name::as_str)
     }
 
+    /// How often the operation's root names a field of the schema, under whatever aliases and in fragments.
+    pub fn count_root_fields(&self, name: &str) -> usize {
+        let fields = self.operation.definition().root_fields(&self.operation.document);
+        fields.filter(|field| field.name == name).count()
+    }
+
     /// The operation's plan, for people and tools.
     pub fn plan(&self) -> &Plan {
         &self.operation.planned.plan
+    }
+
+    /// How long it took to prepare it; `None` when it was in the plan cache.
+    pub fn planned_in(&self) -> Option<Duration> {
+        self.planned_in
     }
 
     /// Whether both run one and the same plan: the operations differ in nothing, or in literals and text alone.
@@ -126,12 +140,24 @@ impl Current {
     /// Parses, validates and plans the request's operation, or takes all that from the cache.
     pub(crate) fn prepare(&self, settings: &EngineSettings, request: &Request) -> Result<Prepared, Response> {
         let generation = Arc::clone(self.generations.load().choose());
-        let operation =
-            generation.plans.get_or_prepare(&request.query, request.operation_name.as_deref(), || {
-                prepare::prepare(&generation, settings, request)
-            })?;
-        Ok(Prepared { generation, operation })
+        prepare_on(generation, settings, request)
     }
+}
+
+fn prepare_on(
+    generation: Arc<Generation>,
+    settings: &EngineSettings,
+    request: &Request,
+) -> Result<Prepared, Response> {
+    let mut planned_in = None;
+    let operation =
+        generation.plans.get_or_prepare(&request.query, request.operation_name.as_deref(), || {
+            let started = Instant::now();
+            let prepared = prepare::prepare(&generation, settings, request);
+            planned_in = Some(started.elapsed());
+            prepared
+        })?;
+    Ok(Prepared { generation, operation, planned_in })
 }
 
 impl<T: SubgraphTransport> Engine<T> {
@@ -168,8 +194,34 @@ impl<T: SubgraphTransport> Engine<T> {
     ) -> Result<(), E> {
         let generations = Generations::new(supergraph_sdl, &self.settings)?;
         ready(&info(generations.any()))?;
+        self.warm_up(&generations);
         self.current.replace(generations);
         Ok(())
+    }
+
+    /// The operations that were asked most since the supergraph was taken, the most frequent first, without variables. To
+    /// prepare them on an engine that is to take over from this one.
+    pub fn hottest(&self, count: usize) -> Vec<Request> {
+        let hottest = self.current.generations.load().hottest(count);
+        hottest.into_iter().map(|hot| hot.request()).collect()
+    }
+
+    /// Prepares what clients ask most, so that the first of them need not wait for its plan.
+    fn warm_up(&self, next: &Generations) {
+        let started = Instant::now();
+        for hot in self.current.generations.load().hottest(self.settings.warm_up_operations) {
+            if started.elapsed() > self.settings.warm_up_time_max {
+                break;
+            }
+            let request = hot.request();
+            for generation in next.all() {
+                // What the new schema does not have any more is refused when somebody asks it.
+                if let Ok(prepared) = prepare_on(Arc::clone(generation), &self.settings, &request) {
+                    // Half: what was asked long ago must not stay in front for ever.
+                    prepared.operation.asked.store(hot.asked / 2, Ordering::Relaxed);
+                }
+            }
+        }
     }
 
     /// Names and URLs of the current supergraph's subgraphs, and the API schema.
@@ -269,7 +321,7 @@ pub(crate) fn executed(body: bytes::Bytes) -> Response {
 }
 
 fn coerce(prepared: &Prepared, request: &Request) -> Result<Vec<CoercedVariable>, Response> {
-    let Prepared { generation, operation } = prepared;
+    let Prepared { generation, operation, .. } = prepared;
     let definitions = &operation.definition().variables;
     coerce_variables(generation.api_schema(), definitions, request.variables.as_json()).map_err(|errors| {
         let refuse = |error: kopitiam_operation::variables::VariableError| RequestError {

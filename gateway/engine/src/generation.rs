@@ -15,7 +15,7 @@ use kopitiam_supergraph::{Overrides, SetField, Supergraph, percentage};
 
 use crate::EngineSettings;
 use crate::engine::EngineError;
-use crate::plan_cache::PlanCache;
+use crate::plan_cache::{Hot, PlanCache};
 
 /// See the module's header.
 #[derive(Debug)]
@@ -66,6 +66,21 @@ impl Generations {
     /// Whether a generation is one of these.
     pub(crate) fn contains(&self, generation: &Arc<Generation>) -> bool {
         self.0.iter().any(|(_, one)| Arc::ptr_eq(one, generation))
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        self.0.iter().map(|(_, generation)| generation)
+    }
+
+    /// The operations that were asked most, the most frequent first.
+    pub(crate) fn hottest(&self, count: usize) -> Vec<Hot> {
+        let mut all: Vec<Hot> = self.all().flat_map(|generation| generation.plans.asked()).collect();
+        all.sort_unstable_by(|one, other| {
+            other.asked.cmp(&one.asked).then_with(|| one.document.cmp(&other.document))
+        });
+        all.truncate(count);
+        all
     }
 
     /// Any of them: they differ only in who resolves fields.

@@ -6,11 +6,13 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kopitiam_operation::NormalisedOperation;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
+use crate::Request;
 use crate::prepare::{Operation, Planned};
 
 /// A document and the operation chosen in it.
@@ -71,6 +73,25 @@ impl Weighter<Arc<NormalisedOperation>, Arc<Planned>> for ByFields {
     }
 }
 
+/// An operation in the cache, and how often it was asked.
+#[derive(Debug)]
+pub(crate) struct Hot {
+    pub(crate) document: Box<str>,
+    operation_name: Option<Box<str>>,
+    pub(crate) asked: u64,
+}
+
+impl Hot {
+    /// A request for it, without variables.
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            query: self.document.clone().into(),
+            operation_name: self.operation_name.as_deref().map(str::to_owned),
+            ..Request::default()
+        }
+    }
+}
+
 /// See the module's header.
 #[derive(Debug)]
 pub(crate) struct PlanCache {
@@ -108,10 +129,20 @@ impl PlanCache {
         prepare: impl FnOnce() -> Result<Operation, E>,
     ) -> Result<Arc<Operation>, E> {
         if let Some(known) = self.documents.get(&KeyRef { document, operation_name }) {
+            known.asked.fetch_add(1, Ordering::Relaxed);
             return Ok(known);
         }
         let key = Key { document: document.into(), operation_name: operation_name.map(Into::into) };
         self.documents.get_or_insert_with(&key, || prepare().map(Arc::new))
+    }
+
+    /// What is in the cache, in no order.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = Hot> {
+        self.documents.iter().map(|(key, operation)| Hot {
+            document: key.document,
+            operation_name: key.operation_name,
+            asked: operation.asked.load(Ordering::Relaxed),
+        })
     }
 
     /// The plan of a shape: an operation whose literals are variables. Only successes are kept.

@@ -6,6 +6,7 @@
 //! Elsewhere: keeping the result (`plan_cache.rs`), variables (per request, `engine.rs`).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use apollo_compiler::executable;
 use apollo_compiler::introspection::check_max_depth;
@@ -34,6 +35,8 @@ pub(crate) struct Operation {
     /// The values of the document's literals that are variables of the plan.
     pub(crate) literals: Vec<CoercedVariable>,
     pub(crate) planned: Arc<Planned>,
+    /// How often it was taken from the plan cache.
+    pub(crate) asked: AtomicU64,
 }
 
 /// What operations of one shape have in common.
@@ -67,7 +70,8 @@ pub(crate) fn prepare(
     normalised.name = None;
     let shape = Arc::new(normalised);
     let planned = generation.plans.get_or_plan(&shape, || plan(generation, &shape))?;
-    Ok(Operation { document, name: name.map(Into::into), has_introspection, literals, planned })
+    let (name, asked) = (name.map(Into::into), AtomicU64::new(0));
+    Ok(Operation { document, name, has_introspection, literals, planned, asked })
 }
 
 fn plan(generation: &Generation, shape: &NormalisedOperation) -> Result<Planned, Response> {

@@ -76,6 +76,12 @@ impl Response {
     /// Characters of a message in a refusal; messages quote the client's document.
     const REFUSAL_MESSAGE_MAX: usize = 400;
 
+    /// Whether the response has errors.
+    pub fn has_errors(&self) -> bool {
+        // Nothing stands behind `errors`, and nothing but a list ends so: `data` is an object, or null with errors.
+        self.outcome != Outcome::Executed || self.body.ends_with(b"]}")
+    }
+
     /// A response without `data`: nothing was executed. Holds the first ten errors, each with the first 400 characters of
     /// its message.
     pub fn refused(outcome: Outcome, errors: &[RequestError]) -> Self {

@@ -1,6 +1,7 @@
 //! What the embedding program may choose. The defaults are safe in production.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Settings of an [`Engine`](crate::Engine).
 #[derive(Debug, Clone)]
@@ -9,6 +10,10 @@ pub struct EngineSettings {
     pub introspection: bool,
     /// How many operations' plans one schema generation keeps; the least used ones leave first.
     pub plan_cache_entries: usize,
+    /// How many of the most frequent operations are planned for another supergraph before it is served.
+    pub warm_up_operations: usize,
+    /// After this, the rest of them is left to the requests that ask for them.
+    pub warm_up_time_max: Duration,
     /// Labels of progressive overrides (`@override(label:)`) that are on. `percent(n)` needs none: it is on for that share of
     /// the requests.
     pub override_labels: BTreeSet<String>,
@@ -48,6 +53,8 @@ impl Default for EngineSettings {
         Self {
             introspection: false,
             plan_cache_entries: 1_000,
+            warm_up_operations: 100,
+            warm_up_time_max: Duration::from_secs(10),
             override_labels: BTreeSet::new(),
             limits: DocumentLimits::default(),
             answers: kopitiam_executor::AnswerLimits::default(),

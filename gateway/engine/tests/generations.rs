@@ -42,6 +42,24 @@ async fn a_request_ends_on_the_schema_it_began_with() {
     assert_eq!(gateway.query("{ new both }").await, json!({"data": {"new": 2, "both": 3}}));
 }
 
+#[test]
+fn what_is_asked_most_is_planned_before_another_supergraph_is_served() {
+    let settings = EngineSettings { warm_up_operations: 1, ..EngineSettings::default() };
+    let gateway = TestGateway::over(&compose(&[("a", OLD)]).unwrap().supergraph_sdl, &[], settings);
+    let planned_in = |query: &str| gateway.engine.prepare(&request(query)).unwrap().planned_in();
+    for _ in 0..3 {
+        planned_in("{ both }");
+    }
+    assert!(planned_in("{ other: both }").is_some());
+    // It is of no use to plan what the next supergraph does not have.
+    assert!(planned_in("{ old }").is_some());
+    gateway.engine.replace(&compose(&[("a", NEW)]).unwrap().supergraph_sdl).unwrap();
+    assert_eq!(planned_in("{ both }"), None, "the one that was asked most is planned");
+    assert!(planned_in("{ other: both }").is_some(), "one was to be planned");
+    let hottest = gateway.engine.hottest(2);
+    assert_eq!(hottest[0].query, "{ both }");
+}
+
 #[tokio::test]
 async fn a_broken_supergraph_is_refused_and_the_old_one_stays() {
     let gateway = gateway();

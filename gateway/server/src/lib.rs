@@ -12,7 +12,7 @@
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
 //! - `auth/`: access tokens
 //! - `config/`: the settings as YAML
-//! - `telemetry/`: log lines
+//! - `telemetry/`: log lines, metrics, traces
 //! - `commands/`: the command line
 //!
 //! ```no_run
@@ -46,7 +46,11 @@ mod subgraph_client;
 pub mod telemetry;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
-pub use options::{ClientAddress, HttpSettings, Options, TrafficSettings};
+pub use options::{
+    ClientAddress, ExposeSettings, HttpSettings, LabelSettings, Options, OtlpSettings, TelemetrySettings,
+    TrafficSettings,
+};
 pub use server::{SchemaHandle, Server, ServerError, serve};
 pub use subgraph_client::fetch::FetchError;
 pub use subgraph_client::{InvalidSubgraphUrl, RequestContext, SubgraphLimits, Transport};
+pub use telemetry::TelemetryError;

@@ -40,7 +40,7 @@ pub use self::limits::LimitsConfig;
 pub use self::subgraphs::{SubgraphConfig, SubgraphsConfig};
 pub use self::supergraph::SupergraphConfig;
 pub use self::supergraph_yaml::{LoadedSubgraph, load as load_subgraphs};
-pub use self::telemetry::{LogFormat, TelemetryConfig};
+pub use self::telemetry::{ExposeConfig, LogFormat, MetricsConfig, OtlpConfig, TelemetryConfig};
 pub use self::traffic::TrafficConfig;
 use crate::options::Options;
 use crate::subgraph_client::Transport;
@@ -72,7 +72,7 @@ pub struct Config {
     pub jwt: JwtConfig,
     /// Which web pages may read answers.
     pub cors: CorsConfig,
-    /// What is logged.
+    /// What the gateway tells of itself: log lines, metrics, traces.
     pub telemetry: TelemetryConfig,
 }
 
@@ -139,6 +139,7 @@ impl Config {
         self.headers.apply(&mut options)?;
         self.jwt.apply(&mut options)?;
         self.cors.apply(&mut options)?;
+        self.telemetry.apply(&mut options)?;
         Ok(options)
     }
 }

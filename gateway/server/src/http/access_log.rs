@@ -1,66 +1,104 @@
 //! One log line for each request, and the correlation id that ties it to the subgraphs' lines.
 //!
-//! In: a request and its response. Out: the response with `x-request-id`, and one event on target `access`.
+//! In: a request and its response. Out: the response with `x-request-id`, one event on target `access`, the metrics and
+//! the span of the request.
 //! Always: never a variable, a token, a query string or a body; a panic below becomes status 500.
 //! Elsewhere: the form of the lines (`telemetry/`).
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use futures::FutureExt;
 use http::Response;
 use http::header::HeaderValue;
 use kopitiam_engine::OperationKind;
 
+use super::app::App;
 use super::encode::Refusal;
 use super::negotiate::JsonType;
 use crate::subgraph_client::{REQUEST_ID, request_id};
+use crate::telemetry::{RequestOutcome, Telemetry};
 
 /// The correlation id of a request, in its extensions.
 #[derive(Debug, Clone)]
 pub(super) struct CorrelationId(pub(super) HeaderValue);
+
+impl CorrelationId {
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
 
 /// What the handler learnt of a request, in the response's extensions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Logged {
     pub(super) kind: Option<OperationKind>,
     pub(super) operation_name: Option<String>,
+    /// How long planning took; `None`: the plan was in the cache, or it never came to that.
+    pub(super) planned_in: Option<Duration>,
+    /// Whether an executed operation has errors.
+    pub(super) has_errors: bool,
     pub(super) code: Option<&'static str>,
 }
 
 /// The outermost layer.
-pub(super) async fn log(request: Request, next: Next) -> Response<Body> {
-    logged(request, |request| next.run(request)).await
+pub(super) async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
+    logged(&app.telemetry, request, |request| next.run(request)).await
 }
 
-/// Answers a request by `answer`, and logs it.
-pub(super) async fn logged<F>(mut request: Request, answer: impl FnOnce(Request) -> F) -> Response<Body>
+/// Answers a request by `answer`, logs and counts it.
+pub(super) async fn logged<F>(
+    telemetry: &Telemetry,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response<Body>
 where
     F: Future<Output = Response<Body>>,
 {
-    let started = Instant::now();
+    let watched = telemetry.request(request.headers(), request.method().as_str());
     let id = request_id(request.headers());
     request.extensions_mut().insert(CorrelationId(id.clone()));
+    request.extensions_mut().insert(watched.trace.clone());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let answered = AssertUnwindSafe(answer(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| Refusal::Internal.into_response(JsonType::Json));
-    let logged = response.extensions_mut().remove::<Logged>().unwrap_or_default();
+    let logged = response.extensions_mut().remove::<Logged>();
+    let graphql = logged.is_some();
+    let logged = logged.unwrap_or_default();
+    let (status, duration) = (response.status().as_u16(), watched.elapsed());
+    let (kind, code) = (logged.kind.map(kind_name), logged.code);
     tracing::info!(
         target: "access",
         %method,
         path,
-        status = response.status().as_u16(),
-        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        kind = logged.kind.map(kind_name),
+        status,
+        duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        kind,
         operation = logged.operation_name,
-        code = logged.code,
+        planned_us = logged.planned_in.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+        errors = logged.has_errors.then_some(true),
+        code,
         request_id = id.to_str().unwrap_or_default(),
+        trace_id = watched.trace.trace_id(),
         "request",
     );
+    let operation = logged.operation_name.as_deref();
+    if graphql {
+        telemetry.operation(&RequestOutcome {
+            kind: kind.unwrap_or("none"),
+            operation: kind.and(operation),
+            is_known: kind.is_some(),
+            status,
+            outcome: code.unwrap_or(if logged.has_errors { "partial" } else { "ok" }),
+            duration,
+        });
+    }
+    watched.end(kind, operation, status, code);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -76,18 +114,11 @@ fn kind_name(kind: OperationKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::Router;
-    use axum::middleware;
-    use axum::routing::get;
-    use tower::ServiceExt;
 
     #[tokio::test]
     async fn a_panic_becomes_an_internal_error_that_tells_nothing() {
-        async fn panics() {
-            panic!("a secret");
-        }
-        let router = Router::new().route("/", get(panics)).layer(middleware::from_fn(log));
-        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let request = Request::new(Body::empty());
+        let response = logged(&Telemetry::default(), request, async |_| panic!("a secret")).await;
         assert_eq!(response.status(), 500);
         assert!(response.headers().contains_key(REQUEST_ID));
         let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();

@@ -14,14 +14,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::in_flight::InFlight;
-use crate::options::{ClientAddress, HttpSettings};
+use crate::options::{ClientAddress, ExposeSettings, HttpSettings};
 use crate::streams::sse::Ends;
-use crate::subgraph_client::{Age, Transport};
+use crate::subgraph_client::Age;
+use crate::telemetry::{Observed, Telemetry};
 
 /// One gateway.
 #[derive(Debug)]
 pub(crate) struct App {
-    pub(crate) engine: Engine<Transport>,
+    pub(crate) engine: Engine<Observed>,
+    pub(crate) telemetry: Telemetry,
+    /// What clients may see of their own requests.
+    pub(crate) expose: ExposeSettings,
     pub(crate) auth: Option<Authenticator>,
     pub(crate) dev: bool,
     pub(crate) forward_headers: Vec<HeaderName>,

@@ -25,6 +25,7 @@ use crate::auth::{AuthError, Verified};
 use crate::in_flight::InFlight;
 use crate::streams::sse;
 use crate::subgraph_client::RequestContext;
+use crate::telemetry::{Exposed, TraceContext};
 
 /// Answers one request to the GraphQL path.
 pub(super) async fn graphql(
@@ -85,13 +86,18 @@ async fn answer_request(
     };
     logged.kind = Some(prepared.kind());
     logged.operation_name = prepared.operation_name().map(str::to_owned);
+    logged.planned_in = prepared.planned_in();
+    let (id, trace) = correlation(parts);
+    app.telemetry.prepared(logged.planned_in, Some(trace));
     if is_get && prepared.kind() == OperationKind::Mutation {
         return Err(Refusal::MutationByGet);
     }
-    let context = context_of(app, parts, verified.as_ref());
+    let exposed = Exposed::asked(&parts.headers, app.expose, app.dev);
+    let context = context_of(app, parts, verified.as_ref()).with_fetches(exposed.fetches.clone());
     if prepared.kind() == OperationKind::Subscription {
         return subscribe(app, &prepared, &request, context, accepted, verified).await;
     }
+    let shown = prepared.clone();
     let deadline = Instant::now() + app.http.request_timeout;
     let response = match &app.shared {
         Some(shared) if prepared.kind() == OperationKind::Query && request.extensions.is_empty() => {
@@ -104,7 +110,11 @@ async fn answer_request(
             tokio::time::timeout_at(deadline.into(), executed).await
         }
     };
-    Ok(single(app, accepted, response.map_err(|_| Refusal::RequestTimeout)?))
+    let mut response = response.map_err(|_| Refusal::RequestTimeout)?;
+    logged.has_errors = response.has_errors();
+    let plan = || shown.plan().to_json();
+    response.body = exposed.add_to(response.body, plan, shown.planned_in(), trace, id.as_str());
+    Ok(single(app, accepted, response))
 }
 
 /// Executes a query, or waits for an equal one. The execution has no deadline: each of those who wait has its own.
@@ -145,14 +155,19 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Option<Verified>, Refu
     Ok(result?)
 }
 
+fn correlation(parts: &Parts) -> (&CorrelationId, &TraceContext) {
+    let id = parts.extensions.get().expect("the access log gives every request its id");
+    (id, parts.extensions.get().expect("the access log gives every request its trace"))
+}
+
 fn context_of(app: &App, parts: &Parts, verified: Option<&Verified>) -> RequestContext {
-    let id = parts.extensions.get::<CorrelationId>().expect("the access log gives every request its id");
+    let (id, trace) = correlation(parts);
     let authorization = verified.map(|verified| verified.authorization.clone());
     let address = app.client_address.as_ref().and_then(|settings| {
         let peer = parts.extensions.get::<Peer>()?;
         Some(client_address::header(settings, *peer, &parts.headers))
     });
-    RequestContext::from_client(&parts.headers, &id.0, authorization, &app.forward_headers, address)
+    RequestContext::from_client(&parts.headers, &id.0, trace, authorization, &app.forward_headers, address)
 }
 
 async fn subscribe(
@@ -169,7 +184,12 @@ async fn subscribe(
     // The opening is bound by the subgraph's own timeout; a deadline here would also bind the fetches of later events.
     match app.engine.subscribe(prepared, request, &context).await {
         Ok(responses) => {
-            let bodies = responses.map(|response| response.body).boxed();
+            let open = app.telemetry.stream();
+            let bodies = responses.map(move |response| {
+                let _open = &open;
+                response.body
+            });
+            let bodies = bodies.boxed();
             let expiry = verified.map(|verified| verified.expires_at);
             Ok(sse::response(bodies, app.http.stream_keep_alive, app.stream_ends(expiry)))
         }

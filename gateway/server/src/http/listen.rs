@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Paths;
 use super::client_address::Peer;
 use crate::options::HttpSettings;
+use crate::telemetry::Telemetry;
 
 /// Request line and headers together: room for a long GET query, not for a flood.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
@@ -32,6 +33,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     paths: Paths,
     settings: HttpSettings,
+    telemetry: &Telemetry,
     draining: CancellationToken,
     shutdown: CancellationToken,
 ) {
@@ -44,8 +46,9 @@ pub(crate) async fn run(
         };
         let (stream, peer, permit) = accepted;
         let connection = graceful.watch(connection(stream, peer, paths.clone(), settings.header_timeout));
+        let counted = telemetry.connection();
         tokio::spawn(async move {
-            let _permit = permit;
+            let _open = (permit, counted);
             if let Err(error) = connection.await {
                 // Clients that vanish or send what is not HTTP: their affair, not the operator's.
                 tracing::debug!(%peer, %error, "connection ended");

@@ -30,6 +30,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -46,28 +47,45 @@ pub(crate) use self::listen::run;
 
 const GRAPHQL: &str = "/graphql";
 
-/// What answers requests. Cheap to clone.
+/// What answers requests, which can be replaced while it does. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Paths {
+pub(crate) struct Paths(Arc<ArcSwap<Answering>>);
+
+#[derive(Debug)]
+struct Answering {
     router: Router,
     /// Set when nothing stands between the log and the GraphQL endpoint: its requests then need no router, which costs a
     /// few microseconds each.
     direct: Option<Arc<App>>,
 }
 
-impl Paths {
-    /// All paths of a gateway, and those of the program it is embedded in.
-    pub(crate) fn new(app: Arc<App>, routes: Router, cors_origins: Vec<HeaderValue>) -> Self {
+impl Answering {
+    fn new(app: Arc<App>, routes: Router, cors_origins: Vec<HeaderValue>) -> Self {
         let direct = cors_origins.is_empty().then(|| Arc::clone(&app));
         Self { router: router(app, routes, cors_origins), direct }
     }
+}
+
+impl Paths {
+    /// All paths of a gateway, and those of the program it is embedded in.
+    pub(crate) fn new(app: Arc<App>, routes: Router, cors_origins: Vec<HeaderValue>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Answering::new(app, routes, cors_origins))))
+    }
+
+    /// Later requests are answered by these.
+    pub(crate) fn replace(&self, app: Arc<App>, routes: Router, cors_origins: Vec<HeaderValue>) {
+        self.0.store(Arc::new(Answering::new(app, routes, cors_origins)));
+    }
 
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
-        match self.direct {
+        let answering = self.0.load_full();
+        match &answering.direct {
             Some(app) if request.uri().path() == GRAPHQL => {
-                Ok(access_log::logged(request, |request| handler::graphql(State(app), request)).await)
+                let state = State(Arc::clone(app));
+                Ok(access_log::logged(&app.telemetry, request, |request| handler::graphql(state, request))
+                    .await)
             }
-            _ => self.router.oneshot(request).await,
+            _ => answering.router.clone().oneshot(request).await,
         }
     }
 }
@@ -82,11 +100,11 @@ fn router(app: Arc<App>, routes: Router, cors_origins: Vec<HeaderValue>) -> Rout
     if dev {
         router = router.route("/graphiql/{file}", get(graphiql::asset));
     }
-    let mut router = router.with_state(app).merge(routes);
+    let mut router = router.with_state(Arc::clone(&app)).merge(routes);
     if !cors_origins.is_empty() {
         router = router.layer(cors(cors_origins));
     }
-    router.layer(middleware::from_fn(access_log::log))
+    router.layer(middleware::from_fn_with_state(app, access_log::log))
 }
 
 /// Exact origins only, and without cookies: credentials travel in `Authorization`.

@@ -5,6 +5,7 @@
 
 mod headers;
 mod http;
+mod telemetry;
 mod traffic;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +16,7 @@ use kopitiam_engine::EngineSettings;
 
 pub use self::headers::ClientAddress;
 pub use self::http::HttpSettings;
+pub use self::telemetry::{ExposeSettings, LabelSettings, OtlpSettings, TelemetrySettings};
 pub use self::traffic::TrafficSettings;
 use crate::auth::JwtIssuer;
 use crate::subgraph_client::Transport;
@@ -44,6 +46,8 @@ pub struct Options {
     pub routes: Router,
     /// Bounds of HTTP.
     pub http: HttpSettings,
+    /// What it tells of itself, beside its log.
+    pub telemetry: TelemetrySettings,
     /// What requests in flight share.
     pub traffic: TrafficSettings,
     /// Bounds of the engine.
@@ -64,6 +68,7 @@ impl Options {
             cors_origins: Vec::new(),
             routes: Router::new(),
             http: HttpSettings::default(),
+            telemetry: TelemetrySettings::default(),
             traffic: TrafficSettings::default(),
             engine: EngineSettings::default(),
         }

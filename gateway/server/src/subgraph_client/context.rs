@@ -9,10 +9,10 @@ use std::time::{Instant, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use crate::telemetry::{Fetches, TRACEPARENT, TRACESTATE, TraceContext};
+
 /// The header that carries the correlation id of a request, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The headers and the deadline that every subgraph request of one client request shares.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct RequestContext {
     relevant: Arc<HeaderMap>,
     /// What only ties log lines and traces together; `None` for the gateway's own requests.
     trace: Option<Trace>,
+    /// The subgraph requests made so far, when the client asked to see them.
+    fetches: Option<Arc<Fetches>>,
     /// Where the client is, when subgraphs are told. Not relevant to an answer: a query's must not depend on it.
     client_address: Option<(HeaderName, HeaderValue)>,
     deadline: Option<Instant>,
@@ -29,21 +31,20 @@ pub struct RequestContext {
 #[derive(Debug, Clone)]
 struct Trace {
     request_id: HeaderValue,
-    parent: HeaderValue,
-    state: Option<HeaderValue>,
+    context: TraceContext,
 }
 
 impl RequestContext {
     /// A context without any client header: for requests that the gateway makes on its own account.
     pub fn empty() -> Self {
-        Self { relevant: Arc::default(), trace: None, client_address: None, deadline: None }
+        Self { relevant: Arc::default(), trace: None, fetches: None, client_address: None, deadline: None }
     }
 
-    /// Takes from a client's headers what may travel on: trace headers when well formed (made up otherwise), and the
-    /// headers in `allowed`. `authorization` is the *verified* credential and replaces whatever the client sent.
+    /// Takes from a client's headers what may travel on, the headers in `allowed`, and adds the request's trace. `authorization` is the *verified* credential and replaces whatever the client sent.
     pub(crate) fn from_client(
         client: &HeaderMap,
         request_id: &HeaderValue,
+        trace: &TraceContext,
         authorization: Option<HeaderValue>,
         allowed: &[HeaderName],
         client_address: Option<(HeaderName, HeaderValue)>,
@@ -59,13 +60,31 @@ impl RequestContext {
             authorization.set_sensitive(true);
             relevant.insert(AUTHORIZATION, authorization);
         }
-        let well_formed = client.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
-        let (parent, state) = match well_formed {
-            Some(parent) => (parent.clone(), client.get(TRACESTATE).cloned()),
-            None => (new_traceparent(), None),
-        };
-        let trace = Some(Trace { request_id: request_id.clone(), parent, state });
-        Self { relevant: Arc::new(relevant), trace, client_address, deadline: None }
+        let trace = Some(Trace { request_id: request_id.clone(), context: trace.clone() });
+        Self { relevant: Arc::new(relevant), trace, fetches: None, client_address, deadline: None }
+    }
+
+    /// The trace that subgraph requests go on with.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref().map(|trace| &trace.context)
+    }
+
+    /// The same at another place of the trace.
+    pub(crate) fn with_trace(mut self, context: TraceContext) -> Self {
+        if let Some(trace) = &mut self.trace {
+            trace.context = context;
+        }
+        self
+    }
+
+    /// Notes subgraph requests for the client that asked to see them.
+    pub(crate) fn with_fetches(mut self, fetches: Option<Arc<Fetches>>) -> Self {
+        self.fetches = fetches;
+        self
+    }
+
+    pub(crate) fn fetches(&self) -> Option<&Arc<Fetches>> {
+        self.fetches.as_ref()
     }
 
     /// Sets the moment after which no answer is of use to the client.
@@ -85,7 +104,7 @@ impl RequestContext {
         for (name, value) in &*self.relevant {
             headers.append(name.clone(), value.clone());
         }
-        if let Some(Trace { request_id, parent, state }) = &self.trace {
+        if let Some(Trace { request_id, context: TraceContext { parent, state, .. } }) = &self.trace {
             headers.insert(REQUEST_ID, request_id.clone());
             headers.insert(TRACEPARENT, parent.clone());
             if let Some(state) = state {
@@ -102,12 +121,13 @@ impl RequestContext {
     pub(super) fn write_headers(&self, out: &mut Vec<u8>) {
         for (name, value) in &*self.relevant {
             let replaced = self.trace.is_some() && (name == REQUEST_ID || name == TRACEPARENT)
-                || name == TRACESTATE && self.trace.as_ref().is_some_and(|trace| trace.state.is_some());
+                || name == TRACESTATE
+                    && self.trace.as_ref().is_some_and(|trace| trace.context.state.is_some());
             if !replaced {
                 write_header(out, name, value);
             }
         }
-        if let Some(Trace { request_id, parent, state }) = &self.trace {
+        if let Some(Trace { request_id, context: TraceContext { parent, state, .. } }) = &self.trace {
             write_header(out, &REQUEST_ID, request_id);
             write_header(out, &TRACEPARENT, parent);
             if let Some(state) = state {
@@ -177,27 +197,6 @@ fn is_request_id(value: &[u8]) -> bool {
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// Whether a value has the form of version 00 (W3C Trace Context, section 3.2.2).
-fn is_traceparent(value: &[u8]) -> bool {
-    let lower_hex = |range: &[u8]| range.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    value.len() == 55
-        && value.starts_with(b"00-")
-        && value[35] == b'-'
-        && value[52] == b'-'
-        && lower_hex(&value[3..35])
-        && lower_hex(&value[36..52])
-        && lower_hex(&value[53..55])
-        && value[3..35].iter().any(|byte| *byte != b'0')
-        && value[36..52].iter().any(|byte| *byte != b'0')
-}
-
-fn new_traceparent() -> HeaderValue {
-    // All zeros is no id.
-    let (trace, span) = (rand::random::<u128>() | 1, rand::random::<u64>() | 1);
-    HeaderValue::from_str(&format!("00-{trace:032x}-{span:016x}-01"))
-        .expect("hexadecimal digits are visible ASCII")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +208,8 @@ mod tests {
             client.append(name, HeaderValue::from_static("forged"));
         }
         let id = HeaderValue::from_static("id");
-        let context = RequestContext::from_client(&client, &id, None, &[], None);
+        let context =
+            RequestContext::from_client(&client, &id, &TraceContext::from_client(&client), None, &[], None);
         let headers = context.headers();
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-request-id", "traceparent"]);
@@ -226,7 +226,14 @@ mod tests {
         let allowed = ["x-tenant", "x-request-id", "tracestate"].map(HeaderName::from_static);
         let credential = Some(HeaderValue::from_static("Bearer t"));
         let id = HeaderValue::from_static("r");
-        let context = RequestContext::from_client(&client, &id, credential, &allowed, None);
+        let context = RequestContext::from_client(
+            &client,
+            &id,
+            &TraceContext::from_client(&client),
+            credential,
+            &allowed,
+            None,
+        );
         let mut lines = Vec::new();
         context.write_headers(&mut lines);
         let mut lines: Vec<_> = std::str::from_utf8(&lines).unwrap().split_terminator("\r\n").collect();
@@ -238,23 +245,6 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(lines, expected);
         assert!(lines.contains(&"authorization: Bearer t"), "{lines:?}");
-    }
-
-    #[test]
-    fn a_well_formed_trace_is_continued_and_a_malformed_one_replaced() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        for (sent, kept) in
-            [(good, true), ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false), ("x", false)]
-        {
-            let mut client = HeaderMap::new();
-            client.insert(TRACEPARENT, HeaderValue::from_static(sent));
-            let id = HeaderValue::from_static("id");
-            let context = RequestContext::from_client(&client, &id, None, &[], None);
-            let headers = context.headers();
-            let forwarded = headers[TRACEPARENT].as_bytes();
-            assert!(is_traceparent(forwarded));
-            assert_eq!(forwarded == sent.as_bytes(), kept);
-        }
     }
 
     #[test]

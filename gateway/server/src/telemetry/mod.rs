@@ -1,27 +1,168 @@
-//! Log lines on stderr: JSON for machines, text for people.
+//! What the gateway tells of itself: log lines, metrics, traces.
 //!
-//! Always: stdout stays free for what a command prints. Values are escaped by the formatters, so a client cannot forge
-//! a line.
+//! Always: what is off costs nothing; nothing told carries a variable, a token, a document or a body.
+//!
+//! - `log.rs`: log lines on stderr
+//! - `metrics.rs`, `instruments.rs`, `labels.rs`, `process.rs`: what is counted and timed
+//! - `listener.rs`: `/metrics`
+//! - `trace_context.rs`, `spans.rs`: traces
+//! - `otlp.rs`: sending both to a collector
+//! - `observed.rs`: subgraph requests, watched
+//! - `exposed.rs`: what a client may see of its own request
+//!
 //! Elsewhere: what is logged of a request (`http/access_log.rs`).
 
-use std::io::stderr;
+mod exposed;
+mod instruments;
+mod labels;
+mod listener;
+mod log;
+mod metrics;
+mod observed;
+mod otlp;
+mod process;
+mod spans;
+mod trace_context;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::config::LogFormat;
+use http::HeaderMap;
 
-/// Starts logging for this process. A second call has no effect.
-///
-/// # Errors
-/// When `filter` is not a list of levels by target.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    // An error means that the embedding program has a subscriber of its own, which then gets our events.
-    let _ = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-    };
-    Ok(())
+pub(crate) use self::exposed::{Exposed, Fetches};
+pub(crate) use self::listener::MetricsListener;
+pub use self::log::init;
+use self::metrics::Gauged;
+pub(crate) use self::metrics::{Guard, Metrics, RequestOutcome};
+pub(crate) use self::observed::Observed;
+use self::otlp::Exporters;
+use self::spans::{Span, Spans};
+pub(crate) use self::trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
+use crate::options::TelemetrySettings;
+use crate::subgraph_client::HttpClient;
+
+/// Why telemetry cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("the OpenTelemetry collector cannot be used: {0}")]
+pub struct TelemetryError(#[from] opentelemetry_otlp::ExporterBuildError);
+
+/// Where everything is counted and traced. Cheap to clone; one for the life of a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Telemetry {
+    /// `None`: nothing is counted.
+    pub(crate) metrics: Option<Arc<Metrics>>,
+    /// `None`: nothing is traced, though the trace of a client goes on to subgraphs.
+    pub(crate) spans: Option<Arc<Spans>>,
+    exporters: Option<Arc<Exporters>>,
+}
+
+impl Telemetry {
+    /// Starts what the settings ask for. Needs the runtime.
+    pub(crate) fn new(settings: &TelemetrySettings, client: &HttpClient) -> Result<Self, TelemetryError> {
+        let exporters = settings.otlp.as_ref().map(|otlp| Exporters::new(otlp, client)).transpose()?;
+        let meter = exporters.as_ref().and_then(Exporters::meter);
+        let counts = settings.metrics_listen.is_some() || meter.is_some();
+        let metrics = counts.then(|| Arc::new(Metrics::new(settings.labels, meter.as_ref())));
+        let tracer = exporters.as_ref().and_then(Exporters::tracer);
+        let spans = tracer.map(|tracer| Arc::new(Spans { tracer }));
+        Ok(Self { metrics, spans, exporters: exporters.map(Arc::new) })
+    }
+
+    /// Sends what has not been sent yet.
+    pub(crate) async fn close(&self) {
+        if let Some(exporters) = self.exporters.clone() {
+            // A panic in there would leave figures unsent and nothing else.
+            let _ = tokio::task::spawn_blocking(move || exporters.close()).await;
+        }
+    }
+
+    /// A client request began.
+    pub(crate) fn request(&self, headers: &HeaderMap, method: &str) -> ClientRequest {
+        let client = TraceContext::from_client(headers);
+        let (span, trace) = match &self.spans {
+            Some(spans) => {
+                let (span, trace) = spans.request(&client, method);
+                (Some(span), trace)
+            }
+            None => (None, client),
+        };
+        ClientRequest { started: Instant::now(), trace, span, _in_flight: self.gauge(Gauged::Request) }
+    }
+
+    /// Counts an operation and its planning, whatever it came by.
+    pub(crate) fn operation(&self, outcome: &RequestOutcome<'_>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.request(outcome);
+        }
+    }
+
+    /// An operation was prepared: from the plan cache, or within the time that planning took.
+    pub(crate) fn prepared(&self, planned_in: Option<Duration>, trace: Option<&TraceContext>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.prepared(planned_in);
+        }
+        if let (Some(spans), Some(duration), Some(trace)) = (&self.spans, planned_in, trace) {
+            spans.planned(trace, duration);
+        }
+    }
+
+    /// A connection is open for as long as the guard lives.
+    pub(crate) fn connection(&self) -> Guard {
+        self.gauge(Gauged::Connection)
+    }
+
+    /// A subscription is open for as long as the guard lives.
+    pub(crate) fn stream(&self) -> Guard {
+        self.gauge(Gauged::Stream)
+    }
+
+    /// Another supergraph is served from now on, or could not be.
+    pub(crate) fn schema_replaced(&self, good: bool) {
+        if let Some(metrics) = &self.metrics {
+            metrics.reloaded("supergraph", good);
+            if good {
+                metrics.schema_taken();
+            }
+        }
+    }
+
+    /// Other settings hold from now on, or could not be taken.
+    pub(crate) fn settings_replaced(&self, good: bool) {
+        if let Some(metrics) = &self.metrics {
+            metrics.reloaded("settings", good);
+        }
+    }
+
+    fn gauge(&self, what: Gauged) -> Guard {
+        self.metrics.as_ref().map_or_else(Guard::uncounted, |metrics| metrics.gauge(what))
+    }
+}
+
+/// A client request that has no answer yet.
+#[derive(Debug)]
+pub(crate) struct ClientRequest {
+    started: Instant,
+    /// The trace, as it goes on from this request.
+    pub(crate) trace: TraceContext,
+    span: Option<Span>,
+    _in_flight: Guard,
+}
+
+impl ClientRequest {
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Ends the request's span.
+    pub(crate) fn end(
+        self,
+        kind: Option<&'static str>,
+        operation: Option<&str>,
+        status: u16,
+        code: Option<&'static str>,
+    ) {
+        if let Some(span) = self.span {
+            span.end_request(kind, operation, status, code);
+        }
+    }
 }

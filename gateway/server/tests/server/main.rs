@@ -15,4 +15,5 @@ mod reload;
 mod serving;
 mod sharing;
 mod streams;
+mod telemetry;
 mod tokens;

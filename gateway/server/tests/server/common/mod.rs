@@ -21,6 +21,8 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
     pub(crate) schema: SchemaHandle,
+    /// Where `/metrics` is, when the options ask for it.
+    pub(crate) metrics: Option<SocketAddr>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) task: JoinHandle<()>,
 }
@@ -50,11 +52,11 @@ pub(crate) async fn start(mut options: Options) -> Gateway {
     options.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::bind(options).await.unwrap();
     let address = server.local_addr();
-    let schema = server.schema();
+    let (schema, metrics) = (server.schema(), server.metrics_addr());
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(server.run(shutdown.clone()));
     let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-    Gateway { address, client, schema, shutdown, task }
+    Gateway { address, client, schema, metrics, shutdown, task }
 }
 
 impl Gateway {
