@@ -11,6 +11,8 @@
 //! | `KAFKA_TOPIC_PREFIX` | none | goes before topics' and groups' names on a shared cluster |
 //! | `JWKS_URL`, `JWKS_FILE` or `JWKS` | none: one must be set | keys that sign access tokens |
 //! | `JWT_ISSUER`, `JWT_AUDIENCE` | `kopitiam` | expected in tokens |
+//! | `GATEWAY_SIGNING_KEYS` | none | requests must be signed with one of these (`new,old`); without, anybody may ask |
+//! | `MESSAGE_SIGNING_KEYS` | none | messages are signed with the first and must be signed with one of these |
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kafka::topics::Layout;
 
 use crate::auth::Denylist;
+use crate::signing::SigningKeys;
 
 /// A setting that is missing or not understood.
 #[derive(Debug, thiserror::Error)]
@@ -71,18 +74,28 @@ pub struct KafkaConfig {
     pub brokers: String,
     /// How topics made at start are laid out.
     pub layout: Layout,
+    /// As which service messages are sent; without a name nobody may see whose they are.
+    pub sender: Option<&'static str>,
+    /// What signs messages, and what they must be signed with.
+    pub keys: SigningKeys,
 }
 
 impl KafkaConfig {
     /// A single broker of our own.
     pub fn new(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), layout: Layout::single() }
+        Self { brokers: brokers.into(), layout: Layout::single(), sender: None, keys: SigningKeys::default() }
     }
 
-    /// Reads `KAFKA_BROKERS`, `KAFKA_REPLICATION`, `KAFKA_PARTITIONS` and `KAFKA_TOPIC_PREFIX`.
+    /// The same, sending as this service.
+    #[must_use]
+    pub fn sent_by(self, service: &'static str) -> Self {
+        Self { sender: Some(service), ..self }
+    }
+
+    /// Reads `KAFKA_BROKERS`, `KAFKA_REPLICATION`, `KAFKA_PARTITIONS`, `KAFKA_TOPIC_PREFIX` and `MESSAGE_SIGNING_KEYS`.
     ///
     /// # Errors
-    /// [`ConfigError`] when no broker is named, or a number is none.
+    /// [`ConfigError`] when no broker is named, a number is none, or a key is weak.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             brokers: required("KAFKA_BROKERS", "host:port of a Kafka broker")?,
@@ -91,6 +104,8 @@ impl KafkaConfig {
                 partitions: parsed("KAFKA_PARTITIONS")?.unwrap_or(3),
                 prefix: variable("KAFKA_TOPIC_PREFIX").unwrap_or_default(),
             },
+            sender: None,
+            keys: SigningKeys::from_env("MESSAGE_SIGNING_KEYS")?,
         })
     }
 }
@@ -104,6 +119,8 @@ pub struct AuthConfig {
     pub issuer: String,
     /// Expected in `aud`.
     pub audience: String,
+    /// What the gateway signs requests with; without keys anybody who reaches the service may ask.
+    pub gateway: SigningKeys,
 }
 
 /// Where the public keys come from.
@@ -170,7 +187,7 @@ impl ServiceConfig {
 }
 
 impl AuthConfig {
-    /// Reads `JWKS_URL`, `JWKS_FILE` or `JWKS`, `JWT_ISSUER` and `JWT_AUDIENCE`.
+    /// Reads `JWKS_URL`, `JWKS_FILE` or `JWKS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `GATEWAY_SIGNING_KEYS`.
     ///
     /// # Errors
     /// [`ConfigError`] when no key source is set, or the inline one is no key set.
@@ -191,6 +208,7 @@ impl AuthConfig {
             jwks,
             issuer: variable("JWT_ISSUER").unwrap_or_else(|| "kopitiam".to_owned()),
             audience: variable("JWT_AUDIENCE").unwrap_or_else(|| "kopitiam".to_owned()),
+            gateway: SigningKeys::from_env("GATEWAY_SIGNING_KEYS")?,
         })
     }
 }

@@ -3,7 +3,7 @@
 //! In: a group, topics, a [`Handler`]. Always: the inbox row and the handler's writes are one transaction; a crash before
 //! the offset is committed replays the message, and the inbox drops the copy. A message that cannot be applied is tried
 //! five times and then parked, with a copy in `<topic>.dlq`; one behind a gap is parked at once. While database or broker
-//! are away it is tried for ever.
+//! are away it is tried for ever. A message of a service that may not send it is never applied: it only goes to `<topic>.dlq`.
 //!
 //! Elsewhere: what is parked, and in which order it leaves (`parked`).
 
@@ -28,7 +28,7 @@ use crate::db::{Db, Tx};
 use crate::errors::{Failure, SystemError, is_transient};
 use crate::failpoint::Point;
 use crate::parked::{self, NewParked, Parked};
-use crate::{inbox, time};
+use crate::{inbox, senders, time};
 
 const TRIES: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -225,6 +225,13 @@ impl<H: Handler> Worker<H> {
                 return self.bury(message, &error.to_string()).await;
             }
         };
+        if let Some(known) = Topic::from_name(topic)
+            && let Err(reason) = senders::check(&self.kafka, known, message, &envelope)
+        {
+            // Not parked: what is parked is tried again, and this must never be applied.
+            tracing::error!(group = self.config.group, topic, id = %envelope.id, %reason, "message refused");
+            return self.bury(message, &reason.to_string()).await;
+        }
         let error = match self.apply(&envelope, topic, &key).await {
             Ok(()) => return Ok(()),
             Err(error) => error,

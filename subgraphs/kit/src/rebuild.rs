@@ -16,6 +16,7 @@ use crate::config::KafkaConfig;
 use crate::consumer::HandleError;
 use crate::db::{Db, Tx};
 use crate::errors::SystemError;
+use crate::senders;
 
 const ASK_WITHIN: Duration = Duration::from_secs(15);
 /// A topic that still has messages answers within this time.
@@ -133,7 +134,9 @@ fn history(kafka: &KafkaConfig, topics: &[Topic]) -> Result<History, SystemError
             Envelope::from_record(&record),
             topics.iter().find(|known| kafka.layout.name(**known) == topic),
         ) {
-            (Ok(envelope), Some(topic)) => history.events.push((*topic, envelope)),
+            (Ok(envelope), Some(topic)) if senders::check(kafka, *topic, &record, &envelope).is_ok() => {
+                history.events.push((*topic, envelope));
+            }
             _ => history.unreadable += 1,
         }
         open.retain(|(name, number, end)| name != topic || *number != partition || offset + 1 < *end);

@@ -58,7 +58,10 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
 
     let mut tasks = Tasks::new();
     tasks.spawn("listing denylist", config.denylist.follow(config.kafka.clone(), shutdown.clone()));
-    tasks.spawn("listing relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
+    tasks.spawn(
+        "listing relay",
+        relay::run(db.clone(), config.kafka.clone().sent_by("listing"), shutdown.clone()),
+    );
     let group = ConsumerConfig { group: config.name, topics: TOPICS.to_vec() };
     let projections = Projections::new(Arc::clone(&market));
     tasks.spawn(

@@ -12,6 +12,7 @@ use axum::routing::any;
 use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig};
 use kopitiam_kit::serve::CLIENT_ADDRESS;
+use kopitiam_kit::signing::SigningKeys;
 use kopitiam_kit::{Db, Service};
 use kopitiam_server::{ClientAddress, JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
 use sea_orm::{ConnectionTrait, Statement};
@@ -124,7 +125,13 @@ fn config(
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         database_url: database_url(data, name),
         kafka: kafka.clone(),
-        auth: AuthConfig { jwks: jwks.clone(), issuer: ISSUER.to_owned(), audience: ISSUER.to_owned() },
+        auth: AuthConfig {
+            jwks: jwks.clone(),
+            issuer: ISSUER.to_owned(),
+            audience: ISSUER.to_owned(),
+            // In this process only the gateway reaches the services.
+            gateway: SigningKeys::default(),
+        },
         data_dir: data.to_owned(),
         denylist: denylist.clone(),
     }

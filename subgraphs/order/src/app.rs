@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::commands::{Shop, bookings, carts};
 use crate::graphql::{self, loaders};
 use crate::invoices;
+use crate::live;
 use crate::migration::Migrator;
 use crate::projections::{Projections, TOPICS};
 
@@ -23,6 +24,8 @@ use crate::projections::{Projections, TOPICS};
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Between looks for bookings whose time is up; their times are hours and days.
 const BOOKINGS_EVERY: Duration = Duration::from_secs(5);
+/// Between looks at what other processes changed of orders and bookings that somebody watches.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Starts the service: migrates its database, then runs until `shutdown`.
 ///
@@ -34,7 +37,10 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     let shop = Arc::new(Shop::new(db.clone()));
 
     let mut tasks = Tasks::new();
-    tasks.spawn("order relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
+    tasks.spawn(
+        "order relay",
+        relay::run(db.clone(), config.kafka.clone().sent_by("order"), shutdown.clone()),
+    );
     let consumer = ConsumerConfig { group: config.name.clone(), topics: TOPICS.to_vec() };
     let projections = Projections::new(Arc::clone(&shop));
     tasks.spawn(
@@ -43,6 +49,7 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     );
     tasks.spawn("order sagas", sweep(Arc::clone(&shop), shutdown.clone()));
     tasks.spawn("order bookings", let_time_pass(Arc::clone(&shop), shutdown.clone()));
+    tasks.spawn("order changes", live::follow(Arc::clone(&shop), FOLLOW_EVERY, shutdown.clone()));
     tasks.spawn("order purge", purge::run(db.clone(), vec![carts::GUESTS], shutdown.clone()));
 
     tasks.spawn("order denylist", config.denylist.clone().follow(config.kafka.clone(), shutdown.clone()));

@@ -51,7 +51,10 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     db.migrate::<Migrator>().await?;
     let commands = commands(&db);
     let mut tasks = Tasks::new();
-    tasks.spawn("product relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
+    tasks.spawn(
+        "product relay",
+        relay::run(db.clone(), config.kafka.clone().sent_by("product"), shutdown.clone()),
+    );
     // Commands and reviews apart: a review that waits for an earlier one must not hold up an order.
     let stock = ConsumerConfig { group: config.name.clone(), topics: vec![Topic::StockCommands] };
     let handler = StockCommands { stock: commands.stock.clone() };

@@ -79,7 +79,7 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     // This service is the one that signs: it asks nobody for the keys.
     auth.jwks = JwksSource::Live(commands.signer.live_keys());
     let mut tasks = Tasks::new();
-    tasks.spawn("user relay", relay::run(db.clone(), config.kafka.clone(), shutdown.clone()));
+    tasks.spawn("user relay", relay::run(db.clone(), config.kafka.clone().sent_by("user"), shutdown.clone()));
     let handler = WalletCommands {
         currency: commands.rules.currency.code().to_owned(),
         wallets: commands.wallets.clone(),

@@ -2,7 +2,7 @@
 
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::user::{
-    RolesChanged, SellerOpened, UserBanned, UserRegistered, UserUnbanned, UserUpdated,
+    RolesChanged, SellerOpened, TokensEnded, UserBanned, UserRegistered, UserUnbanned, UserUpdated,
 };
 use kopitiam_kafka::messages::wallet::{CreditGranted, FundsReleased, ToppedUp};
 use kopitiam_kafka::{Envelope, Message};
@@ -75,6 +75,11 @@ pub fn seller_opened(seller: &Seller) -> SellerOpened {
 /// The roles are now these.
 pub fn roles_changed(user: &User) -> RolesChanged {
     RolesChanged { roles: user.roles.names() }
+}
+
+/// Tokens issued before this are good no more.
+pub fn tokens_ended(user: &User) -> TokensEnded {
+    TokensEnded { token_version: user.token_version.into() }
 }
 
 /// The account may not act any more.

@@ -1,9 +1,10 @@
-//! Whose tokens are refused although they are valid: banned people, within two seconds, in every process.
+//! Whose tokens are refused although they are valid: of banned people, and from before a change of roles or password; within
+//! two seconds, in every process.
 //!
 //! In: `user.events.v1`, read by each process for itself (no group: all of them must hear of every ban), and the user
 //! service's own word directly after its commit. Always: a token issued before the last ban or lift of its user is
-//! refused; entries live as long as a token can, and bans as long as they last. Elsewhere: refusing new tokens to banned
-//! people (the user service).
+//! refused, and one of a lower version (`ver`) than the last change left; entries live as long as a token can, and bans as
+//! long as they last. Elsewhere: refusing new tokens to banned people (the user service).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 
 use super::Identity;
 use crate::config::KafkaConfig;
-use crate::time;
+use crate::{senders, time};
 
 /// No token lives longer: older bans are known to whoever issues tokens.
 const TOKEN_AGE_MAX: TimeDelta = TimeDelta::minutes(20);
@@ -40,33 +41,62 @@ struct Inner {
     followed: AtomicBool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Entry {
+    ban: Option<Ban>,
+    /// Tokens of lower versions are good no more, since then.
+    ended: Option<(i64, DateTime<Utc>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ban {
     /// When the ban, or its lift, was.
     at: DateTime<Utc>,
     banned: bool,
 }
 
+impl Entry {
+    /// Whether no token is left that it could refuse.
+    fn is_over(&self, oldest: DateTime<Utc>) -> bool {
+        self.ban.is_none_or(|ban| !ban.banned && ban.at <= oldest)
+            && self.ended.is_none_or(|(_, since)| since <= oldest)
+    }
+
+    fn refuses(&self, identity: &Identity) -> bool {
+        let by_ban = self.ban.is_some_and(|ban| {
+            // Tokens tell their age in whole seconds.
+            let issued_since =
+                identity.issued_at.is_some_and(|issued_at| issued_at.timestamp() > ban.at.timestamp());
+            ban.banned || !issued_since
+        });
+        by_ban || self.ended.is_some_and(|(version, _)| identity.version.is_none_or(|own| own < version))
+    }
+}
+
 impl Denylist {
     /// The user is banned since `at`.
     pub fn deny(&self, user_id: Uuid, at: DateTime<Utc>) {
-        self.set(user_id, Entry { at, banned: true });
+        self.set_ban(user_id, Ban { at, banned: true });
     }
 
     /// The ban was lifted at `at`: tokens issued since are good.
     pub fn allow(&self, user_id: Uuid, at: DateTime<Utc>) {
-        self.set(user_id, Entry { at, banned: false });
+        self.set_ban(user_id, Ban { at, banned: false });
+    }
+
+    /// Tokens of the user of versions below `version` are good no more, since `at`.
+    pub fn end(&self, user_id: Uuid, version: i64, at: DateTime<Utc>) {
+        self.change(user_id, |entry| {
+            if entry.ended.is_none_or(|(known, _)| version > known) {
+                entry.ended = Some((version, at));
+            }
+        });
     }
 
     /// Whether the caller's token is refused.
     pub fn is_denied(&self, identity: &Identity) -> bool {
         let entries = self.0.entries.read().expect("no code panics while it holds this lock");
-        entries.get(&identity.user_id).is_some_and(|entry| {
-            // Tokens tell their age in whole seconds.
-            let issued_since =
-                identity.issued_at.is_some_and(|issued_at| issued_at.timestamp() > entry.at.timestamp());
-            entry.banned || !issued_since
-        })
+        entries.get(&identity.user_id).is_some_and(|entry| entry.refuses(identity))
     }
 
     /// Returns once the caller's token is refused.
@@ -82,15 +112,20 @@ impl Denylist {
         }
     }
 
-    fn set(&self, user_id: Uuid, entry: Entry) {
+    fn set_ban(&self, user_id: Uuid, ban: Ban) {
+        self.change(user_id, |entry| {
+            // An older event may arrive after the direct word of a newer one.
+            if entry.ban.is_none_or(|known| ban.at >= known.at) {
+                entry.ban = Some(ban);
+            }
+        });
+    }
+
+    fn change(&self, user_id: Uuid, change: impl FnOnce(&mut Entry)) {
         let mut entries = self.0.entries.write().expect("no code panics while it holds this lock");
         let oldest = time::now() - TOKEN_AGE_MAX;
-        entries.retain(|_, entry| entry.banned || entry.at > oldest);
-        let known = entries.entry(user_id).or_insert(entry);
-        // An older event may arrive after the direct word of a newer one.
-        if entry.at >= known.at {
-            *known = entry;
-        }
+        entries.retain(|_, entry| !entry.is_over(oldest));
+        change(entries.entry(user_id).or_default());
         drop(entries);
         self.0.changed.send_replace(());
     }
@@ -99,6 +134,9 @@ impl Denylist {
         match UserEvent::decode(envelope) {
             Ok(Some(UserEvent::UserBanned(_))) => self.deny(envelope.aggregate_id, envelope.occurred_at),
             Ok(Some(UserEvent::UserUnbanned(_))) => self.allow(envelope.aggregate_id, envelope.occurred_at),
+            Ok(Some(UserEvent::TokensEnded(ended))) => {
+                self.end(envelope.aggregate_id, ended.token_version, envelope.occurred_at);
+            }
             Ok(_) => {}
             Err(error) => tracing::error!(id = %envelope.id, %error, "unreadable user event"),
         }
@@ -136,7 +174,10 @@ impl Denylist {
         loop {
             match consumer.recv().await {
                 Ok(record) => match Envelope::from_record(&record) {
-                    Ok(envelope) => self.apply(&envelope),
+                    Ok(envelope) => match senders::check(kafka, Topic::UserEvents, &record, &envelope) {
+                        Ok(()) => self.apply(&envelope),
+                        Err(reason) => tracing::error!(id = %envelope.id, %reason, "user event refused"),
+                    },
                     Err(error) => tracing::error!(%error, "unreadable record among the user events"),
                 },
                 Err(error) => {
@@ -209,5 +250,39 @@ mod tests {
         assert!(!list.is_denied(&identity(user, minutes(3))));
         list.deny(user, now);
         assert!(!list.is_denied(&identity(user, minutes(3))), "an old event changes nothing");
+    }
+
+    #[tokio::test]
+    async fn a_change_of_roles_or_password_refuses_tokens_of_lower_versions_only() {
+        let list = Denylist::default();
+        let (user, now) = (Uuid::now_v7(), time::now());
+        let of = |version| Identity { version, ..identity(user, now) };
+        let stream = list.denied(of(Some(2)));
+        list.end(user, 3, now);
+        tokio::time::timeout(ASK_WITHIN, stream).await.expect("a stream hears of it");
+        assert!(list.is_denied(&of(Some(2))) && list.is_denied(&of(None)));
+        assert!(!list.is_denied(&of(Some(3))), "of the same second, but issued after the change");
+        list.end(user, 2, now);
+        assert!(list.is_denied(&of(Some(2))), "an old event changes nothing");
+        list.deny(user, now);
+        list.allow(user, now - TimeDelta::minutes(1));
+        assert!(list.is_denied(&of(Some(3))), "a ban is a thing of its own");
+    }
+
+    #[test]
+    fn entries_are_forgotten_when_no_token_is_so_old() {
+        let list = Denylist::default();
+        let long_ago = time::now() - TOKEN_AGE_MAX - TimeDelta::seconds(1);
+        let (changed, lifted, banned) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+        list.end(changed, 2, long_ago);
+        list.allow(lifted, long_ago);
+        list.deny(banned, long_ago);
+        list.deny(Uuid::now_v7(), time::now());
+        let entries = list.0.entries.read().unwrap();
+        assert!(
+            !entries.contains_key(&changed)
+                && !entries.contains_key(&lifted)
+                && entries.contains_key(&banned)
+        );
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::{Claims, Denylist, Identity, TokenError};
 use crate::config::{AuthConfig, JwksSource};
+use crate::signing::SigningKeys;
 
 /// At most one fetch per this, however many tokens name unknown keys.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
@@ -53,6 +54,11 @@ impl Verifier {
     /// Whose tokens are refused.
     pub fn denylist(&self) -> &Denylist {
         &self.denylist
+    }
+
+    /// What requests must be signed with.
+    pub fn gateway(&self) -> &SigningKeys {
+        &self.config.gateway
     }
 
     /// Who the token is for.

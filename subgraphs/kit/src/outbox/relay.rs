@@ -22,7 +22,7 @@ use crate::config::KafkaConfig;
 use crate::db::Db;
 use crate::errors::SystemError;
 use crate::failpoint::Point;
-use crate::time;
+use crate::{senders, time};
 
 const BATCH: u64 = 256;
 const LEASE: Duration = Duration::from_secs(10);
@@ -68,11 +68,8 @@ async fn publish_with_one_producer(db: &Db, kafka: &KafkaConfig, holder: Uuid) -
     let producer = client::producer(&kafka.brokers)?;
     lost::resend_what_the_broker_lost(db, &producer, &kafka.layout.prefix).await?;
     loop {
-        let published = if hold_lease(db, holder).await? {
-            publish_batch(db, &producer, &kafka.layout.prefix).await?
-        } else {
-            0
-        };
+        let published =
+            if hold_lease(db, holder).await? { publish_batch(db, &producer, kafka).await? } else { 0 };
         if published == 0 {
             tokio::select! {
                 () = db.committed() => {}
@@ -112,12 +109,17 @@ impl Waiting {
     }
 }
 
-async fn publish_batch(db: &Db, producer: &FutureProducer, prefix: &str) -> Result<usize, SystemError> {
+async fn publish_batch(
+    db: &Db,
+    producer: &FutureProducer,
+    kafka: &KafkaConfig,
+) -> Result<usize, SystemError> {
     let select = format!(
         "SELECT seq, topic, message_key, body FROM kit_outbox WHERE published_at IS NULL ORDER BY seq LIMIT {BATCH}"
     );
     let rows = db.read().query_all_raw(Statement::from_string(db.backend(), select)).await?;
-    let batch = rows.iter().map(|row| Waiting::from_row(row, prefix)).collect::<Result<Vec<_>, _>>()?;
+    let batch =
+        rows.iter().map(|row| Waiting::from_row(row, &kafka.layout.prefix)).collect::<Result<Vec<_>, _>>()?;
     if batch.is_empty() {
         return Ok(0);
     }
@@ -127,7 +129,7 @@ async fn publish_batch(db: &Db, producer: &FutureProducer, prefix: &str) -> Resu
         let record = FutureRecord::to(&message.topic)
             .key(&message.key)
             .payload(&message.body)
-            .headers(envelope.headers())
+            .headers(senders::sign(kafka, envelope.headers(), &message.name, &message.key, &message.body))
             .timestamp(envelope.occurred_at.timestamp_millis());
         // Enqueued in order from one task: the idempotent producer keeps that order per partition.
         deliveries.push((message, producer.send_result(record)));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{ObjectType, Request, SubscriptionType};
-use axum::body::Body;
 use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{CLIENT_ADDRESS, ClientAddress, Endpoint};
 use crate::auth::{TokenError, Viewer};
+use crate::signing::{GATEWAY_SIGNATURE, SignedCall, SigningKeys};
 use crate::time;
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -23,55 +24,75 @@ const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
 pub(super) async fn graphql<Q, M, S>(
     endpoint: Arc<Endpoint<Q, M, S>>,
-    headers: HeaderMap,
-    body: Body,
+    request: axum::extract::Request,
 ) -> Response
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    if !is_json(&headers) {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    if !is_json(headers) {
         return refusal(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
             "send application/json",
         );
     }
-    let viewer = match viewer(&endpoint, &headers).await {
-        Ok(viewer) => viewer,
-        Err(response) => return response,
-    };
     let Ok(bytes) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "request body exceeds 1 MiB");
+    };
+    if !is_signed(endpoint.verifier.gateway(), &parts, &bytes) {
+        return refusal(StatusCode::FORBIDDEN, "FORBIDDEN", "only the gateway may ask");
+    }
+    let viewer = match viewer(&endpoint, headers).await {
+        Ok(viewer) => viewer,
+        Err(response) => return response,
     };
     let request = match parse(&bytes) {
         Ok(request) => request,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", &reason),
     };
     let end = end_of_stream(&endpoint, &viewer);
-    let request = (endpoint.attach)(request.data(viewer).data(client_address(&headers)));
-    if accepts(&headers, "text/event-stream") {
+    let request = (endpoint.attach)(request.data(viewer).data(client_address(headers)));
+    if accepts(headers, "text/event-stream") {
         let responses = endpoint.schema.execute_stream(request);
         let events = events(responses).take_until(end);
         return Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     }
     let response = endpoint.schema.execute(request).await;
-    let media_type = if accepts(&headers, "application/graphql-response+json") {
+    let media_type = if accepts(headers, "application/graphql-response+json") {
         "application/graphql-response+json"
     } else {
         "application/json"
     };
     match serde_json::to_vec(&response) {
         Ok(body) => {
-            let headers = [(CONTENT_TYPE, HeaderValue::from_static(media_type)), (CACHE_CONTROL, NO_STORE)];
-            (headers, body).into_response()
+            let types = [(CONTENT_TYPE, HeaderValue::from_static(media_type)), (CACHE_CONTROL, NO_STORE)];
+            (types, body).into_response()
         }
         Err(error) => {
             tracing::error!(%error, "response is not JSON");
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", "internal error")
         }
     }
+}
+
+/// Whether the gateway sent this; everything is its own where it has no key.
+fn is_signed(keys: &SigningKeys, parts: &Parts, body: &[u8]) -> bool {
+    if keys.is_empty() {
+        return true;
+    }
+    let path_and_query = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+    let call = SignedCall {
+        method: parts.method.as_str(),
+        path_and_query,
+        body,
+        authorization: parts.headers.get(AUTHORIZATION).map_or(&[], HeaderValue::as_bytes),
+    };
+    let header = parts.headers.get(GATEWAY_SIGNATURE).and_then(|value| value.to_str().ok());
+    header.is_some_and(|header| call.verify(keys, header, time::now()))
 }
 
 /// Streams end at shutdown, when the token they were asked for with ends, and when its owner is banned.

@@ -1,7 +1,8 @@
 //! HTTP in front of a schema: `POST /graphql` (JSON in, JSON or server-sent events out), `/health`, `/ready`.
 //!
 //! Always: mutations only by POST with a JSON content type (a browser cannot send that across sites unasked); bodies end at
-//! 1 MiB; a client that does not finish its headers is dropped; shutdown lets requests in flight finish.
+//! 1 MiB; a client that does not finish its headers is dropped; shutdown lets requests in flight finish; with
+//! `GATEWAY_SIGNING_KEYS` only what the gateway signed is answered.
 //! The wire form of subscriptions is the distinct-connections mode of the GraphQL-over-SSE protocol.
 
 mod handler;
@@ -66,7 +67,7 @@ where
         let db = self.db.clone();
         let endpoint = Arc::new(self);
         Router::new()
-            .route("/graphql", post(move |headers, body| handler::graphql(endpoint, headers, body)))
+            .route("/graphql", post(move |request| handler::graphql(endpoint, request)))
             .route("/health", get(|| async { "ok" }))
             .route("/ready", get(move || ready(db)))
     }

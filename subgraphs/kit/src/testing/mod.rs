@@ -21,6 +21,7 @@ pub use tokens::TestTokens;
 
 use crate::auth::{Denylist, Viewer};
 use crate::config::{AuthConfig, KafkaConfig, ServiceConfig};
+use crate::signing::SigningKeys;
 
 /// Longest wait of [`eventually`]: generous, because a loaded machine is slow and a passing test never waits for it.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -66,7 +67,7 @@ impl TestBroker {
         if let Some(brokers) = crate::config::variable(KAFKA_VARIABLE) {
             let prefix = format!("test-{}.", uuid::Uuid::now_v7().simple());
             let layout = Layout { prefix, partitions: 3, ..Layout::single() };
-            return Self(Broker::External(KafkaConfig { brokers, layout }));
+            return Self(Broker::External(KafkaConfig { layout, ..KafkaConfig::new(brokers) }));
         }
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let broker = EmbeddedBroker::start(data.path()).await.unwrap_or_else(|error| panic!("{error}"));
@@ -166,6 +167,7 @@ pub fn auth_config(tokens: &TestTokens) -> AuthConfig {
         jwks: crate::config::JwksSource::Static(tokens.jwks()),
         issuer: tokens::ISSUER.to_owned(),
         audience: tokens::AUDIENCE.to_owned(),
+        gateway: SigningKeys::default(),
     }
 }
 

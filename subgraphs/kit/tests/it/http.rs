@@ -6,10 +6,12 @@ use std::time::Duration;
 use async_graphql::{Context, Object, Subscription};
 use futures::Stream;
 use kopitiam_kit::auth::{Denylist, HasScope, LoggedIn, Verifier, viewer};
+use kopitiam_kit::config::AuthConfig;
 use kopitiam_kit::graphql;
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::serve::{ClientAddress, Endpoint, serve};
+use kopitiam_kit::signing::{GATEWAY_SIGNATURE, SignedCall, SigningKeys};
 use kopitiam_kit::testing::{TestDb, TestTokens, auth_config, sqlite};
 use kopitiam_kit::{Money, SystemError};
 use reqwest::{Client, Response, StatusCode};
@@ -119,6 +121,11 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_behind(SigningKeys::default()).await
+    }
+
+    /// Answers only what was signed with these keys.
+    async fn start_behind(gateway: SigningKeys) -> Self {
         let (db, tokens, slow) = (sqlite::<Migrator>().await, TestTokens::new(), Slow::default());
         let shutdown = CancellationToken::new();
         let schema = graphql::schema(Query, Mutation, Subscription_)
@@ -126,7 +133,9 @@ impl Server {
             .data(slow.clone())
             .finish();
         let denylist = Denylist::default();
-        let verifier = Arc::new(Verifier::new(auth_config(&tokens)).with_denylist(denylist.clone()));
+        let verifier = Arc::new(
+            Verifier::new(AuthConfig { gateway, ..auth_config(&tokens) }).with_denylist(denylist.clone()),
+        );
         let router = Endpoint::new(schema, verifier, db.db().clone(), shutdown.clone()).router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -156,6 +165,51 @@ async fn a_query_is_answered() {
         answer,
         json!({ "data": { "hello": "world", "price": { "amount": "12.50", "currency": "USD" } } })
     );
+}
+
+/// A forged `_entities` call gives values for fields that another service owns: who can reach the port must not be believed.
+#[tokio::test]
+async fn behind_a_gateway_with_a_key_only_what_it_signed_is_answered() {
+    let keys = SigningKeys::parse("the gateway's own key of 32 bytes").unwrap();
+    let server = Server::start_behind(keys.clone()).await;
+    let token = format!("Bearer {}", server.tokens.issue(Uuid::now_v7(), &["USER"], ""));
+    let body = json!({ "query": "{ hello }" }).to_string();
+    let call = SignedCall {
+        method: "POST",
+        path_and_query: "/graphql",
+        body: body.as_bytes(),
+        authorization: token.as_bytes(),
+    };
+    let send = |signature: Option<String>, authorization: Option<&str>, body: &str| {
+        let mut request = server.client.post(format!("{}/graphql", server.url));
+        request = request.header("content-type", "application/json").body(body.to_owned());
+        if let Some(signature) = signature {
+            request = request.header(GATEWAY_SIGNATURE, signature);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        request.send()
+    };
+    let now = kopitiam_kit::time::now();
+    let signed = call.sign(&keys, now);
+    assert_eq!(send(signed.clone(), Some(&token), &body).await.unwrap().status(), StatusCode::OK);
+    let other = json!({ "query": "{ __typename }" }).to_string();
+    let late = call.sign(&keys, now - chrono::TimeDelta::minutes(1));
+    let foreign = call.sign(&SigningKeys::parse("a key that the gateway does not have").unwrap(), now);
+    for (signature, authorization, body) in [
+        (None, Some(token.as_str()), body.as_str()),
+        (signed.clone(), None, &body),
+        (signed, Some(&token), &other),
+        (late, Some(&token), &body),
+        (foreign, Some(&token), &body),
+    ] {
+        let refused = send(signature, authorization, body).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert_eq!(json_of(refused).await["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    }
+    let health = server.client.get(format!("{}/health", server.url)).send().await.unwrap();
+    assert_eq!(health.status(), StatusCode::OK, "whoever watches the service needs no key");
 }
 
 #[tokio::test]

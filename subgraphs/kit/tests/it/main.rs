@@ -12,4 +12,5 @@ mod notes;
 mod parking;
 mod saga_simulation;
 mod saga_steps;
+mod senders;
 mod timers;

@@ -2,6 +2,7 @@
 
 use kopitiam_kafka::messages::user::UserBanned;
 use kopitiam_kafka::{Envelope, Topic};
+use kopitiam_kit::config::KafkaConfig;
 use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::outbox::{self, NewMessage, relay};
@@ -99,14 +100,18 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(db: &TestDb, broker: &TestBroker, handler: impl Handler + 'static) -> Self {
+        Self::over(db, &broker.kafka(), handler)
+    }
+
+    pub(crate) fn over(db: &TestDb, kafka: &KafkaConfig, handler: impl Handler + 'static) -> Self {
         let shutdown = CancellationToken::new();
         let mut tasks = kopitiam_kit::Tasks::new();
-        tasks.spawn("relay", relay::run(db.db().clone(), broker.kafka(), shutdown.clone()));
+        tasks.spawn("relay", relay::run(db.db().clone(), kafka.clone(), shutdown.clone()));
         let config = ConsumerConfig {
             group: "notes".to_owned(),
             topics: vec![Topic::UserEvents, Topic::WalletCommands],
         };
-        let consumer = consumer::run(db.db().clone(), broker.kafka(), config, handler, shutdown.clone());
+        let consumer = consumer::run(db.db().clone(), kafka.clone(), config, handler, shutdown.clone());
         tasks.spawn("consumer", consumer);
         Self { shutdown, tasks }
     }

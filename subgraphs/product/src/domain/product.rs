@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::refusal::Refusal;
+use super::search::words_of;
 
 const NAME_CHARS_MAX: usize = 120;
 const DESCRIPTION_CHARS_MAX: usize = 5000;
@@ -195,9 +196,14 @@ pub fn name_key(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-/// The folded text that `search` looks into.
+/// The words that `search` looks into.
 pub fn search_text(name: &str, supplier: Option<&str>, description: &str) -> String {
-    format!("{name}\n{}\n{description}", supplier.unwrap_or_default()).to_lowercase()
+    words_of(&format!("{name}\n{}\n{description}", supplier.unwrap_or_default())).join(" ")
+}
+
+/// The words of a name with a space around each, so that a pattern can tell where a word begins and ends.
+pub fn name_words(name: &str) -> String {
+    format!(" {} ", words_of(name).join(" "))
 }
 
 /// The address part for a name: ASCII letters and digits with single dashes; `None` when nothing is left of it.

@@ -39,30 +39,53 @@ impl Sort {
     }
 }
 
-/// Folded search words; each must occur.
+/// The words of a text: letters and digits in lower case; everything else only parts them. What is searched and what is
+/// searched for go through this, so both databases index and find the same words.
+pub fn words_of(text: &str) -> Vec<String> {
+    let text = text.to_lowercase();
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The words of a query; with each of them a word of the product must begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Words(Vec<String>);
+pub struct Words {
+    words: Vec<String>,
+    unfindable: bool,
+}
 
 impl Words {
-    /// Splits at white space and folds case.
+    /// Reads a query. One of signs alone finds nothing, an empty one everything.
     pub fn new(query: Option<&str>) -> Words {
-        let mut words: Vec<String> = query
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(|word| word.to_lowercase().chars().take(WORD_CHARS_MAX).collect())
-            .collect();
-        words.truncate(WORDS_MAX);
-        Words(words)
+        let query = query.unwrap_or_default();
+        let cut = |word: String| word.chars().take(WORD_CHARS_MAX).collect();
+        let words: Vec<String> = words_of(query).into_iter().take(WORDS_MAX).map(cut).collect();
+        Words { unfindable: words.is_empty() && !query.trim().is_empty(), words }
     }
 
     /// The words in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.words.iter().map(String::as_str)
     }
 
-    /// Whether nothing is searched for.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether no product can have them.
+    pub fn are_unfindable(&self) -> bool {
+        self.unfindable
+    }
+
+    /// The query for SQLite's FTS5: every word, as the beginning of one; `None` without words.
+    pub fn fts5(&self) -> Option<String> {
+        self.joined(|word| format!("\"{word}\"*"), " ")
+    }
+
+    /// The same for PostgreSQL's `to_tsquery`.
+    pub fn tsquery(&self) -> Option<String> {
+        self.joined(|word| format!("'{word}':*"), " & ")
+    }
+
+    /// A word is letters and digits: it cannot end its quotes.
+    fn joined(&self, term: impl Fn(&str) -> String, and: &str) -> Option<String> {
+        let terms: Vec<String> = self.iter().map(term).collect();
+        (!terms.is_empty()).then(|| terms.join(and))
     }
 }
 
@@ -105,12 +128,6 @@ impl Position {
     }
 }
 
-/// A pattern for `LIKE … ESCAPE '\'` that finds `word` anywhere; wildcards in the word are taken literally.
-pub fn like_anywhere(word: &str) -> String {
-    let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_in_a_query_are_literal() {
-        assert_eq!(like_anywhere("100%_a\\"), "%100\\%\\_a\\\\%");
+    fn signs_part_words_and_are_never_searched_for() {
+        let words = Words::new(Some("Pour-over 'OR' 100% \"x\"* :* Caf\u{e9}"));
+        assert_eq!(words.iter().collect::<Vec<_>>(), ["pour", "over", "or", "100", "x", "caf\u{e9}"]);
+        assert_eq!(Words::new(Some("radio 19")).fts5().unwrap(), r#""radio"* "19"*"#);
+        assert_eq!(Words::new(Some("radio 19")).tsquery().unwrap(), "'radio':* & '19':*");
+        for (query, unfindable) in
+            [(None, false), (Some("  "), false), (Some("%"), true), (Some("' --"), true)]
+        {
+            let words = Words::new(query);
+            assert_eq!((words.are_unfindable(), words.fts5()), (unfindable, None), "{query:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod m0001_catalogue;
 mod m0002_stock;
 mod m0003_item_locks;
+mod m0004_words;
 
 use sea_orm_migration::prelude::*;
 
@@ -13,6 +14,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0001_catalogue::Migration),
         Box::new(m0002_stock::Migration),
         Box::new(m0003_item_locks::Migration),
+        Box::new(m0004_words::Migration),
     ]
 }
 

@@ -4,7 +4,7 @@
 pub(crate) mod product {
     use sea_orm::entity::prelude::*;
 
-    /// One product; `search_text` is folded, `created_ms` is milliseconds since 1970.
+    /// One product; `search_text` and `name_words` are words as `domain::search` folds them, `created_ms` is milliseconds since 1970.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "products")]
     pub(crate) struct Model {
@@ -13,6 +13,7 @@ pub(crate) mod product {
         pub(crate) slug: String,
         pub(crate) name: String,
         pub(crate) name_key: String,
+        pub(crate) name_words: String,
         #[sea_orm(column_type = "Text")]
         pub(crate) description: String,
         #[sea_orm(column_type = "Text")]

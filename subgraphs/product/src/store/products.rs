@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
 use super::entity::{image, product, product_category};
 use super::plus;
-use crate::domain::product::{Image, Product, ProductDraft, name_key, search_text};
+use crate::domain::product::{Image, Product, ProductDraft, name_key, name_words, search_text};
 
 const ACTIVE: &str = "ACTIVE";
 const ARCHIVED: &str = "ARCHIVED";
@@ -77,6 +77,7 @@ pub async fn insert(
         slug: free_slug(db, &draft.slug).await?,
         name: draft.name.clone(),
         name_key: name_key(&draft.name),
+        name_words: name_words(&draft.name),
         description: draft.description.clone(),
         search_text: search_text(&draft.name, draft.supplier.as_deref(), &draft.description),
         price_minor: draft.price_minor,
@@ -147,6 +148,7 @@ pub async fn update(
     let updated = product::Entity::update_many()
         .col_expr(product::Column::Name, Expr::value(draft.name.as_str()))
         .col_expr(product::Column::NameKey, Expr::value(name_key(&draft.name)))
+        .col_expr(product::Column::NameWords, Expr::value(name_words(&draft.name)))
         .col_expr(product::Column::Description, Expr::value(draft.description.as_str()))
         .col_expr(product::Column::SearchText, Expr::value(text))
         .col_expr(product::Column::PriceMinor, Expr::value(draft.price_minor))

@@ -1,22 +1,28 @@
 //! Pages, counts and facets of a search. One page is one query whatever its depth; a facet counts what would be found
 //! if its own filter were not set.
+//!
+//! Words are found by the database's index of words (FTS5, a text search vector); how well they fit is counted here, in
+//! whole numbers that no other product changes, because a cursor carries them.
 
 use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, LikeExpr, Query, SimpleExpr};
-use sea_orm::{Condition, ConnectionTrait, FromQueryResult, Order, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query, SimpleExpr};
+use sea_orm::{
+    Condition, ConnectionTrait, DbBackend, FromQueryResult, Order, QueryOrder, QuerySelect, QueryTrait,
+};
 
 use super::entity::{product, product_category, stock};
 use super::products;
 use crate::domain::category::{Category, CategoryTree};
 use crate::domain::product::Product;
-use crate::domain::search::{Position, SearchFilter, Sort, Words, like_anywhere};
+use crate::domain::search::{Position, SearchFilter, Sort, Words};
 
 /// Lower ends of the price facet's ranges, in minor units.
 pub const PRICE_STEPS: [i64; 5] = [0, 1000, 2500, 5000, 10_000];
-/// Weights of a word found: at the start of the name, elsewhere in it, elsewhere in the text. Above any rating.
-const SCORES: [i64; 3] = [80_000, 40_000, 10_000];
+/// Weights of a word found: as beginning of the name, as a whole word of it, as beginning of a word of it, elsewhere in the
+/// text. Above any rating.
+const SCORES: [i64; 4] = [80_000, 60_000, 40_000, 10_000];
 
 /// A filter whose categories were looked up.
 #[derive(Debug, Clone)]
@@ -77,12 +83,11 @@ impl Resolved {
         &self.filter
     }
 
-    fn condition(&self, without: Without) -> Condition {
+    fn condition(&self, backend: DbBackend, without: Without) -> Condition {
         let filter = &self.filter;
-        let mut condition = Condition::all().add(product::Column::Status.eq("ACTIVE"));
-        for word in filter.words.iter() {
-            condition = condition.add(contains(product::Column::SearchText, word));
-        }
+        let mut condition = Condition::all()
+            .add(product::Column::Status.eq("ACTIVE"))
+            .add_option(has_words(&filter.words, backend));
         if without != Without::Price {
             condition = condition
                 .add_option(filter.price_min.map(|min| product::Column::PriceMinor.gte(min)))
@@ -106,13 +111,28 @@ impl Resolved {
         condition
     }
 
-    fn select(&self, without: Without) -> Select<product::Entity> {
-        product::Entity::find().filter(self.condition(without))
+    fn select(&self, db: &impl ConnectionTrait, without: Without) -> Select<product::Entity> {
+        product::Entity::find().filter(self.condition(db.get_database_backend(), without))
     }
 }
 
-fn contains(column: product::Column, word: &str) -> SimpleExpr {
-    Expr::col(column).like(LikeExpr::new(like_anywhere(word)).escape('\\'))
+/// Looks into the database's own index of words; `None` when there are none to look for.
+fn has_words(words: &Words, backend: DbBackend) -> Option<SimpleExpr> {
+    if words.are_unfindable() {
+        return Some(Expr::cust("1 = 0"));
+    }
+    match backend {
+        DbBackend::Sqlite => words.fts5().map(|query| {
+            Expr::cust_with_values(
+                "products.id IN (SELECT product_id FROM product_word_rows WHERE seq IN \
+                 (SELECT rowid FROM product_words WHERE product_words MATCH ?))",
+                [query],
+            )
+        }),
+        _ => words.tsquery().map(|query| {
+            Expr::cust_with_values("products.search_vector @@ to_tsquery('simple', $1)", [query])
+        }),
+    }
 }
 
 fn stocked(in_stock: bool) -> SimpleExpr {
@@ -134,12 +154,12 @@ fn sort_key(words: &Words, sort: Sort) -> SimpleExpr {
         Sort::Newest => Expr::col(product::Column::CreatedMs),
         Sort::Rating => Expr::col(product::Column::RatingMilli),
         Sort::Relevance => words.iter().fold(Expr::col(product::Column::RatingMilli), |key, word| {
-            let [start, within, elsewhere] = SCORES.map(|score| Expr::cust(score.to_string()));
-            let anywhere = like_anywhere(word);
-            let at_start = LikeExpr::new(anywhere.trim_start_matches('%')).escape('\\');
+            let [first, whole, within, elsewhere] = SCORES.map(|score| Expr::cust(score.to_string()));
+            let like = |pattern: String| Expr::col(product::Column::NameWords).like(pattern);
             let score: SimpleExpr = CaseStatement::new()
-                .case(Expr::col(product::Column::NameKey).like(at_start), start)
-                .case(contains(product::Column::NameKey, word), within)
+                .case(like(format!(" {word}%")), first)
+                .case(like(format!("% {word} %")), whole)
+                .case(like(format!("% {word}%")), within)
                 .finally(elsewhere)
                 .into();
             ExprTrait::add(key, score)
@@ -161,7 +181,7 @@ pub async fn page(
     let key = sort_key(&search.filter.words, sort);
     let order = if sort.descending() { Order::Desc } else { Order::Asc };
     let mut select = search
-        .select(Without::Nothing)
+        .select(db, Without::Nothing)
         .select_only()
         .column(product::Column::Id)
         .expr_as(key.clone(), "sort_key")
@@ -189,7 +209,7 @@ pub async fn page(
 /// # Errors
 /// Database errors.
 pub async fn count(db: &impl ConnectionTrait, search: &Resolved) -> Result<u64, DbErr> {
-    search.select(Without::Nothing).count(db).await
+    search.select(db, Without::Nothing).count(db).await
 }
 
 /// Products per category, those below it included.
@@ -201,7 +221,8 @@ pub async fn count_by_category(
     search: &Resolved,
     all: &[Category],
 ) -> Result<HashMap<Uuid, i64>, DbErr> {
-    let found = || search.select(Without::Categories).select_only().column(product::Column::Id).into_query();
+    let found =
+        || search.select(db, Without::Categories).select_only().column(product::Column::Id).into_query();
     let mut counts: HashMap<Uuid, i64> = product_category::Entity::find()
         .select_only()
         .column_as(product_category::Column::CategoryId, "id")
@@ -219,7 +240,7 @@ pub async fn count_by_category(
     for parent in all.iter().filter(|parent| all.iter().any(|child| child.parent_id == Some(parent.id))) {
         let below = tree.with_descendants([parent.id]);
         let total = product::Entity::find()
-            .filter(search.condition(Without::Categories))
+            .filter(search.condition(db.get_database_backend(), Without::Categories))
             .filter(
                 product::Column::Id.in_subquery(
                     Query::select()
@@ -255,7 +276,7 @@ pub async fn count_by_price(
         .collect();
     let step = Expr::cust(format!("CASE {} ELSE CAST(0 AS BIGINT) END", cases.join(" ")));
     let rows = search
-        .select(Without::Price)
+        .select(db, Without::Price)
         .select_only()
         .expr_as(step.clone(), "step")
         .column_as(Expr::cust("COUNT(*)"), "found")
@@ -277,7 +298,7 @@ pub async fn count_by_price(
 /// # Errors
 /// Database errors.
 pub async fn count_by_stock(db: &impl ConnectionTrait, search: &Resolved) -> Result<(u64, u64), DbErr> {
-    let all = search.select(Without::Stock).count(db).await?;
-    let stocked = search.select(Without::Stock).filter(stocked(true)).count(db).await?;
+    let all = search.select(db, Without::Stock).count(db).await?;
+    let stocked = search.select(db, Without::Stock).filter(stocked(true)).count(db).await?;
     Ok((stocked, all.saturating_sub(stocked)))
 }

@@ -146,7 +146,7 @@ impl Commands {
             .await
     }
 
-    /// Replaces an account's roles; they are in its next access token.
+    /// Replaces an account's roles; they are in its next access token, and those with the old ones are good no more.
     ///
     /// # Errors
     /// [`Refusal::OwnAccount`], [`Refusal::RolesInvalid`] for a service's role, [`Refusal::UserNotFound`].
@@ -172,6 +172,7 @@ impl Commands {
                     let user = apply(&tx, user, change, now).await?;
                     users::audit(&tx, Some(actor_id), "SET_ROLES", user_id, detail, now).await?;
                     publish(&tx, Cause::User(actor_id), user_id, &events::roles_changed(&user)).await?;
+                    self.end_tokens(&tx, Cause::User(actor_id), &user, now).await?;
                     Ok(user)
                 }
             })

@@ -16,14 +16,16 @@ mod top_ups;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::money::Currency;
-use kopitiam_kit::{Db, Failure, SystemError, time};
+use kopitiam_kit::{Db, Failure, SystemError, Tx, time};
 use uuid::Uuid;
 
 use crate::domain::account::User;
 use crate::domain::refusal::Refusal;
+use crate::events::{self, Cause, publish};
 use crate::herald::Herald;
 use crate::mail::PostOffice;
 use crate::payments::Payments;
@@ -93,6 +95,22 @@ impl Commands {
                 Ok(users::find(&tx, user_id).await?.ok_or(Refusal::UserNotFound)?)
             })
             .await
+    }
+
+    /// Ends the access tokens that were issued before the account's change: here with the commit, in other processes when
+    /// they hear of it.
+    async fn end_tokens(
+        &self,
+        tx: &Tx,
+        cause: Cause<'_>,
+        user: &User,
+        now: DateTime<Utc>,
+    ) -> Result<(), SystemError> {
+        let ended = events::tokens_ended(user);
+        publish(tx, cause, user.id, &ended).await?;
+        let (denylist, user_id) = (self.denylist.clone(), user.id);
+        tx.after_commit(move || denylist.end(user_id, ended.token_version, now));
+        Ok(())
     }
 
     /// Counts an attempt at each of `limits`, before it is made.

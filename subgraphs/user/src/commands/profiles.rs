@@ -99,6 +99,9 @@ impl Commands {
                         self.post.post(&tx, Recipient::User(user_id), &Letter::VerifyEmail, now).await?;
                     }
                     publish(&tx, Cause::User(user_id), user_id, &events::updated(&user)).await?;
+                    if end_tokens {
+                        self.end_tokens(&tx, Cause::User(user_id), &user, now).await?;
+                    }
                     Ok::<User, Failure>(user)
                 }
             })

@@ -104,6 +104,7 @@ impl Commands {
                     Change { password_hash: Some(hash.to_owned()), end_tokens: true, ..Change::default() };
                 // Whoever has the letter has the mailbox.
                 let user = verify(&tx, user, change, now).await?;
+                self.end_tokens(&tx, Cause::User(user.id), &user, now).await?;
                 self.post.post(&tx, Recipient::User(user.id), &Letter::PasswordChanged, now).await?;
                 open_session(&tx, user, now).await
             })

@@ -11,9 +11,11 @@ use http_body_util::BodyExt;
 use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::{AuthConfig, JwksSource};
+use kopitiam_kit::signing::SigningKeys;
 use kopitiam_kit::testing::{TestTokens, eventually, sqlite};
 use kopitiam_kit::{SystemError, time};
 use kopitiam_user::app::{self, Migrator};
+use kopitiam_user::domain::account::Role;
 use kopitiam_user::security::tokens::Signer;
 use kopitiam_user::security::{key_ring, limits};
 use kopitiam_user::store::attempts;
@@ -34,7 +36,12 @@ async fn router() -> (Shop, Router) {
 }
 
 fn auth(keys: JwkSet) -> AuthConfig {
-    AuthConfig { jwks: JwksSource::Static(keys), issuer: "kopitiam".into(), audience: "kopitiam".into() }
+    AuthConfig {
+        jwks: JwksSource::Static(keys),
+        issuer: "kopitiam".into(),
+        audience: "kopitiam".into(),
+        gateway: SigningKeys::default(),
+    }
 }
 
 async fn send(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
@@ -92,6 +99,36 @@ async fn a_forged_token_is_refused_before_anything_runs() {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{token}");
         assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
     }
+}
+
+#[tokio::test]
+async fn a_change_of_roles_or_password_ends_the_access_tokens_issued_before_it() {
+    let (shop, router) = router().await;
+    let first = shop.register("bob").await;
+    let other = shop.register("amy").await;
+    let admin = Uuid::now_v7();
+    shop.commands.set_roles(admin, first.user.id, vec![Role::User, Role::Manager]).await.unwrap();
+    assert_eq!(me(&router, &first.access_token).await.0, StatusCode::UNAUTHORIZED, "it has the old roles");
+    let second = shop.commands.refresh(&first.refresh_token, None).await.unwrap();
+    assert_eq!(me(&router, &second.access_token).await.0, StatusCode::OK, "issued within the same second");
+
+    let body = json!({ "query": "mutation($input: ProfileInput!) { updateProfile(input: $input) { userErrors { code } } }",
+        "variables": { "input": { "newPassword": "teh tarik, less sweet", "currentPassword": PASSWORD, "expectedVersion": second.user.version } } });
+    let request = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {}", second.access_token))
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    let (status, answer) = send(&router, request).await;
+    assert_eq!(
+        (status, &answer["data"]["updateProfile"]["userErrors"]),
+        (StatusCode::OK, &json!([])),
+        "{answer}"
+    );
+    assert_eq!(me(&router, &second.access_token).await.0, StatusCode::UNAUTHORIZED);
+    let third = shop.commands.login("bob@shop.example", "teh tarik, less sweet", None).await.unwrap();
+    assert_eq!(me(&router, &third.access_token).await.0, StatusCode::OK);
+    assert_eq!(me(&router, &other.access_token).await.0, StatusCode::OK, "others keep theirs");
 }
 
 #[tokio::test]

@@ -1,0 +1,154 @@
+//! Messages are believed by who sent them: commands of services that may send them, unchanged.
+
+use kopitiam_kafka::messages::user::{TokensEnded, UserBanned};
+use kopitiam_kafka::messages::wallet::{RefundFunds, ReleaseFunds};
+use kopitiam_kafka::{Envelope, Message, Topic, client, topics};
+use kopitiam_kit::auth::{Denylist, Identity, Viewer};
+use kopitiam_kit::config::KafkaConfig;
+use kopitiam_kit::outbox::{self, NewMessage, relay};
+use kopitiam_kit::rebuild::rebuild;
+use kopitiam_kit::signing::SigningKeys;
+use kopitiam_kit::testing::{TestBroker, TestDb, eventually, sqlite};
+use kopitiam_kit::{Db, parked};
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::message::{Headers, OwnedMessage};
+use rdkafka::producer::FutureRecord;
+use rdkafka::util::Timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use crate::notes::{Migrator, NoteTaker, Running, ban, notes};
+
+const KEY: &str = "the services' own key of 32 bytes";
+
+async fn write<M: Message>(db: &Db, about: Uuid, payload: &M) -> Envelope {
+    let append =
+        |tx| async move { outbox::append(&tx, NewMessage::new(about, "service:test", payload)).await };
+    db.transaction(append).await.unwrap()
+}
+
+/// A service that only sends.
+struct Sender {
+    db: TestDb,
+    _stop: DropGuard,
+}
+
+async fn sender(kafka: &KafkaConfig, name: &'static str) -> Sender {
+    let (db, stop) = (sqlite::<Migrator>().await, CancellationToken::new());
+    tokio::spawn(relay::run(db.db().clone(), kafka.clone().sent_by(name), stop.clone()));
+    Sender { db, _stop: stop.drop_guard() }
+}
+
+/// Reads a topic from its beginning.
+async fn reader(kafka: &KafkaConfig, topic: &str) -> StreamConsumer {
+    topics::ensure(&kafka.brokers, &kafka.layout).await.unwrap();
+    let group = format!("{}{}", kafka.layout.prefix, Uuid::now_v7());
+    let reader: StreamConsumer = client::consumer_config(&kafka.brokers, &group).create().unwrap();
+    reader.subscribe(&[&format!("{}{topic}", kafka.layout.prefix)]).unwrap();
+    reader
+}
+
+async fn next(reader: &StreamConsumer) -> OwnedMessage {
+    let record = tokio::time::timeout(std::time::Duration::from_secs(30), reader.recv()).await;
+    record.expect("a record in time").unwrap().detach()
+}
+
+fn reason(record: &OwnedMessage) -> String {
+    let headers = rdkafka::Message::headers(record).unwrap();
+    let reason = headers.iter().find(|header| header.key == "deadLetterReason").unwrap();
+    String::from_utf8(reason.value.unwrap().to_vec()).unwrap()
+}
+
+fn release(user_id: Uuid) -> ReleaseFunds {
+    ReleaseFunds { hold_id: Uuid::now_v7(), user_id }
+}
+
+#[tokio::test]
+async fn a_command_of_a_service_without_its_scope_is_never_applied_and_kept_as_a_dead_letter() {
+    let broker = TestBroker::start().await;
+    let kafka = broker.kafka();
+    let db = sqlite::<Migrator>().await;
+    let running = Running::start(&db, &broker, NoteTaker::Ungated);
+    let (product, listing) = (sender(&kafka, "product").await, sender(&kafka, "listing").await);
+    let user = Uuid::now_v7();
+    let forged = write(&product.db, user, &release(user)).await;
+    let refund = RefundFunds {
+        refund_id: Uuid::now_v7(),
+        hold_id: Uuid::now_v7(),
+        user_id: user,
+        splits: Vec::new(),
+        reason: "none".to_owned(),
+    };
+    let beyond = write(&listing.db, user, &refund).await;
+    let good = write(&listing.db, user, &release(user)).await;
+    let letters = reader(&kafka, &Topic::WalletCommands.dead_letter()).await;
+    let mut refused = vec![next(&letters).await, next(&letters).await];
+    refused.sort_by_key(reason);
+    let ids: Vec<Uuid> = refused.iter().map(|record| Envelope::from_record(record).unwrap().id).collect();
+    assert_eq!(ids, [beyond.id, forged.id]);
+    assert_eq!(reason(&refused[0]), "`listing` may not send `RefundFunds`");
+    assert_eq!(reason(&refused[1]), "`product` may not send `ReleaseFunds`");
+    let db = db.db();
+    eventually("the good one", || async { (!notes(db).await.is_empty()).then_some(()) }).await;
+    assert_eq!(notes(db).await, [(user, good.aggregate_version)]);
+    assert_eq!(parked::count(db).await.unwrap(), 0, "a parked one would be tried again");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn with_a_key_what_is_not_signed_or_was_changed_is_believed_by_nobody() {
+    let broker = TestBroker::start().await;
+    let keyless = broker.kafka();
+    let kafka = KafkaConfig { keys: SigningKeys::parse(KEY).unwrap(), ..keyless.clone() };
+    let db = sqlite::<Migrator>().await;
+    let running = Running::over(&db, &kafka, NoteTaker::Ungated);
+    let (signing, unsigned) = (sender(&kafka, "user").await, sender(&keyless, "user").await);
+    let (user, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let topic = reader(&keyless, Topic::UserEvents.name()).await;
+    ban(&signing.db, user).await;
+    let genuine = next(&topic).await;
+    ban(&unsigned.db, other).await;
+    let _ = next(&topic).await;
+    // The genuine one's headers on another body.
+    let mut envelope = Envelope::from_record(&genuine).unwrap();
+    envelope.aggregate_version = 2;
+    let (name, key) = (kafka.layout.name(Topic::UserEvents), user.to_string());
+    let body = serde_json::to_string(&envelope).unwrap();
+    let changed = FutureRecord::to(&name).key(&key).payload(&body);
+    let changed = changed.headers(rdkafka::Message::headers(&genuine).unwrap().clone());
+    client::producer(&kafka.brokers).unwrap().send(changed, Timeout::Never).await.unwrap();
+
+    let letters = reader(&keyless, &Topic::UserEvents.dead_letter()).await;
+    let mut reasons = [reason(&next(&letters).await), reason(&next(&letters).await)];
+    reasons.sort();
+    assert_eq!(reasons, ["its signature is not that of `user`", "nobody signed it"]);
+    assert_eq!(notes(&db).await, [(user, 1)]);
+
+    // Who reads for itself does not believe them either.
+    let rebuilt = rebuild(&db, &kafka, &NoteTaker::Gated).await.unwrap();
+    assert_eq!((rebuilt.events, rebuilt.unreadable), (1, 2));
+    let list = Denylist::default();
+    tokio::spawn(list.clone().follow(kafka.clone(), running.shutdown.clone()));
+    let last = Uuid::now_v7();
+    write(&signing.db, last, &UserBanned { reason: "test".to_owned() }).await;
+    let identity = |user| Viewer::test(user, &["USER"], "").identity().unwrap().clone();
+    eventually("the last ban", || async { list.is_denied(&identity(last)).then_some(()) }).await;
+    assert!(list.is_denied(&identity(user)) && !list.is_denied(&identity(other)));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn every_process_hears_of_ended_tokens_from_the_topic() {
+    let broker = TestBroker::start().await;
+    let kafka = broker.kafka();
+    let user_service = sender(&kafka, "user").await;
+    let (list, stop) = (Denylist::default(), CancellationToken::new());
+    let _stop = stop.clone().drop_guard();
+    tokio::spawn(list.clone().follow(kafka.clone(), stop));
+    let user = Uuid::now_v7();
+    write(&user_service.db, user, &TokensEnded { token_version: 2 }).await;
+    let known = Viewer::test(user, &["USER"], "").identity().unwrap().clone();
+    let of = |version| Identity { version: Some(version), ..known.clone() };
+    eventually("the end", || async { list.is_denied(&of(1)).then_some(()) }).await;
+    assert!(!list.is_denied(&of(2)));
+}
