@@ -132,6 +132,14 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// A fetch's entities need more different values from above than are asked for in one fetch.
+    pub(crate) fn of_too_many_values(service: &str) -> Self {
+        let message = "too many different context values in one fetch".to_owned();
+        Self::new(message, Map::new(), service, ErrorCode::TooLarge)
+    }
+}
+
 /// All causes of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Causes(Vec<Cause>);
@@ -140,6 +148,10 @@ impl Causes {
     pub(crate) fn add(&mut self, cause: Cause) -> CauseId {
         self.0.push(cause);
         CauseId(index_of(self.0.len() - 1))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn get(&self, id: CauseId) -> &Cause {

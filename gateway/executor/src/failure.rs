@@ -157,16 +157,21 @@ fn leaf_list(tree: &mut Tree, list: Leaf) -> Option<ListId> {
 /// Which cause each field of an object shows that failed as a whole.
 #[derive(Debug, Clone)]
 pub(crate) struct Blame {
-    /// For all fields but the one at fault.
+    /// For all fields but those at fault.
     others: CauseId,
-    /// The field at fault, by its name in the answer.
-    own: Option<(Box<str>, CauseId)>,
+    /// The fields at fault, by their names in the answer.
+    own: Vec<(Box<str>, CauseId)>,
 }
 
 impl Blame {
     /// Any field is as good as any other.
     pub(crate) fn all(cause: CauseId) -> Self {
-        Self { others: cause, own: None }
+        Self { others: cause, own: Vec::new() }
+    }
+
+    /// Some fields have causes of their own.
+    pub(crate) fn each(own: Vec<(Box<str>, CauseId)>, others: CauseId) -> Self {
+        Self { others, own }
     }
 
     /// The field in which the error lay, by the tail that [`mark`] left, shows the rest of its path.
@@ -188,14 +193,11 @@ impl Blame {
             Some(selection) => root_path(selections, selection, key_names, &below),
             None => below,
         };
-        Self { others, own: Some((name, id)) }
+        Self { others, own: vec![(name, id)] }
     }
 
     fn of(&self, field: &str) -> CauseId {
-        match &self.own {
-            Some((name, cause)) if **name == *field => *cause,
-            _ => self.others,
-        }
+        self.own.iter().find(|(name, _)| **name == *field).map_or(self.others, |(_, cause)| *cause)
     }
 }
 
@@ -211,7 +213,7 @@ pub(crate) fn fail(
 }
 
 /// As [`fail`], with a cause for each field's name.
-pub(crate) fn fail_by(
+fn fail_by(
     tree: &mut Tree,
     selections: &Selections,
     node: NodeId,
@@ -224,10 +226,26 @@ pub(crate) fn fail_by(
             (Some(value @ (Value::Object(_) | Value::List(_))), Some(below)) => {
                 fail_value(tree, selections, value, below, cause(&field.name));
             }
-            (Some(value), _) if value.is_present() => {}
+            (Some(value), _) if value != Value::Null => {}
             _ => slots.push(Slot { key: field.key, value: Value::Failed(cause(&field.name)) }),
         }
     }
+    if !slots.is_empty() {
+        let failed = tree.add_object(&slots, RuntimeType::Unasked);
+        tree.link(node, failed);
+    }
+}
+
+/// Marks as failed what a fetch should have given for the object `node` and nobody gave, not even as null.
+pub(crate) fn fail_absent(
+    tree: &mut Tree,
+    selections: &Selections,
+    node: NodeId,
+    selection: SelectionId,
+    cause: CauseId,
+) {
+    let fields = selections.fields(selection).iter().filter(|field| tree.get(node, field.key).is_none());
+    let slots: Vec<_> = fields.map(|field| Slot { key: field.key, value: Value::Failed(cause) }).collect();
     if !slots.is_empty() {
         let failed = tree.add_object(&slots, RuntimeType::Unasked);
         tree.link(node, failed);

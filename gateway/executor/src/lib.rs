@@ -6,15 +6,16 @@
 //! - `program.rs`: a plan compiled for execution, cached with it; `selection.rs`: what to take from answers;
 //!   `sharing.rs`: where equal entities may be one object
 //! - `run.rs`: the fetches in their order; `stream.rs`: subscriptions; `transport.rs`: the one trait
-//! - `representations.rs`: what entity fetches send
+//! - `representations.rs`: what entity fetches send; `contexts.rs`: those with values from above their entities
 //! - `json.rs`, `parse.rs`: from answer bytes to the tree; `tree.rs`: the response tree
-//! - `merge.rs`: answers into the tree; `failure.rs`: errors into the tree
+//! - `merge.rs`: answers into the tree; `failure.rs`: errors into the tree; `starved.rs`: fetches they were in the way of
 //! - `project.rs`, `nulls.rs`, `coerce.rs`: from the tree to response bytes; `errors.rs`: the response's errors
 //! - `variables.rs`, `limits.rs`: what else goes in
 //!
 //! Elsewhere: what to fetch (`planner`), the plan as data (`plan`).
 
 mod coerce;
+mod contexts;
 mod errors;
 mod failure;
 mod json;
@@ -28,6 +29,7 @@ mod representations;
 mod run;
 mod selection;
 mod sharing;
+mod starved;
 mod stream;
 pub mod transport;
 mod tree;

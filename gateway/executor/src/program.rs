@@ -12,6 +12,7 @@ use kopitiam_plan::{
     RepresentationField, ResponseShape, ShapeField, ShapeSource, ShapeType, ShapeValue, TypeId, TypeTable,
 };
 
+use crate::contexts::{self, ContextProgram, Template};
 use crate::json::write_string;
 use crate::selection::{SelectionId, Selections};
 use crate::sharing;
@@ -40,6 +41,8 @@ pub(crate) struct FetchProgram {
     /// Client variables to pass on, with the member's beginning: `"name":`.
     pub(crate) variables: Vec<(Box<str>, Box<[u8]>)>,
     pub(crate) kind: FetchProgramKind,
+    /// The document to make for each request when there are contexts.
+    pub(crate) template: Option<Template>,
     pub(crate) dependents: Vec<u32>,
     pub(crate) dependency_count: u32,
     pub(crate) condition: ConditionId,
@@ -54,7 +57,7 @@ pub(crate) enum FetchProgramKind {
         selection: SelectionId,
     },
     Entities {
-        /// The answer's `data`: one key for each group, which is the group's index.
+        /// The answer's `data`: keys for each group.
         selection: SelectionId,
         groups: Vec<GroupProgram>,
     },
@@ -69,6 +72,9 @@ pub(crate) struct GroupProgram {
     pub(crate) variants: Vec<VariantProgram>,
     pub(crate) selection: SelectionId,
     pub(crate) condition: ConditionId,
+    pub(crate) contexts: Option<ContextProgram>,
+    /// The key of the group in the answer; those of its copies follow.
+    pub(crate) key: u32,
 }
 
 /// A path to entities.
@@ -260,7 +266,7 @@ fn key_names(keys: &KeyTable) -> Vec<Box<str>> {
     (0..index_of(keys.len())).map(|index| keys.name(Key(index)).into()).collect()
 }
 
-fn member_start(name: &str) -> Box<[u8]> {
+pub(crate) fn member_start(name: &str) -> Box<[u8]> {
     let mut start = Vec::with_capacity(name.len() + 3);
     write_string(&mut start, name);
     start.push(b':');
@@ -281,16 +287,23 @@ fn compile_fetch(
             FetchProgramKind::Root { at: at.clone(), selection: selections.compile(selection) }
         }
         FetchKind::Entities { groups } => {
-            let names = groups.iter().map(|group| (&*group.response_key, &group.selection));
+            let names = groups.iter().map(|group| {
+                let copies = if group.contexts.is_some() { contexts::COPIES_MAX } else { 1 };
+                (&*group.response_key, &group.selection, copies)
+            });
             let (selection, ids) = selections.compile_groups(names);
             let groups = groups.iter().zip(ids).zip(shareable);
             let compile =
-                |((group, id), shareable): ((&EntityGroup, SelectionId), &Vec<bool>)| GroupProgram {
-                    variable_start: member_start(&group.variable),
-                    targets: compile_targets(group, shareable),
-                    variants: compile_variants(group, types, conditions),
-                    selection: id,
-                    condition: conditions.intern(&group.conditions),
+                |((group, (key, id)), shareable): ((&EntityGroup, (u32, SelectionId)), &Vec<bool>)| {
+                    GroupProgram {
+                        variable_start: member_start(&group.variable),
+                        targets: compile_targets(group, shareable),
+                        variants: compile_variants(group, types, conditions),
+                        selection: id,
+                        condition: conditions.intern(&group.conditions),
+                        contexts: contexts::compile(group, conditions),
+                        key,
+                    }
                 };
             FetchProgramKind::Entities { selection, groups: groups.map(compile).collect() }
         }
@@ -301,6 +314,7 @@ fn compile_fetch(
         body_start: body_start.into(),
         variables: fetch.variables.iter().map(|name| (name.clone(), member_start(name))).collect(),
         kind,
+        template: Template::of(fetch),
         dependents: Vec::new(),
         dependency_count: index_of(fetch.depends_on.len()),
         condition: conditions.intern(&fetch.conditions),
@@ -329,7 +343,7 @@ fn compile_variants(
     group.variants.iter().map(compile).collect()
 }
 
-fn compile_representation(
+pub(crate) fn compile_representation(
     fields: &[RepresentationField],
     conditions: &mut ConditionTable,
 ) -> Vec<RepresentationProgram> {

@@ -4,7 +4,8 @@
 //! that merging never searches again.
 //! Always: equal representations of one group are sent once, told apart by hash *and* bytes; an object without its
 //! key sends nothing; equal bare objects at a shareable target become one object of the tree.
-//! Elsewhere: placing the answers (`merge.rs`), which targets are shareable (`sharing.rs`).
+//! Elsewhere: placing the answers (`merge.rs`), which targets are shareable (`sharing.rs`), values from above
+//! (`contexts.rs`).
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -37,7 +38,7 @@ pub(crate) struct GroupPositions {
 
 /// How writing one representation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
+pub(crate) enum Written {
     Complete,
     /// A key is null or missing, or no variant fits: the object's fields stay missing.
     Nothing,
@@ -200,13 +201,18 @@ fn walk(
 
 /// Reads representations from the tree.
 #[derive(Clone, Copy)]
-struct Reader<'a> {
-    tree: &'a Tree,
-    holding: &'a Holding,
+pub(crate) struct Reader<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) holding: &'a Holding,
 }
 
 impl Reader<'_> {
-    fn representation(self, variants: &[VariantProgram], node: NodeId, out: &mut Vec<u8>) -> Written {
+    pub(crate) fn representation(
+        self,
+        variants: &[VariantProgram],
+        node: NodeId,
+        out: &mut Vec<u8>,
+    ) -> Written {
         let Some(variant) = variants.iter().find(|variant| self.tree.is_one_of(node, &variant.on)) else {
             return Written::Nothing;
         };

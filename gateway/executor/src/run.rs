@@ -13,14 +13,17 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use kopitiam_plan::{Key, OperationKind};
 
 use crate::AnswerLimits;
+use crate::contexts::{self, ContextProgram, Instance, Template};
 use crate::errors::{Cause, Causes};
 use crate::failure::{self, Blame, Reading, SubgraphError};
+use crate::json::write_string;
 use crate::merge::{self, Entity};
 use crate::parse::{AnswerError, parse_answer};
 use crate::program::{FetchProgram, FetchProgramKind, GroupProgram, Holding, Program};
 use crate::project::{Material, project};
-use crate::representations::{GroupPositions, collect, objects_at};
+use crate::representations::{GroupPositions, Reader, collect, objects_at};
 use crate::selection::SelectionId;
+use crate::starved::{self, Starved};
 use crate::transport::{SubgraphRequest, SubgraphTransport, TransportError};
 use crate::tree::{CauseId, NodeId, Tree};
 use crate::variables::Variables;
@@ -50,6 +53,9 @@ pub async fn run<T: SubgraphTransport>(
     state.respond()
 }
 
+/// Where the answer of one request goes: for each key of it that stands for a group's entities, the group and the places.
+type Part = Vec<(u32, usize, GroupPositions)>;
+
 /// What is known while a request runs.
 pub(crate) struct State<'a> {
     execution: Execution<'a>,
@@ -59,10 +65,16 @@ pub(crate) struct State<'a> {
     hasher: ahash::RandomState,
     /// For each fetch, how many of its dependencies are not done.
     waiting_for: Vec<u32>,
-    /// For each entity fetch in flight, where its entities go.
-    positions: Vec<Vec<GroupPositions>>,
-    /// What failed, to be marked once more at the end: objects that other fetches gave meanwhile miss fields too.
+    /// For each fetch, where the answers of its requests in flight go.
+    positions: Vec<Vec<Part>>,
+    /// For each fetch, how many of its requests are not answered.
+    unanswered: Vec<usize>,
+    /// What failed, to be marked once more: objects that other fetches gave meanwhile miss fields too.
     failures: Vec<(NodeId, SelectionId, Blame)>,
+    /// Whether anything came since the failures were marked.
+    is_behind: bool,
+    /// Where failures were in the way of fetches.
+    starved: Vec<Starved<'a>>,
 }
 
 impl<'a> State<'a> {
@@ -76,7 +88,10 @@ impl<'a> State<'a> {
             hasher: ahash::RandomState::new(),
             waiting_for: fetches.iter().map(|fetch| fetch.dependency_count).collect(),
             positions: fetches.iter().map(|_| Vec::new()).collect(),
+            unanswered: vec![0; fetches.len()],
             failures: Vec::new(),
+            is_behind: false,
+            starved: Vec::new(),
         }
     }
 
@@ -93,23 +108,29 @@ impl<'a> State<'a> {
         context: &T::Context,
     ) {
         let program = self.execution.program;
-        let send = async |index: u32, body: Bytes| {
+        let send = async |index: u32, part: usize, body: Bytes| {
             let fetch = &program.fetches[index as usize];
             let is_mutation = fetch.operation == OperationKind::Mutation;
             let request = SubgraphRequest { subgraph: &fetch.subgraph, body, is_mutation };
-            (index, transport.send(request, context).await)
+            (index, part, transport.send(request, context).await)
         };
         let mut in_flight = FuturesUnordered::new();
         loop {
             while let Some(index) = ready.pop() {
-                match self.request(index) {
-                    Some(body) => in_flight.push(send(index, body)),
-                    None => self.release(index, &mut ready),
+                let bodies = self.requests(index);
+                if bodies.is_empty() {
+                    self.release(index, &mut ready);
                 }
+                self.unanswered[index as usize] = bodies.len();
+                let parts = bodies.into_iter().enumerate();
+                in_flight.extend(parts.map(|(part, body)| send(index, part, body)));
             }
-            let Some((index, answer)) = in_flight.next().await else { return };
-            self.receive(index, answer);
-            self.release(index, &mut ready);
+            let Some((index, part, answer)) = in_flight.next().await else { return };
+            self.receive_part(index, part, answer);
+            self.unanswered[index as usize] -= 1;
+            if self.unanswered[index as usize] == 0 {
+                self.release(index, &mut ready);
+            }
         }
     }
 
@@ -124,45 +145,165 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The request body of a fetch; `None` when there is nothing to ask.
+    /// The request body of a fetch that is one request; `None` when there is nothing to ask.
     pub(crate) fn request(&mut self, index: u32) -> Option<Bytes> {
+        self.requests(index).pop()
+    }
+
+    /// The request bodies of a fetch; none when there is nothing to ask, several only when it has contexts.
+    fn requests(&mut self, index: u32) -> Vec<Bytes> {
         let fetch = &self.execution.program.fetches[index as usize];
         if !self.holding.holds(fetch.condition) {
-            return None;
+            return Vec::new();
+        }
+        self.catch_up();
+        self.note_starved(fetch);
+        if let (Some(template), FetchProgramKind::Entities { groups, .. }) = (&fetch.template, &fetch.kind) {
+            return self.contextual_requests(index, template, groups);
         }
         let mut body = Vec::with_capacity(fetch.body_start.len() + 256);
         body.extend_from_slice(&fetch.body_start);
         let mut has_variables = false;
+        self.client_variables(fetch, &mut body, &mut has_variables);
+        match &fetch.kind {
+            FetchProgramKind::Root { at, .. } if at.0.is_empty() => {}
+            FetchProgramKind::Root { at, .. } => {
+                let positions = objects_at(&self.tree, &at.0);
+                if positions.count == 0 {
+                    return Vec::new();
+                }
+                self.positions[index as usize] = vec![vec![(0, 0, positions)]];
+            }
+            FetchProgramKind::Entities { groups, .. } => {
+                let mut all = Vec::with_capacity(groups.len());
+                for (number, group) in groups.iter().enumerate() {
+                    begin_variable(&mut body, &mut has_variables);
+                    body.extend_from_slice(&group.variable_start);
+                    all.push((group.key, number, self.collect(group, &mut body)));
+                }
+                if all.iter().all(|(_, _, positions)| positions.count == 0) {
+                    return Vec::new();
+                }
+                self.positions[index as usize] = vec![all];
+            }
+        }
+        body.extend_from_slice(if has_variables { b"}}" } else { b"}" });
+        vec![body.into()]
+    }
+
+    /// Those of the client's variables that a fetch's document uses.
+    fn client_variables(&self, fetch: &FetchProgram, body: &mut Vec<u8>, has_variables: &mut bool) {
         for (name, start) in &fetch.variables {
             if let Some(json) = self.execution.variables.get(name) {
-                begin_variable(&mut body, &mut has_variables);
+                begin_variable(body, has_variables);
                 body.extend_from_slice(start);
                 body.extend_from_slice(json.as_bytes());
             }
         }
-        if let FetchProgramKind::Root { at, .. } = &fetch.kind
-            && !at.0.is_empty()
-        {
-            let positions = objects_at(&self.tree, &at.0);
-            if positions.count == 0 {
-                return None;
-            }
-            self.positions[index as usize] = vec![positions];
+    }
+
+    /// The requests of a fetch in which some groups depend on values from above their entities.
+    fn contextual_requests(
+        &mut self,
+        index: u32,
+        template: &Template,
+        groups: &[GroupProgram],
+    ) -> Vec<Bytes> {
+        let mut pending: Vec<std::vec::IntoIter<Instance>> = Vec::with_capacity(groups.len());
+        let mut plain: Vec<Option<(Vec<u8>, GroupPositions)>> = Vec::with_capacity(groups.len());
+        for group in groups {
+            let found = match &group.contexts {
+                Some(contexts) => self.collect_contextual(index, group, contexts),
+                None => Vec::new(),
+            };
+            pending.push(found.into_iter());
+            plain.push(group.contexts.is_none().then(|| {
+                let mut list = Vec::new();
+                let positions = self.collect(group, &mut list);
+                (list, positions)
+            }));
         }
-        if let FetchProgramKind::Entities { groups, .. } = &fetch.kind {
-            let mut all = Vec::with_capacity(groups.len());
-            for group in groups {
+        let mut bodies = Vec::new();
+        let mut parts = Vec::new();
+        loop {
+            let chunks: Vec<Vec<Instance>> =
+                pending.iter_mut().map(|rest| rest.by_ref().take(contexts::COPIES_MAX).collect()).collect();
+            let is_plain = bodies.is_empty() && plain.iter().flatten().any(|(_, found)| found.count > 0);
+            if !is_plain && chunks.iter().all(Vec::is_empty) {
+                break;
+            }
+            let document = template.document(|group| chunks[group].len());
+            let (body, part) = self.contextual_request(index, groups, &document, chunks, &mut plain);
+            bodies.push(body);
+            parts.push(part);
+        }
+        self.positions[index as usize] = parts;
+        bodies
+    }
+
+    fn contextual_request(
+        &self,
+        index: u32,
+        groups: &[GroupProgram],
+        document: &str,
+        chunks: Vec<Vec<Instance>>,
+        plain: &mut [Option<(Vec<u8>, GroupPositions)>],
+    ) -> (Bytes, Part) {
+        let mut body = br#"{"query":"#.to_vec();
+        write_string(&mut body, document);
+        let mut has_variables = false;
+        self.client_variables(&self.execution.program.fetches[index as usize], &mut body, &mut has_variables);
+        let mut part = Part::new();
+        for (number, (group, chunk)) in groups.iter().zip(chunks).enumerate() {
+            let Some(contexts) = &group.contexts else {
+                // Groups without contexts are asked in the first request.
+                let (list, positions) =
+                    plain[number].take().unwrap_or_else(|| (b"[]".to_vec(), <_>::default()));
                 begin_variable(&mut body, &mut has_variables);
                 body.extend_from_slice(&group.variable_start);
-                all.push(self.collect(group, &mut body));
+                body.extend_from_slice(&list);
+                part.push((group.key, number, positions));
+                continue;
+            };
+            for ((copy, key), instance) in (0..).zip(group.key..).zip(chunk) {
+                begin_variable(&mut body, &mut has_variables);
+                write_string(&mut body, &format!("{}{}", contexts.representations, contexts::suffix(copy)));
+                body.extend_from_slice(b":[");
+                body.extend_from_slice(&instance.list);
+                body.push(b']');
+                for (variable, value) in contexts.variables.iter().zip(&instance.values) {
+                    begin_variable(&mut body, &mut has_variables);
+                    write_string(&mut body, &format!("{}{}", variable.name, contexts::suffix(copy)));
+                    body.push(b':');
+                    body.extend_from_slice(value);
+                }
+                part.push((key, number, instance.positions));
             }
-            if all.iter().all(|positions| positions.count == 0) {
-                return None;
-            }
-            self.positions[index as usize] = all;
         }
         body.extend_from_slice(if has_variables { b"}}" } else { b"}" });
-        Some(body.into())
+        (body.into(), part)
+    }
+
+    fn collect_contextual(
+        &mut self,
+        index: u32,
+        group: &GroupProgram,
+        contexts: &ContextProgram,
+    ) -> Vec<Instance> {
+        if !self.holding.holds(group.condition) {
+            return Vec::new();
+        }
+        let reader = Reader { tree: &self.tree, holding: &self.holding };
+        let found = contexts::collect(reader, group, contexts, &self.hasher);
+        self.fail_inputs(group, found.failed);
+        if !found.beyond.is_empty() {
+            let service = &self.execution.program.fetches[index as usize].subgraph;
+            let cause = self.causes.add(Cause::of_too_many_values(service));
+            for node in found.beyond {
+                self.fail(node, group.selection, Blame::all(cause));
+            }
+        }
+        found.all
     }
 
     fn collect(&mut self, group: &GroupProgram, body: &mut Vec<u8>) -> GroupPositions {
@@ -171,20 +312,26 @@ impl<'a> State<'a> {
             return GroupPositions::default();
         }
         let mut positions = collect(&mut self.tree, group, &self.holding, &self.hasher, body);
-        for (node, cause) in std::mem::take(&mut positions.failed) {
-            // The error's own place is elsewhere: what follows there is no path from here.
-            let cause = if self.causes.get(cause).tail.is_empty() {
-                cause
-            } else {
-                failure::without_tail(&mut self.causes, cause)
-            };
-            self.fail(node, group.selection, Blame::all(cause));
-        }
+        self.fail_inputs(group, std::mem::take(&mut positions.failed));
         positions
     }
 
-    /// Takes in a fetch's answer, or the lack of one.
+    /// Objects for which a group cannot be asked since something it needs has failed.
+    fn fail_inputs(&mut self, group: &GroupProgram, failed: Vec<(NodeId, CauseId)>) {
+        for (node, cause) in failed {
+            let cause = self.elsewhere(cause);
+            self.fail(node, group.selection, Blame::all(cause));
+        }
+    }
+
+    /// Takes in the answer of a fetch that is one request, or the lack of one.
     pub(crate) fn receive(&mut self, index: u32, answer: Result<Bytes, TransportError>) {
+        self.receive_part(index, 0, answer);
+    }
+
+    /// Takes in the answer of one of a fetch's requests, or the lack of one.
+    fn receive_part(&mut self, index: u32, number: usize, answer: Result<Bytes, TransportError>) {
+        let part = self.positions[index as usize].get_mut(number).map(std::mem::take).unwrap_or_default();
         let Execution { program, limits, .. } = self.execution;
         let fetch = &program.fetches[index as usize];
         let root = match fetch.kind {
@@ -194,41 +341,43 @@ impl<'a> State<'a> {
         };
         let bytes = match answer {
             Ok(bytes) => bytes,
-            Err(error) => return self.fail_fetch(index, Cause::of_transport(&error, &fetch.subgraph)),
+            Err(error) => return self.fail_fetch(index, part, Cause::of_transport(&error, &fetch.subgraph)),
         };
         let parsed = parse_answer(&mut self.tree, &bytes, &program.selections, root, &program.types, limits);
         let answer = match parsed {
             Ok(answer) => answer,
-            Err(error) => return self.fail_fetch(index, Cause::of_answer(error, &fetch.subgraph)),
+            Err(error) => return self.fail_fetch(index, part, Cause::of_answer(error, &fetch.subgraph)),
         };
         let errors = answer.errors.map_or_else(Vec::new, |range| {
             failure::read_errors(&bytes[range], &fetch.subgraph, limits.errors_max, &mut self.causes)
         });
-        let Some(data) = answer.data else {
-            return self.fail_with(index, root, &errors);
-        };
-        let reading = self.reading(index, root);
-        for error in &errors {
-            let is_root = matches!(&fetch.kind, FetchProgramKind::Root { at, .. } if at.0.is_empty());
-            if is_root && !error.path.is_empty() {
+        if matches!(&fetch.kind, FetchProgramKind::Root { at, .. } if at.0.is_empty()) {
+            for error in errors.iter().filter(|error| !error.path.is_empty()) {
                 let path = failure::root_path(&program.selections, root, &program.key_names, &error.path);
                 self.causes.get_mut(error.id).fallback_path = Some(path);
             }
+        }
+        let Some(data) = answer.data else {
+            return self.fail_with(index, part, root, &errors);
+        };
+        self.is_behind |= !self.failures.is_empty();
+        let reading = self.reading(index, root);
+        for error in &errors {
             failure::mark(&mut self.tree, reading, data, error, &mut self.causes);
         }
         match &fetch.kind {
             FetchProgramKind::Root { at, .. } if at.0.is_empty() => {
                 merge::merge_objects(&mut self.tree, Tree::ROOT, data);
             }
-            FetchProgramKind::Root { selection, .. } => self.merge_below(index, fetch, *selection, data),
-            FetchProgramKind::Entities { groups, .. } => self.merge_groups(index, fetch, groups, data),
+            FetchProgramKind::Root { selection, .. } => self.merge_below(part, fetch, *selection, data),
+            FetchProgramKind::Entities { groups, .. } => self.merge_groups(index, &part, groups, data),
         }
     }
 
     /// Root fields of the query, for each object that asks for them below the root.
-    fn merge_below(&mut self, index: u32, fetch: &FetchProgram, selection: SelectionId, data: NodeId) {
+    fn merge_below(&mut self, part: Part, fetch: &FetchProgram, selection: SelectionId, data: NodeId) {
         let objects_max = self.execution.limits.objects_max;
-        for positions in std::mem::take(&mut self.positions[index as usize]) {
+        for (_, _, positions) in part {
             let causes = &mut self.causes;
             let too_many = || causes.add(Cause::of_answer(AnswerError::TooLarge, &fetch.subgraph));
             let answer = [Entity::Found(data)];
@@ -250,18 +399,21 @@ impl<'a> State<'a> {
         }
     }
 
-    fn merge_groups(&mut self, index: u32, fetch: &FetchProgram, groups: &[GroupProgram], data: NodeId) {
-        let all = std::mem::take(&mut self.positions[index as usize]);
-        for ((key, group), positions) in (0..).zip(groups).zip(&all) {
+    fn merge_groups(&mut self, index: u32, part: &Part, groups: &[GroupProgram], data: NodeId) {
+        let fetch = &self.execution.program.fetches[index as usize];
+        for (key, number, positions) in part {
+            let group = &groups[*number];
             if positions.count == 0 {
                 continue;
             }
-            let value = self.tree.get(data, Key(key));
+            let value = self.tree.get(data, Key(*key));
             let entities = merge::read_entities(&self.tree, value, positions.count).unwrap_or_else(|| {
                 let cause = self.causes.add(Cause::of_answer(AnswerError::Malformed, &fetch.subgraph));
                 vec![Entity::Failed(cause); positions.count as usize]
             });
-            let shareable = |target: u32| group.targets[target as usize].is_shareable;
+            // Objects that differ by what stands above them are not one.
+            let shareable =
+                |target: u32| group.contexts.is_none() && group.targets[target as usize].is_shareable;
             let causes = &mut self.causes;
             let too_many = || causes.add(Cause::of_answer(AnswerError::TooLarge, &fetch.subgraph));
             let objects_max = self.execution.limits.objects_max;
@@ -280,70 +432,67 @@ impl<'a> State<'a> {
     }
 
     /// `data` is null or missing: each field shows its own error, or else the first one.
-    fn fail_with(&mut self, index: u32, root: SelectionId, errors: &[SubgraphError]) {
+    fn fail_with(&mut self, index: u32, part: Part, root: SelectionId, errors: &[SubgraphError]) {
         let program = self.execution.program;
         let fetch = &program.fetches[index as usize];
         let Some(first) = errors.first() else {
-            return self.fail_fetch(index, Cause::of_answer(AnswerError::Malformed, &fetch.subgraph));
+            return self.fail_fetch(index, part, Cause::of_answer(AnswerError::Malformed, &fetch.subgraph));
         };
         if matches!(fetch.kind, FetchProgramKind::Entities { .. }) {
-            return self.fail_positions(index, first.id);
+            return self.fail_positions(index, part, first.id);
         }
         let mut shared = None;
         let mut causes = Vec::new();
         for field in program.selections.fields(root) {
             let own = errors.iter().find(|error| failure::is_of_field(error, &field.name));
-            causes.push((
-                &*field.name,
-                match own {
-                    Some(error) => {
-                        self.causes.get_mut(error.id).tail = error.path[1..].to_vec();
-                        error.id
-                    }
-                    None if first.path.is_empty() => first.id,
-                    None => *shared.get_or_insert_with(|| failure::without_tail(&mut self.causes, first.id)),
-                },
-            ));
+            let cause = match own {
+                Some(error) => {
+                    self.causes.get_mut(error.id).tail = error.path[1..].to_vec();
+                    error.id
+                }
+                None if first.path.is_empty() => first.id,
+                None => *shared.get_or_insert_with(|| failure::without_tail(&mut self.causes, first.id)),
+            };
+            causes.push((field.name.clone(), cause));
         }
-        let cause_of =
-            |name: &str| causes.iter().find(|(known, _)| *known == name).map_or(first.id, |(_, id)| *id);
-        for node in self.root_nodes(index) {
-            failure::fail_by(&mut self.tree, &program.selections, node, root, &cause_of);
+        let blame = Blame::each(causes, first.id);
+        for node in self.root_nodes(index, part) {
+            self.fail(node, root, blame.clone());
         }
     }
 
     /// The objects that the answer of a root fetch is for.
-    fn root_nodes(&mut self, index: u32) -> Vec<NodeId> {
+    fn root_nodes(&self, index: u32, part: Part) -> Vec<NodeId> {
         match &self.execution.program.fetches[index as usize].kind {
-            FetchProgramKind::Root { at, .. } if !at.0.is_empty() => {
-                let all = std::mem::take(&mut self.positions[index as usize]);
-                all.into_iter().flat_map(|found| found.positions).map(|position| position.node).collect()
-            }
+            FetchProgramKind::Root { at, .. } if !at.0.is_empty() => part
+                .into_iter()
+                .flat_map(|(_, _, found)| found.positions)
+                .map(|position| position.node)
+                .collect(),
             _ => vec![Tree::ROOT],
         }
     }
 
     /// No usable answer at all.
-    fn fail_fetch(&mut self, index: u32, cause: Cause) {
+    fn fail_fetch(&mut self, index: u32, part: Part, cause: Cause) {
         let program = self.execution.program;
         let cause = self.causes.add(cause);
         match program.fetches[index as usize].kind {
             FetchProgramKind::Root { selection, .. } => {
-                for node in self.root_nodes(index) {
+                for node in self.root_nodes(index, part) {
                     self.fail(node, selection, Blame::all(cause));
                 }
             }
-            FetchProgramKind::Entities { .. } => self.fail_positions(index, cause),
+            FetchProgramKind::Entities { .. } => self.fail_positions(index, part, cause),
         }
     }
 
-    fn fail_positions(&mut self, index: u32, cause: CauseId) {
+    fn fail_positions(&mut self, index: u32, part: Part, cause: CauseId) {
         let program = self.execution.program;
         let FetchProgramKind::Entities { groups, .. } = &program.fetches[index as usize].kind else { return };
-        let all = std::mem::take(&mut self.positions[index as usize]);
-        for (group, positions) in groups.iter().zip(all) {
+        for (_, number, positions) in part {
             for position in positions.positions {
-                self.fail(position.node, group.selection, Blame::all(cause));
+                self.fail(position.node, groups[number].selection, Blame::all(cause));
             }
         }
     }
@@ -353,12 +502,52 @@ impl<'a> State<'a> {
         self.failures.push((node, selection, blame));
     }
 
+    /// Marks what failed fetches should have given in objects that came only after they had failed.
+    fn catch_up(&mut self) {
+        if std::mem::take(&mut self.is_behind) {
+            let selections = &self.execution.program.selections;
+            for (node, selection, blame) in &self.failures {
+                failure::fail(&mut self.tree, selections, *node, *selection, blame);
+            }
+        }
+    }
+
+    /// A cause for another place than the error's own: what follows there is no path from here.
+    fn elsewhere(&mut self, cause: CauseId) -> CauseId {
+        if self.causes.get(cause).tail.is_empty() {
+            cause
+        } else {
+            failure::without_tail(&mut self.causes, cause)
+        }
+    }
+
+    /// Notes where a fetch about to be sent finds failures instead of objects.
+    fn note_starved(&mut self, fetch: &'a FetchProgram) {
+        if self.causes.is_empty() {
+            return;
+        }
+        match &fetch.kind {
+            FetchProgramKind::Root { at, selection } => {
+                self.starved.extend(starved::find(&self.tree, &at.0, *selection));
+            }
+            FetchProgramKind::Entities { groups, .. } => {
+                for group in groups.iter().filter(|group| self.holding.holds(group.condition)) {
+                    for target in &group.targets {
+                        self.starved.extend(starved::find(&self.tree, &target.path.0, group.selection));
+                    }
+                }
+            }
+        }
+    }
+
     /// Writes the response from what has arrived.
     pub(crate) fn respond(mut self) -> Bytes {
-        let Execution { program, introspection, limits, .. } = self.execution;
-        for (node, selection, blame) in std::mem::take(&mut self.failures) {
-            failure::fail(&mut self.tree, &program.selections, node, selection, &blame);
+        self.catch_up();
+        for starved in std::mem::take(&mut self.starved) {
+            let cause = self.elsewhere(starved.cause);
+            starved.settle(&mut self.tree, &self.execution.program.selections, cause);
         }
+        let Execution { program, introspection, limits, .. } = self.execution;
         project(Material {
             tree: &self.tree,
             program,

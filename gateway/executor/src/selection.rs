@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use kopitiam_plan::{FetchSelection, Key};
 
+use crate::contexts::suffix;
 use crate::json::write_string;
 use crate::sharing::EqualObjects;
 use crate::tree::index_of;
@@ -95,21 +96,23 @@ impl Selections {
         self.add(fields, equal)
     }
 
-    /// An answer whose root has these keys, each with the entities of one group; the key in the tree is the
-    /// group's index.
+    /// An answer whose root has these keys, each with the entities of one group, and as often as the group may stand
+    /// there. Gives the key in the tree of each group; those of its copies follow.
     pub(crate) fn compile_groups<'a>(
         &mut self,
-        groups: impl Iterator<Item = (&'a str, &'a FetchSelection)>,
-    ) -> (SelectionId, Vec<SelectionId>) {
+        groups: impl Iterator<Item = (&'a str, &'a FetchSelection, usize)>,
+    ) -> (SelectionId, Vec<(u32, SelectionId)>) {
         self.equal_count = 0;
-        let compiled: Vec<_> =
-            groups.map(|(name, selection)| (name, self.compile_object(selection))).collect();
-        let ids = compiled.iter().map(|&(_, id)| id).collect();
-        let fields = compiled
-            .iter()
-            .enumerate()
-            .map(|(index, &(name, id))| new_field(name, Key(index_of(index)), Some(id)))
-            .collect();
+        let mut fields = Vec::new();
+        let mut ids = Vec::new();
+        for (name, selection, copies) in groups {
+            let id = self.compile_object(selection);
+            ids.push((index_of(fields.len()), id));
+            for copy in 0..copies {
+                let name = format!("{name}{}", suffix(copy));
+                fields.push(new_field(&name, Key(index_of(fields.len())), Some(id)));
+            }
+        }
         (self.add(fields, None), ids)
     }
 

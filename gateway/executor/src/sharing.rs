@@ -6,7 +6,8 @@
 //! - another fetch reaches some of the places only, because its path asks for other types on the way there, or
 //! - several fetches build the object itself, so that places may differ in content (shared root fields, merged by
 //!   position), or
-//! - another fetch gives an object under the same key at this path, which is then merged into the shared one.
+//! - another fetch gives an object under the same key at this path, which is then merged into the shared one, or
+//! - another fetch takes something from objects further up (`@fromContext`), so that it differs by place.
 //!
 //! The same holds for objects inside one answer that are equal byte for byte: [`equal_objects`].
 //!
@@ -15,7 +16,9 @@
 
 use std::collections::HashSet;
 
-use kopitiam_plan::{EntityGroup, FetchField, FetchKind, FetchSelection, Key, Path, PathStep, Plan};
+use kopitiam_plan::{
+    EntityGroup, FetchField, FetchKind, FetchSelection, GroupContexts, Key, Path, PathStep, Plan,
+};
 
 /// A place that some fetch writes to.
 struct Writer<'a> {
@@ -23,6 +26,8 @@ struct Writer<'a> {
     group: usize,
     base: &'a [PathStep],
     selection: &'a FetchSelection,
+    /// How many fields above its base it depends on what stands there.
+    up: usize,
 }
 
 /// For each fetch, for each of its groups, for each target: may equal entities be shared?
@@ -59,12 +64,19 @@ fn writers(plan: &Plan) -> Vec<Writer<'_>> {
     for fetch in &plan.fetches {
         match &fetch.kind {
             FetchKind::Root { at, selection } => {
-                writers.push(Writer { group, base: &at.0, selection });
+                writers.push(Writer { group, base: &at.0, selection, up: 0 });
                 group += 1;
             }
             FetchKind::Entities { groups } => {
-                for EntityGroup { targets, selection, .. } in groups {
-                    writers.extend(targets.iter().map(|target| Writer { group, base: &target.0, selection }));
+                for EntityGroup { targets, selection, contexts, .. } in groups {
+                    let up = contexts.iter().flat_map(GroupContexts::sources).map(|source| source.up);
+                    let up = up.max().map_or(0, |up| up as usize);
+                    writers.extend(targets.iter().map(|target| Writer {
+                        group,
+                        base: &target.0,
+                        selection,
+                        up,
+                    }));
                     group += 1;
                 }
             }
@@ -94,7 +106,8 @@ const COMPARISONS_MAX: usize = 200_000;
 /// entity fetches give follows from the object's own content, so it is enough that
 /// - no other fetch builds the object too: that is merged by position, and
 /// - a fetch that reaches it, or something below it, reaches it at all places: its path asks for no types on the way
-///   there but those of the place's own path, and it reaches all the targets that the answer goes to.
+///   there but those of the place's own path, it reaches all the targets that the answer goes to, and takes nothing from
+///   above the place.
 ///
 /// An answer with errors is not parsed this way: they name single places.
 pub(crate) fn equal_objects(plan: &Plan) -> EqualObjects {
@@ -142,6 +155,9 @@ fn is_alike(writers: &[Writer<'_>], group: &[Writer<'_>], base: &Writer<'_>, pat
         if !reaches {
             return true;
         }
+        if depends_on_above(writer, depth) {
+            return false;
+        }
         let Some(rest) = writer.base.strip_prefix(&*here.0) else { return false };
         let reaches_too = |other: &Writer<'_>| {
             let there = Path([&*place(other).0, rest].concat());
@@ -187,6 +203,11 @@ fn created<'a>(writer: &Writer<'a>, target: &Path) -> Vec<&'a FetchSelection> {
     })
 }
 
+/// Whether what a writer below a place of this depth gives differs by what stands above the place.
+fn depends_on_above(writer: &Writer<'_>, depth: usize) -> bool {
+    fields(writer.base).count() < depth + writer.up && writer.up > 0
+}
+
 fn conflicts(writer: &Writer<'_>, target: &Path, selection: &FetchSelection) -> bool {
     let created = created(writer, target);
     if !created.is_empty() {
@@ -199,7 +220,8 @@ fn conflicts(writer: &Writer<'_>, target: &Path, selection: &FetchSelection) -> 
         return false;
     }
     let is_at_target = fields(writer.base).count() == depth;
-    up_to_field(writer.base, depth) != up_to_field(&target.0, depth)
+    depends_on_above(writer, depth)
+        || up_to_field(writer.base, depth) != up_to_field(&target.0, depth)
         || (is_at_target && share_an_object_key(writer.selection, selection))
 }
 
@@ -328,6 +350,7 @@ mod tests {
                 variants: Vec::new(),
                 selection: selection(text),
                 conditions: Conditions::ALWAYS,
+                contexts: None,
             }],
         });
         let fetch = |kind| Fetch {

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::{Conditions, Fetch, FetchKind, Path, PathStep, Plan};
+use crate::{Conditions, EntityGroup, Fetch, FetchKind, Path, PathStep, Plan};
 
 impl Plan {
     /// The fetches by serial level: those of one level run in parallel, after those of the level before.
@@ -59,7 +59,8 @@ impl Plan {
                         let start = fetch.document.find(&mark).map(|found| found + mark.len());
                         let body = start.map_or("", |start| body_at(&fetch.document, start));
                         let when = condition_text(&group.conditions);
-                        format!("at {}{when} {}", paths.join(", "), spaced(body))
+                        let with = self.context_text(group);
+                        format!("at {}{when}{with} {}", paths.join(", "), spaced(body))
                     })
                     .collect();
                 let fragments = fragments(&fetch.document);
@@ -72,6 +73,39 @@ impl Plan {
                 lines
             }
         }
+    }
+}
+
+impl Plan {
+    /// What a group takes from objects above: ` with $contextualArgument_1_0 = top { unit }`, `or` for what applies to
+    /// other objects or further up. The places are those above the group's first path.
+    fn context_text(&self, group: &EntityGroup) -> String {
+        let (Some(contexts), Some(target)) = (&group.contexts, group.targets.first()) else {
+            return String::new();
+        };
+        let variables = contexts.variables.iter().map(|variable| {
+            let sources = variable.sources.iter().map(|source| {
+                let place = self.path_text(&target.above(source.up));
+                let types: Vec<&str> = source.on.iter().map(|&ty| self.types.name(ty)).collect();
+                let types = if types.is_empty() { String::new() } else { format!("[{}]", types.join("|")) };
+                let gap = if place.is_empty() && types.is_empty() { "" } else { " " };
+                format!("{place}{types}{gap}{{ {} }}", self.fields_text(&source.value))
+            });
+            format!("${} = {}", variable.name, sources.collect::<Vec<_>>().join(" or "))
+        });
+        format!(" with {}", variables.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Path {
+    /// The path to the objects so many fields above those at its end.
+    pub(crate) fn above(&self, up: u32) -> Path {
+        let mut fields = 0;
+        let end = self.0.iter().rposition(|step| {
+            fields += u32::from(matches!(step, PathStep::Field(_)));
+            fields == up
+        });
+        Path(self.0[..end.unwrap_or(0)].to_vec())
     }
 }
 

@@ -64,6 +64,55 @@ pub struct EntityGroup {
     pub selection: FetchSelection,
     /// When it does not hold, the group sends an empty list.
     pub conditions: Conditions,
+    /// What fields of the group take from objects above the entities; `None` for nothing.
+    pub contexts: Option<GroupContexts>,
+}
+
+/// The contexts of a group (`@fromContext`): variables with a value for each entity.
+///
+/// Entities for which all values are equal are asked together. For others the group stands in the document once more,
+/// its response key, the variable of its representations and these variables with `_` and a number behind them. No other
+/// name of the document, nor any variable of the client, is one of these. In requests without any of the group's entities
+/// it does not stand at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupContexts {
+    /// At least one.
+    pub variables: Vec<ContextVariable>,
+    /// The bytes of the document that declare the group's variables.
+    pub declarations: std::ops::Range<usize>,
+    /// Those that are the group's field, with arguments and selection set.
+    pub field: std::ops::Range<usize>,
+}
+
+/// A variable whose value comes from objects above the entities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextVariable {
+    /// Its name in the document.
+    pub name: Box<str>,
+    /// Its type, as the document declares it.
+    pub ty: Box<str>,
+    /// Where the value comes from: nearest objects first, and the first source that fits applies. An entity that none
+    /// fits is left out.
+    pub sources: Vec<ContextSource>,
+}
+
+/// Objects above an entity that give a context's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextSource {
+    /// How many fields above the entity: 1 for the object in whose field the entity stands.
+    pub up: u32,
+    /// The runtime types this applies to; empty means any.
+    pub on: Vec<TypeId>,
+    /// The value is that of the first of these that applies to the runtime type, and so on below it; null when none does.
+    /// Conditions and keys mean nothing here.
+    pub value: Vec<RepresentationField>,
+}
+
+impl GroupContexts {
+    /// The sources of all variables.
+    pub fn sources(&self) -> impl Iterator<Item = &ContextSource> {
+        self.variables.iter().flat_map(|variable| &variable.sources)
+    }
 }
 
 /// The representation of entities of some runtime types.

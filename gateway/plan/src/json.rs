@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{EntityGroup, EntityVariant, Fetch, FetchKind, Plan, RepresentationField, TypeId};
+use crate::{
+    ContextVariable, EntityGroup, EntityVariant, Fetch, FetchKind, Plan, RepresentationField, TypeId,
+};
 
 impl Plan {
     /// The plan as a JSON value. Fetches refer to the fetches they wait for by `id`.
@@ -36,12 +38,28 @@ impl Plan {
     }
 
     fn group_json(&self, group: &EntityGroup) -> Value {
-        json!({
+        let mut value = json!({
             "responseKey": group.response_key,
             "variable": group.variable,
             "paths": group.targets.iter().map(|path| self.path_text(path)).collect::<Vec<_>>(),
             "representations": group.variants.iter().map(|variant| self.variant_json(variant)).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(contexts) = &group.contexts {
+            value["contexts"] =
+                contexts.variables.iter().map(|variable| self.context_json(variable)).collect();
+        }
+        value
+    }
+
+    fn context_json(&self, variable: &ContextVariable) -> Value {
+        let sources = variable.sources.iter().map(|source| {
+            json!({
+                "up": source.up,
+                "on": self.type_names(&source.on),
+                "selection": self.fields_text(&source.value),
+            })
+        });
+        json!({"variable": variable.name, "type": variable.ty, "from": sources.collect::<Vec<_>>()})
     }
 
     fn variant_json(&self, variant: &EntityVariant) -> Value {
@@ -57,7 +75,7 @@ impl Plan {
     }
 
     /// A representation's fields in the notation of a field set, with the place in the tree where it differs.
-    fn fields_text(&self, fields: &[RepresentationField]) -> String {
+    pub(crate) fn fields_text(&self, fields: &[RepresentationField]) -> String {
         let texts: Vec<String> = fields
             .iter()
             .map(|field| {

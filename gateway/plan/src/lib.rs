@@ -22,8 +22,8 @@ mod shape;
 
 pub use check::{Gap, check};
 pub use fetch::{
-    EntityGroup, EntityVariant, Fetch, FetchField, FetchId, FetchKind, FetchSelection, Path, PathStep,
-    RepresentationField,
+    ContextSource, ContextVariable, EntityGroup, EntityVariant, Fetch, FetchField, FetchId, FetchKind,
+    FetchSelection, GroupContexts, Path, PathStep, RepresentationField,
 };
 pub use keys::{Key, KeyTable, TypeId, TypeTable};
 pub use kopitiam_operation::{ConditionLiteral, Conditions, OperationKind};

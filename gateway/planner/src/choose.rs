@@ -151,7 +151,7 @@ impl<'a> Attempt<'a, '_> {
             return None;
         }
         // What @provides and @requires say belongs to the object type's field alone.
-        let plain = |view: &FieldView| view.provides.is_none() && view.requires.is_none();
+        let plain = |view: &FieldView| view.provides.is_none() && !view.needs_inputs();
         let view = supergraph.field_in(source.subgraph, interface, name)?;
         if !plain(view) || !plain(candidate.owner.view) {
             return None;
@@ -187,7 +187,7 @@ fn score(found: &(Candidate<'_>, Cost), bound: u32, opened: &HashSet<SubgraphId>
     let (candidate, cost) = found;
     let level = candidate.level + cost.levels;
     let new = match candidate.way {
-        Way::Source(_) => candidate.owner.view.requires.is_some(),
+        Way::Source(_) => candidate.owner.view.needs_inputs(),
         _ => !opened.contains(&candidate.owner.subgraph),
     };
     (
@@ -214,7 +214,7 @@ fn is_choice(open: &Open<'_>) -> bool {
 fn same_source(a: &Candidate<'_>, b: &Candidate<'_>) -> bool {
     match (&a.way, &b.way) {
         (Way::Source(left), Way::Source(right)) => {
-            left == right && a.owner.view.requires.is_none() && b.owner.view.requires.is_none()
+            left == right && !a.owner.view.needs_inputs() && !b.owner.view.needs_inputs()
         }
         _ => false,
     }
@@ -231,5 +231,6 @@ pub(crate) fn alike(a: &Candidate<'_>, b: &Candidate<'_>) -> bool {
         && a.owner.subgraph == b.owner.subgraph
         && a.owner.view.ty == b.owner.view.ty
         && a.owner.view.requires == b.owner.view.requires
+        && a.owner.view.contexts == b.owner.view.contexts
         && a.owner.view.provides == b.owner.view.provides
 }

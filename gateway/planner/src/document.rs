@@ -37,6 +37,8 @@ pub(crate) struct Writer<'b, 'a> {
     written: HashMap<(NodeId, Cond, usize), SetId>,
     /// The client's variables that the document uses.
     pub(crate) variables: BTreeSet<String>,
+    /// The variables of an entity fetch's contexts, by its selection set.
+    pub(crate) contextual: HashMap<NodeId, Vec<String>>,
 }
 
 impl<'b, 'a> Writer<'b, 'a> {
@@ -50,6 +52,7 @@ impl<'b, 'a> Writer<'b, 'a> {
             sets: Sets::default(),
             written: HashMap::default(),
             variables: BTreeSet::new(),
+            contextual: HashMap::default(),
         }
     }
 
@@ -254,20 +257,30 @@ impl<'b, 'a> Writer<'b, 'a> {
             let _ = write!(text, "{key}:");
         }
         text.push_str(field.name);
-        if !field.arguments.is_empty() {
-            text.push('(');
-            for (index, argument) in field.arguments.iter().enumerate() {
-                let comma = if index == 0 { "" } else { "," };
-                let _ = write!(text, "{comma}{}:", argument.name);
-                self.write_value(&argument.value, &mut text);
-            }
-            text.push(')');
-        }
+        self.write_arguments(node, field, &mut text);
         text.push_str(directives);
         body.text(&text);
         if let Some(child) = field.child {
             let set = self.write(child, field.conditions, copies);
             body.set(set);
+        }
+    }
+
+    /// The client's arguments, and those that a context fills.
+    fn write_arguments(&mut self, node: NodeId, field: &DocField<'_>, text: &mut String) {
+        let mut before = '(';
+        for argument in field.arguments {
+            let _ = write!(text, "{before}{}:", argument.name);
+            self.write_value(&argument.value, text);
+            before = ',';
+        }
+        let variables = self.contextual.get(&node).into_iter().flatten();
+        for (argument, variable) in field.contexts.iter().zip(variables) {
+            let _ = write!(text, "{before}{}:${variable}", argument.name);
+            before = ',';
+        }
+        if before == ',' {
+            text.push(')');
         }
     }
 

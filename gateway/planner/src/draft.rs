@@ -9,10 +9,11 @@ use ahash::HashMap;
 use apollo_compiler::{Name, Node, ast};
 use kopitiam_operation::{FieldNode, OperationKind};
 use kopitiam_plan::{Key, KeyTable};
-use kopitiam_supergraph::{FieldSet, SubgraphId, TypeId, TypeSet};
+use kopitiam_supergraph::{ContextArgument, FieldSet, SubgraphId, TypeId, TypeSet};
 
 use crate::{
     conditions::{Cond, CondTable},
+    contexts::ContextDraft,
     index::KeyIndex,
 };
 
@@ -77,6 +78,8 @@ pub(crate) struct Source {
     pub(crate) opaque: Option<TypeId>,
     /// External fields that it answers all the same.
     pub(crate) provided: FieldSet,
+    /// Made for fields that take values from above: it serves no others, which would be asked once for each value.
+    pub(crate) contextual: bool,
 }
 
 pub(crate) struct DocNode<'a> {
@@ -118,21 +121,28 @@ pub(crate) struct DocField<'a> {
     pub(crate) ty: Option<&'a ast::Type>,
     pub(crate) composite: bool,
     pub(crate) child: Option<NodeId>,
+    /// Arguments that the fetch's contexts of the same index fill.
+    pub(crate) contexts: &'a [ContextArgument],
 }
 
-pub(crate) struct Draft {
+pub(crate) struct Draft<'a> {
     pub(crate) subgraph: SubgraphId,
     pub(crate) operation: OperationKind,
     pub(crate) node: NodeId,
     /// Where its answer goes.
     pub(crate) position: PosId,
-    pub(crate) entities: Option<EntityDraft>,
+    pub(crate) entities: Option<EntityDraft<'a>>,
     pub(crate) deps: BTreeSet<DraftId>,
     pub(crate) level: u32,
 }
 
-pub(crate) struct EntityDraft {
+pub(crate) struct EntityDraft<'a> {
     pub(crate) variants: Vec<VariantDraft>,
+    /// Values from above.
+    pub(crate) contexts: Vec<ContextDraft<'a>>,
+    /// What they were made of, and when they are there.
+    pub(crate) contextual: &'a [ContextArgument],
+    pub(crate) contexts_when: Cond,
 }
 
 /// The representation of the entities of one runtime type, or of all of an interface's.
@@ -159,7 +169,7 @@ pub(crate) struct RepField {
 #[derive(Default)]
 pub(crate) struct Build<'a> {
     pub(crate) positions: Vec<Position<'a>>,
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) drafts: Vec<Draft<'a>>,
     pub(crate) nodes: Vec<DocNode<'a>>,
     pub(crate) keys: KeyTable,
     /// Grows with that of any position.
@@ -183,7 +193,7 @@ impl<'a> Build<'a> {
         &self.positions[id.0]
     }
 
-    pub(crate) fn draft(&self, id: DraftId) -> &Draft {
+    pub(crate) fn draft(&self, id: DraftId) -> &Draft<'a> {
         &self.drafts[id.0]
     }
 
@@ -224,7 +234,7 @@ impl<'a> Build<'a> {
         NodeId(self.nodes.len() - 1)
     }
 
-    pub(crate) fn add_draft(&mut self, mut draft: Draft) -> DraftId {
+    pub(crate) fn add_draft(&mut self, mut draft: Draft<'a>) -> DraftId {
         draft.level = draft.deps.iter().map(|dep| self.drafts[dep.0].level + 1).max().unwrap_or(0);
         self.drafts.push(draft);
         DraftId(self.drafts.len() - 1)
@@ -251,6 +261,7 @@ impl<'a> Build<'a> {
             found.name == field.name
                 && found.arguments == field.arguments
                 && found.ty == field.ty
+                && found.contexts == field.contexts
                 && (field.child.is_none() || found.child == field.child)
                 && (found.on == field.on || found.conditions == field.conditions)
         });

@@ -4,16 +4,17 @@ use ahash::HashMap;
 use apollo_compiler::{Node, ast};
 use kopitiam_operation::{Conditions, NormalisedOperation, OperationKind};
 use kopitiam_plan::{
-    EntityGroup, EntityVariant, Fetch, FetchId, FetchKind, Path, PathStep, Plan, RepresentationField,
-    TypeTable,
+    ContextSource, ContextVariable, EntityGroup, EntityVariant, Fetch, FetchId, FetchKind, GroupContexts,
+    Path, PathStep, Plan, RepresentationField, TypeTable,
 };
 use kopitiam_supergraph::{Supergraph, TypeSet};
 
 use crate::{
     conditions::{Cond, CondTable},
+    contexts::ContextDraft,
     document::{Writer, relative},
     draft::{Build, DraftId, NodeId, PosId, RepField, VariantDraft},
-    minify::{Body, SetId},
+    minify::{Body, SetId, Sets},
     pack::{Request, request_of},
     shape,
 };
@@ -62,6 +63,7 @@ struct Part {
     selection: kopitiam_plan::FetchSelection,
     conditions: Conditions,
     asked: SetId,
+    contexts: Vec<ContextVariable>,
 }
 
 impl Emitter<'_, '_> {
@@ -69,8 +71,8 @@ impl Emitter<'_, '_> {
         let build = self.build;
         let mut writer = Writer::new(build, self.supergraph, self.table);
         let first = build.draft(request.drafts[0]);
-        let (kind, mut extra) = (first.operation, Vec::new());
-        let (root, kind_of_fetch) = if first.entities.is_none() {
+        let (kind, mut extra, mut contextual) = (first.operation, Vec::new(), Vec::new());
+        let (root, mut kind_of_fetch) = if first.entities.is_none() {
             writer.assign_aliases(first.node);
             let root = writer.write(first.node, Cond::ALWAYS, 1);
             let selection = writer.selection(first.node);
@@ -79,13 +81,17 @@ impl Emitter<'_, '_> {
         } else {
             let mut parts: Vec<Part> = Vec::new();
             for &draft in &request.drafts {
-                let part = self.part(draft, &mut writer);
+                let part = self.part(id, draft, &mut writer);
                 join(&mut parts, part);
             }
+            contextual = contextual_sets(&parts);
             let (root, groups) = self.groups(parts, &mut writer, &mut extra);
             (root, FetchKind::Entities { groups })
         };
-        let (document, variables) = self.document(kind, root, &extra, writer);
+        let (document, variables) = self.document(kind, root, &extra, &mut writer);
+        if let FetchKind::Entities { groups } = &mut kind_of_fetch {
+            find_texts(groups, &contextual, &document, &writer.sets);
+        }
         Fetch {
             id,
             subgraph: self.supergraph.subgraph(request.subgraph).name.clone(),
@@ -98,12 +104,15 @@ impl Emitter<'_, '_> {
         }
     }
 
-    fn part(&mut self, draft: DraftId, writer: &mut Writer<'_, '_>) -> Part {
+    fn part(&mut self, id: FetchId, draft: DraftId, writer: &mut Writer<'_, '_>) -> Part {
         let build = self.build;
         let found = build.draft(draft);
         let entities = found.entities.as_ref().expect("only entity fetches have parts");
         let outer = self.table.get(conditions_at(build, found.position));
         let absolute = self.wanted[&found.node];
+        let contexts = self.contexts(id, &entities.contexts, writer);
+        let names = contexts.iter().map(|variable| variable.name.to_string()).collect();
+        writer.contextual.insert(found.node, names);
         writer.assign_aliases(found.node);
         let mut asked = writer.write(found.node, absolute, 1);
         if build.node(found.node).static_type.is_some() {
@@ -118,6 +127,7 @@ impl Emitter<'_, '_> {
             selection: writer.selection(found.node),
             conditions: relative(self.table.get(absolute), outer),
             asked,
+            contexts,
         }
     }
 
@@ -158,6 +168,32 @@ impl Emitter<'_, '_> {
         EntityVariant { on, typename, fields }
     }
 
+    /// The variables of an entity fetch's contexts; no other fetch of the request has these names.
+    fn contexts(
+        &mut self,
+        id: FetchId,
+        contexts: &[ContextDraft<'_>],
+        writer: &Writer<'_, '_>,
+    ) -> Vec<ContextVariable> {
+        let before: usize = writer.contextual.values().map(Vec::len).sum();
+        let mut variables = Vec::with_capacity(contexts.len());
+        for (index, context) in contexts.iter().enumerate() {
+            let sources = context.sources.iter().map(|source| ContextSource {
+                up: source.up,
+                on: if source.conditional { self.type_ids(&source.on) } else { Vec::new() },
+                value: source
+                    .value
+                    .iter()
+                    .map(|field| self.representation(field, &Conditions::ALWAYS))
+                    .collect(),
+            });
+            let sources = sources.collect();
+            let name = self.free_prefix(format!("contextualArgument_{}_{}", id.0, before + index));
+            variables.push(ContextVariable { name: name.into(), ty: context.ty.to_string().into(), sources });
+        }
+        variables
+    }
+
     fn representation(&mut self, field: &RepField, outer: &Conditions) -> RepresentationField {
         let on = if field.conditional { self.type_ids(&field.on) } else { Vec::new() };
         RepresentationField {
@@ -177,7 +213,7 @@ impl Emitter<'_, '_> {
         writer: &mut Writer<'_, '_>,
         extra: &mut Vec<String>,
     ) -> (SetId, Vec<EntityGroup>) {
-        let single = parts.len() == 1;
+        let single = parts.len() == 1 && parts[0].contexts.is_empty();
         let mut body = Body::new(None);
         let mut groups = Vec::with_capacity(parts.len());
         for (index, part) in parts.into_iter().enumerate() {
@@ -186,11 +222,12 @@ impl Emitter<'_, '_> {
             } else {
                 (format!("_e{index}"), format!("r{index}"))
             };
-            let variable = self.free_variable(base);
+            let has_contexts = !part.contexts.is_empty();
+            let variable = if has_contexts { self.free_prefix(base) } else { self.free_variable(base) };
             let alias = if single { String::new() } else { format!("{key}:") };
             body.text(&format!("{alias}_entities(representations:${variable})"));
             body.set(part.asked);
-            extra.push(format!("${variable}:[_Any!]!"));
+            extra.push(declarations(&variable, &part.contexts));
             groups.push(EntityGroup {
                 response_key: key.into(),
                 variable: variable.into(),
@@ -198,6 +235,11 @@ impl Emitter<'_, '_> {
                 variants: part.variants,
                 selection: part.selection,
                 conditions: if single { Conditions::ALWAYS } else { part.conditions },
+                contexts: has_contexts.then_some(GroupContexts {
+                    variables: part.contexts,
+                    declarations: 0..0,
+                    field: 0..0,
+                }),
             });
         }
         (writer.sets.add(body), groups)
@@ -211,12 +253,20 @@ impl Emitter<'_, '_> {
         name
     }
 
+    /// A name that no variable of the client begins with.
+    fn free_prefix(&self, mut name: String) -> String {
+        while self.operation.variables.iter().any(|variable| variable.name.starts_with(&name)) {
+            name.push('_');
+        }
+        name
+    }
+
     fn document(
         &self,
         kind: OperationKind,
         root: SetId,
         extra: &[String],
-        mut writer: Writer<'_, '_>,
+        writer: &mut Writer<'_, '_>,
     ) -> (Box<str>, Vec<Box<str>>) {
         let mut declared: Vec<String> = extra.to_vec();
         let mut variables = Vec::new();
@@ -281,10 +331,41 @@ fn conditions_at(build: &Build<'_>, at: PosId) -> Cond {
         .map_or(Cond::ALWAYS, |(parent, slot)| build.position(parent).slots[slot].conditions)
 }
 
+/// The selection sets of the parts with contexts, by their place among all parts.
+fn contextual_sets(parts: &[Part]) -> Vec<(usize, SetId)> {
+    let all = parts.iter().enumerate().filter(|(_, part)| !part.contexts.is_empty());
+    all.map(|(index, part)| (index, part.asked)).collect()
+}
+
+/// Finds the groups with contexts in the finished document: each has a variable that no other has.
+fn find_texts(groups: &mut [EntityGroup], contextual: &[(usize, SetId)], document: &str, sets: &Sets) {
+    for &(index, asked) in contextual {
+        let EntityGroup { response_key, variable, contexts, .. } = &mut groups[index];
+        let contexts = contexts.as_mut().expect("only these are looked for");
+        let range = |head: &str, rest: usize| {
+            let start = document.find(head).expect("the document declares and asks every group");
+            start..start + head.len() + rest
+        };
+        contexts.declarations = range(&declarations(variable, &contexts.variables), 0);
+        let head = format!("{response_key}:_entities(representations:${variable})");
+        contexts.field = range(&head, sets.text(asked).len());
+    }
+}
+
+/// The declarations of a group's variables.
+fn declarations(variable: &str, contexts: &[ContextVariable]) -> String {
+    let mut text = format!("${variable}:[_Any!]!");
+    for context in contexts {
+        text.extend([",$", &*context.name, ":", &*context.ty]);
+    }
+    text
+}
+
 /// Entities of several paths that are asked the same are one group, de-duplicated across all of them.
 fn join(parts: &mut Vec<Part>, part: Part) {
     let same = parts.iter_mut().find(|found| {
         found.asked == part.asked
+            && found.contexts == part.contexts
             && found.variants == part.variants
             && found.selection == part.selection
             && found.conditions == part.conditions

@@ -56,6 +56,8 @@ pub(crate) struct Facts<'a> {
     costs: HashMap<(usize, SubgraphId, TypeId), Cost>,
     pending: HashSet<(usize, SubgraphId, TypeId)>,
     inputs: HashMap<TypeId, Rc<HashSet<&'a str>>>,
+    /// By the addresses of a client's field and a field set's: see `isolation.rs`.
+    pub(crate) losses: HashMap<(usize, usize), bool>,
     pub(crate) conditions: CondTable,
     pub(crate) steps: usize,
     /// How many steps may be taken until [`Facts::exhausted`].
@@ -73,6 +75,7 @@ impl<'a> Facts<'a> {
             costs: HashMap::default(),
             pending: HashSet::default(),
             inputs: HashMap::default(),
+            losses: HashMap::default(),
             conditions: CondTable::default(),
             steps: 0,
             step_limit: usize::MAX,
@@ -150,7 +153,7 @@ impl<'a> Facts<'a> {
         found
     }
 
-    /// Whether a field of this name is in a key or a `@requires` of one of these types.
+    /// Whether a field of this name is in a key or a `@requires` of one of these types, or in a context.
     pub(crate) fn is_input(&mut self, types: &TypeSet, name: &str) -> bool {
         types.iter().any(|ty| self.inputs(ty).contains(name))
     }
@@ -170,6 +173,7 @@ impl<'a> Facts<'a> {
             let fields = keys.chain(requires).flat_map(|set| &set.fields);
             names.extend(fields.map(|field| field.name.as_str()));
         }
+        names.extend(supergraph.contextual_names().iter().map(apollo_compiler::Name::as_str));
         let found = Rc::new(names);
         self.inputs.insert(ty, Rc::clone(&found));
         found
@@ -278,7 +282,7 @@ impl<'a> Facts<'a> {
     ) -> Option<u32> {
         let owners = self.owners(ty, field.parent, &field.name);
         let mut best: Option<u32> = None;
-        for owner in owners.iter().filter(|owner| owner.view.requires.is_none()) {
+        for owner in owners.iter().filter(|owner| !owner.view.needs_inputs()) {
             let Some(level) = levels[owner.subgraph.index()] else { continue };
             if best.is_some_and(|best| best <= level) {
                 continue;
@@ -418,7 +422,7 @@ impl<'a> Facts<'a> {
             let queried = || self.asks_query(owner.subgraph, ty).then_some(1);
             let Some(distance) = distance.or(own).or_else(queried) else { continue };
             let below = self.cost(child, owner.subgraph, owner.view);
-            let requires = u32::from(owner.view.requires.is_some());
+            let requires = u32::from(owner.view.needs_inputs());
             let hop = distance.max(requires);
             let new = hop > 0 && !opened.contains(&owner.subgraph);
             let cost = Cost {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use kopitiam_operation::OperationKind;
+use kopitiam_operation::{FieldNode, OperationKind};
 use kopitiam_plan::Key;
-use kopitiam_supergraph::{FieldSet, SetField, SubgraphId, TypeId, TypeSet};
+use kopitiam_supergraph::{FieldSet, FieldView, SetField, SubgraphId, TypeId, TypeSet};
 
 use crate::{
     PlanError,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<'a> Attempt<'a, '_> {
-    /// Enters the subgraph of a field that has `@requires`.
+    /// Enters the subgraph of a field that has `@requires` or contexts.
     pub(crate) fn enter_for(
         &mut self,
         at: PosId,
@@ -30,7 +30,10 @@ impl<'a> Attempt<'a, '_> {
         for ty in types.iter() {
             let found = self.candidates(at, want.item, ty);
             let same = found.iter().find(|found| {
-                found.owner.subgraph == subgraph && found.owner.view.requires == candidate.owner.view.requires
+                let (view, wanted) = (found.owner.view, candidate.owner.view);
+                found.owner.subgraph == subgraph
+                    && view.requires == wanted.requires
+                    && view.contexts == wanted.contexts
             });
             match same.map(|found| found.way) {
                 Some(Way::Hop(entry)) => hops.push((ty, entry)),
@@ -40,7 +43,7 @@ impl<'a> Attempt<'a, '_> {
         let name = want.item.name().as_str();
         let guards: Vec<_> = types.iter().map(|ty| (at, ty, subgraph, name)).collect();
         self.requiring.extend(guards.iter().copied());
-        let entered = self.hop(at, &hops, subgraph, candidate.owner.view.requires.as_ref(), want.conditions);
+        let entered = self.hop(at, &hops, subgraph, Some(candidate.owner.view), want.conditions);
         for guard in &guards {
             self.requiring.remove(guard);
         }
@@ -51,15 +54,18 @@ impl<'a> Attempt<'a, '_> {
         Ok(entered?.into_iter().filter_map(wanted).collect())
     }
 
-    /// Enters a subgraph with the objects of some runtime types; gives the sources this makes, and for which types.
+    /// Enters a subgraph with the objects of some runtime types, and with what one of its fields needs besides; gives the
+    /// sources this makes, and for which types.
     pub(crate) fn hop(
         &mut self,
         at: PosId,
         hops: &[(TypeId, Entry<'a>)],
         subgraph: SubgraphId,
-        requires: Option<&'a FieldSet>,
+        field: Option<&'a FieldView>,
         conditions: Cond,
     ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
+        let requires = field.and_then(|view| view.requires.as_ref());
+        let contextual = field.map_or(&[][..], |view| &view.contexts);
         let mut found: Vec<(usize, TypeSet)> = Vec::new();
         for (types, entry) in self.hop_groups(at, hops) {
             let mut deps = self.path_types(at, conditions)?;
@@ -68,6 +74,7 @@ impl<'a> Attempt<'a, '_> {
                 let more = self.obtain(at, &types, requires, conditions, false, &mut deps)?;
                 join_requires(&mut self.facts.conditions, &mut fields, more);
             }
+            let contexts = self.obtain_contexts(at, contextual, conditions, &mut deps)?;
             let all = &self.build.position(at).types;
             let known = all.len() <= 1 || (!self.facts.names_runtime_type(&entry) && types == *all);
             if !known {
@@ -77,7 +84,9 @@ impl<'a> Attempt<'a, '_> {
                 vec![Input { on: types.clone(), set: &entry.key.fields, is_key: true, conditions }];
             inputs.extend(requires.map(|set| Input { on: types.clone(), set, is_key: false, conditions }));
             let variant = VariantDraft { on: types, typename: entry.typename, fields };
-            let source = self.entity_source(at, subgraph, variant, deps, inputs);
+            let entities =
+                EntityDraft { variants: vec![variant], contexts, contextual, contexts_when: conditions };
+            let source = self.entity_source(at, subgraph, entities, deps, inputs);
             let asked: TypeSet = hops.iter().map(|(ty, _)| *ty).collect();
             let served = self.build.position(at).sources[source].types.and(&asked);
             match found.iter_mut().find(|(index, _)| *index == source) {
@@ -122,48 +131,50 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// The fetch that enters `subgraph` with these representations: one that is there already when nothing has to wait
-    /// longer for it, else a new one.
+    /// longer for it and it has the same contexts, else a new one.
     fn entity_source(
         &mut self,
         at: PosId,
         subgraph: SubgraphId,
-        variant: VariantDraft,
+        entities: EntityDraft<'a>,
         deps: BTreeSet<DraftId>,
         inputs: Vec<Input<'a>>,
     ) -> usize {
+        let variant = &entities.variants[0];
         let view = self.facts.supergraph.type_in(subgraph, variant.typename);
         let by_interface =
             self.facts.supergraph.ty(variant.typename).possible != TypeSet::one(variant.typename);
         let static_type = by_interface.then_some(variant.typename);
         for index in 0..self.build.position(at).sources.len() {
-            if let Some(variants) = self.joined(at, index, subgraph, static_type, &variant, &deps) {
+            if let Some(variants) = self.joined(at, index, (subgraph, static_type), &entities, &deps) {
                 self.build.changed(at);
                 let source = &mut self.build.positions[at.0].sources[index];
-                source.types = source.types.or(&served(&variant, view));
+                source.types = source.types.or(&served(variant, view));
                 let (draft, node) = (source.draft, source.node);
                 let node = &mut self.build.nodes[node.0];
                 node.possible = node.possible.or(&variant.on);
-                let entities =
+                let found =
                     self.build.drafts[draft.0].entities.as_mut().expect("only entity fetches are joined");
-                entities.variants = variants;
+                found.variants = variants;
+                found.contexts_when = self.facts.conditions.or(found.contexts_when, entities.contexts_when);
                 self.add_inputs(draft, inputs);
                 return index;
             }
         }
         let opaque = view.is_some_and(|view| view.is_interface_object).then_some(variant.typename);
         let possible = view.map(|view| view.possible.clone()).unwrap_or_default();
-        let types = served(&variant, view);
+        let types = served(variant, view);
         let possible = if by_interface { possible } else { variant.on.clone() };
         let node = self.build.add_node(DocNode::new(subgraph, static_type, possible, None));
-        let entities = Some(EntityDraft { variants: vec![variant] });
-        let operation = OperationKind::Query;
+        let contextual = !entities.contexts.is_empty();
+        let (operation, entities) = (OperationKind::Query, Some(entities));
         let draft =
             self.build.add_draft(Draft { subgraph, operation, node, position: at, entities, deps, level: 0 });
         self.build.inputs.insert(draft, inputs);
         let provided = FieldSet::default();
         self.build.changed(at);
         let sources = &mut self.build.positions[at.0].sources;
-        sources.push(Source { draft, node, subgraph, types, opaque, provided });
+        sources.push(Source { draft, node, subgraph, types, opaque, provided, contextual });
         sources.len() - 1
     }
 
@@ -188,9 +199,8 @@ impl<'a> Attempt<'a, '_> {
         &mut self,
         at: PosId,
         source: usize,
-        subgraph: SubgraphId,
-        static_type: Option<TypeId>,
-        variant: &VariantDraft,
+        (subgraph, static_type): (SubgraphId, Option<TypeId>),
+        new: &EntityDraft<'a>,
         deps: &BTreeSet<DraftId>,
     ) -> Option<Vec<VariantDraft>> {
         let source = &self.build.position(at).sources[source];
@@ -199,10 +209,12 @@ impl<'a> Attempt<'a, '_> {
         let fits = source.subgraph == subgraph
             && draft.node == source.node
             && self.build.node(draft.node).static_type == static_type
+            && entities.contexts == new.contexts
             && self.build.waits_for(source.draft, deps);
         if !fits {
             return None;
         }
+        let variant = &new.variants[0];
         let mut variants = entities.variants.clone();
         match variants.iter_mut().find(|found| found.on.meets(&variant.on)) {
             None => variants.push(variant.clone()),
@@ -319,16 +331,18 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// Where the response tree keeps a field of a field set: with the client's when the client asks the same of all these
-    /// runtime types, else in a place of its own.
+    /// runtime types and cannot lose it, else in a place of its own.
     ///
     /// Never a different place for each type: the types may not be known yet, and a key may be what it takes to know.
     fn input_key(&mut self, at: PosId, field: &'a SetField, types: &TypeSet) -> Key {
-        let position = self.build.position(at);
-        let asked = position.client.iter().position(|client| {
+        let asked: &'a [FieldNode] = self.build.position(at).client;
+        let asked = asked.iter().position(|client| {
             client.name == field.name
                 && client.arguments[..] == field.arguments[..]
                 && types.is_subset(&client.on)
+                && !self.facts.needs_a_place_of_its_own(client, field)
         });
+        let position = self.build.position(at);
         if let Some(client) = asked {
             return position.client_keys.all()[client];
         }

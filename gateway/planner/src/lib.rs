@@ -5,7 +5,8 @@
 //!
 //! - `search.rs`: tries alternatives within the limits, keeps the best
 //! - `attempt.rs`: one attempt, from the root down; `choose.rs` picks subgraphs, `place.rs` asks them,
-//!   `inputs.rs` enters them by key, `touch.rs` keeps conditions and `__typename` complete
+//!   `inputs.rs` enters them by key, `contexts.rs` with values from above, `isolation.rs` says when an input must stand apart from what the client asks,
+//!   `touch.rs` keeps conditions and `__typename` complete
 //! - `reach.rs`: which subgraph can be asked where; `facts.rs`: what the supergraph alone says of that
 //! - `draft.rs`: the plan under construction; `item.rs`: what is wanted; `conditions.rs`: when;
 //!   `index.rs`: finding things by key
@@ -17,6 +18,7 @@
 mod attempt;
 mod choose;
 mod conditions;
+mod contexts;
 mod document;
 mod draft;
 mod emit;
@@ -24,6 +26,7 @@ mod error;
 mod facts;
 mod index;
 mod inputs;
+mod isolation;
 mod item;
 mod minify;
 mod pack;

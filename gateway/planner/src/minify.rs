@@ -81,6 +81,13 @@ impl Sets {
         SetId(self.0.insert_full(body, Uses::default()).0)
     }
 
+    /// A selection set as it stands in the document that was made of these sets.
+    pub(crate) fn text(&self, id: SetId) -> String {
+        let mut out = String::new();
+        self.write(&Piece::Set(id), &mut out);
+        out
+    }
+
     fn at(&self, index: usize) -> (&Body, &Uses) {
         self.0.get_index(index).expect("an id is the index of a set that was added")
     }

@@ -39,13 +39,13 @@ impl<'a> Attempt<'a, '_> {
             return Ok(slots);
         }
         let subgraph = candidate.owner.subgraph;
-        let sources = match (&candidate.owner.view.requires, candidate.way) {
-            (Some(_), _) => self.enter_for(at, want, &missing, candidate)?,
-            (None, Way::Source(source)) => {
+        let sources = match (candidate.owner.view.needs_inputs(), candidate.way) {
+            (true, _) => self.enter_for(at, want, &missing, candidate)?,
+            (false, Way::Source(source)) => {
                 self.touch(at, source, &missing, want.conditions)?;
                 vec![(source, missing)]
             }
-            (None, _) => self.ensure(at, &missing, (subgraph, candidate.level), want.conditions)?,
+            (false, _) => self.ensure(at, &missing, (subgraph, candidate.level), want.conditions)?,
         };
         for (source, types) in sources {
             let filled = self.fill(at, source, want, &types, candidate.owner.view);
@@ -105,6 +105,7 @@ impl<'a> Attempt<'a, '_> {
         let sources = self.build.position(at).sources.iter();
         sources.into_iter().position(|source| {
             source.subgraph == subgraph
+                && !source.contextual
                 && types.is_subset(&source.types)
                 && self.build.draft(source.draft).level <= level
         })
@@ -135,7 +136,7 @@ impl<'a> Attempt<'a, '_> {
         let provided = FieldSet::default();
         self.build.changed(at);
         let sources = &mut self.build.positions[at.0].sources;
-        sources.push(Source { draft, node, subgraph, types, opaque: None, provided });
+        sources.push(Source { draft, node, subgraph, types, opaque: None, provided, contextual: false });
         Ok(sources.len() - 1)
     }
 
@@ -269,6 +270,7 @@ impl<'a> Attempt<'a, '_> {
                 ty: Some(&view.ty),
                 composite,
                 child,
+                contexts: &view.contexts,
             },
         );
         let fills = &mut self.build.positions[at.0].slots[slot].fills;
@@ -303,8 +305,15 @@ impl<'a> Attempt<'a, '_> {
         }
         let node = DocNode::new(from.subgraph, Some(view.base), possible.clone(), Some(key));
         let node = self.build.add_node(node);
-        let source =
-            Source { draft: from.draft, node, subgraph: from.subgraph, types: possible, opaque, provided };
+        let source = Source {
+            draft: from.draft,
+            node,
+            subgraph: from.subgraph,
+            types: possible,
+            opaque,
+            provided,
+            contextual: false,
+        };
         self.build.positions[child.0].sources.push(source);
         self.build.changed(child);
         node

@@ -95,7 +95,7 @@ impl<'a> Attempt<'a, '_> {
         for (index, source) in position.sources.iter().enumerate() {
             let level = self.build.draft(source.draft).level;
             let slot = &mut reaches[source.subgraph.index()];
-            if source.types.contains(ty) && slot.is_none_or(|old| level < old.level) {
+            if !source.contextual && source.types.contains(ty) && slot.is_none_or(|old| level < old.level) {
                 *slot = Some(Reach { level, way: Way::Source(index) });
             }
         }
@@ -200,7 +200,7 @@ impl<'a> Attempt<'a, '_> {
             let owners = self.facts.owners(ty, ty, name);
             self.facts.steps += 1 + levels.len() / 16;
             let mut has = vec![false; levels.len()];
-            for owner in owners.iter().filter(|owner| owner.view.requires.is_none()) {
+            for owner in owners.iter().filter(|owner| !owner.view.needs_inputs()) {
                 has[owner.subgraph.index()] = true;
             }
             for ((level, above), has) in levels.iter_mut().zip(above.iter()).zip(has) {
@@ -225,7 +225,7 @@ impl<'a> Attempt<'a, '_> {
     /// Whether a subgraph resolves a field of an object type without conditions.
     pub(crate) fn plain_field(&mut self, subgraph: SubgraphId, ty: TypeId, name: &'a Name) -> bool {
         let owners = self.facts.owners(ty, ty, name);
-        owners.iter().any(|owner| owner.subgraph == subgraph && owner.view.requires.is_none())
+        owners.iter().any(|owner| owner.subgraph == subgraph && !owner.view.needs_inputs())
     }
 
     fn relax_reaches(&mut self, at: PosId, ty: TypeId, reaches: &mut Reaches<'a>) -> bool {
@@ -267,7 +267,7 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// The level after which the runtime type is known; 0 when there is only one.
-    fn typename_level(&self, at: PosId, ty: TypeId, reaches: &Reaches<'a>) -> Option<u32> {
+    pub(crate) fn typename_level(&self, at: PosId, ty: TypeId, reaches: &Reaches<'a>) -> Option<u32> {
         if self.build.position(at).types.len() <= 1 {
             return Some(0);
         }
@@ -316,8 +316,8 @@ impl<'a> Attempt<'a, '_> {
         let reaches = self.reaches(at, ty);
         let mut found = self.providing(at, item, ty);
         for owner in self.facts.owners(ty, item.parent(), item.name()).iter() {
-            if let Some(requires) = &owner.view.requires {
-                found.extend(self.requiring(at, item, ty, *owner, requires, &reaches));
+            if owner.view.needs_inputs() {
+                found.extend(self.requiring(at, item, ty, *owner, &reaches));
             } else if let Some(reach) = reaches[owner.subgraph.index()] {
                 found.push(Candidate { owner: *owner, level: reach.level, way: reach.way });
             }
@@ -331,7 +331,8 @@ impl<'a> Attempt<'a, '_> {
         for (index, source) in self.build.position(at).sources.iter().enumerate() {
             let on = source.opaque.unwrap_or(ty);
             let view: Option<&'a FieldView> =
-                self.facts.supergraph.field_in(source.subgraph, on, item.name()).filter(|view| view.external);
+                self.facts.supergraph.field_in(source.subgraph, on, item.name());
+            let view = view.filter(|view| view.external && view.contexts.is_empty());
             if let Some(view) = view
                 && source.types.contains(ty)
                 && source.provided.has(item.name(), ty)
@@ -344,23 +345,26 @@ impl<'a> Attempt<'a, '_> {
         found
     }
 
-    /// A field with `@requires`: its subgraph must be entered (again) once the required fields are there.
+    /// A field with `@requires` or contexts: its subgraph must be entered (again) once their values are there.
     fn requiring(
         &mut self,
         at: PosId,
         item: Item<'a>,
         ty: TypeId,
         owner: Owner<'a>,
-        requires: &'a FieldSet,
         reaches: &Reaches<'a>,
     ) -> Option<Candidate<'a>> {
         let guard = (at, ty, owner.subgraph, item.name().as_str());
         if !self.requiring.insert(guard) {
             return None;
         }
-        let level = self.required_level(at, ty, requires);
+        let required = match &owner.view.requires {
+            Some(requires) => self.required_level(at, ty, requires),
+            None => Some(0),
+        };
+        let contexts = self.contexts_level(at, &owner.view.contexts);
         self.requiring.remove(&guard);
-        let level = level?;
+        let level = required?.max(contexts?);
         let mut best: Option<(u32, Entry<'a>)> = None;
         let levels = levels_of(reaches);
         for &entry in self.facts.entries(owner.subgraph, ty).iter() {
@@ -375,7 +379,7 @@ impl<'a> Attempt<'a, '_> {
         Some(Candidate { owner, level: key.max(level) + 1, way: Way::Hop(entry) })
     }
 
-    fn required_level(&mut self, at: PosId, ty: TypeId, set: &'a FieldSet) -> Option<u32> {
+    pub(crate) fn required_level(&mut self, at: PosId, ty: TypeId, set: &'a FieldSet) -> Option<u32> {
         let mut worst = 0;
         for field in set.fields.iter().filter(|field| field.on.contains(ty)) {
             let item = Item::Set(field);

@@ -128,7 +128,7 @@ impl<'a> Attempt<'a, '_> {
                     self.typename(at, &on, conditions)?;
                 }
             }
-            return Ok(());
+            return self.touch_contexts(at, draft, conditions);
         }
         let Some((parent, _)) = self.build.position(at).parent else { return Ok(()) };
         let Some(key) = self.build.node(node).below else { return Ok(()) };
@@ -204,7 +204,7 @@ impl<'a> Attempt<'a, '_> {
         let mut brought = Vec::new();
         for index in order {
             let source = &self.build.position(at).sources[index];
-            if source.opaque.is_some() || !source.types.meets(missing) {
+            if source.contextual || source.opaque.is_some() || !source.types.meets(missing) {
                 continue;
             }
             *missing = missing.minus(&source.types);
@@ -269,5 +269,6 @@ fn typename_field<'a>(on: TypeSet, conditions: Cond) -> DocField<'a> {
         ty: None,
         composite: false,
         child: None,
+        contexts: &[],
     }
 }

@@ -86,26 +86,6 @@ fn a_wide_interface_costs_one_request_per_subgraph() {
 }
 
 #[test]
-fn a_field_that_needs_a_context_is_refused_and_the_others_are_not() {
-    let sdl = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.12",
-            import: ["@key", "@context", "@fromContext"])
-        type Query { top: Top }
-        type Top @key(fields: "id") @context(name: "top") { id: ID! unit: String! child: Child }
-        type Child @key(fields: "id") { id: ID! size(in: String @fromContext(field: "$top { unit }")): Int name: String }"#;
-    let supergraph = Supergraph::parse(&compose(&[("a", sdl)]).unwrap().supergraph_sdl).unwrap();
-    let planned = |query: &str| {
-        let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), query, "q").unwrap();
-        let limits = kopitiam_operation::Limits::default();
-        let operation = normalise(&supergraph, &document, None, &limits).unwrap();
-        plan(&supergraph, &operation, &Limits::default()).map(|plan| plan.fetches.len())
-    };
-    assert_eq!(planned("{ top { child { name } } }"), Ok(1));
-    let refused = planned("{ top { child { name size } } }").unwrap_err();
-    assert_eq!(refused, PlanError::Unreachable { place: "Child.size".to_owned() });
-    assert_eq!(refused.code(), "QUERY_PLAN_UNSATISFIABLE");
-}
-
-#[test]
 fn a_field_that_no_subgraph_can_be_asked_for_refuses_the_whole_operation() {
     // A key that cannot be resolved leaves `secret` out of reach; composition would say so, a supergraph need not.
     let sdl = r#"schema @link(url: "https://specs.apollo.dev/link/v1.0")

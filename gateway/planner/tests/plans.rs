@@ -1,5 +1,7 @@
 //! Plans, one federation feature each: subgraphs, query and plan on one screen. Every plan is proved by `plan::check`.
 
+mod contexts;
+
 use kopitiam_testkit::plan_checked;
 
 #[test]

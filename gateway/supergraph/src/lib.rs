@@ -21,7 +21,10 @@ mod typeset;
 
 pub use fieldset::{FieldSet, SetField};
 pub use ids::{SubgraphId, TypeId};
-pub use model::{Field, FieldView, Key, Root, Subgraph, Supergraph, Type, TypeKind, TypeView};
+pub use model::{
+    ContextArgument, ContextValue, Field, FieldView, Key, Root, Subgraph, Supergraph, Type, TypeKind,
+    TypeView,
+};
 pub use overrides::{Overrides, percentage};
 pub use typeset::TypeSet;
 

@@ -16,6 +16,7 @@ pub struct Supergraph {
     pub(crate) roots: [Option<TypeId>; 3],
     pub(crate) api_schema: Arc<Valid<Schema>>,
     pub(crate) override_labels: BTreeSet<Box<str>>,
+    pub(crate) contextual_names: BTreeSet<Name>,
 }
 
 /// A subgraph's name and address.
@@ -127,6 +128,36 @@ pub struct FieldView {
     pub requires: Option<FieldSet>,
     /// External fields below this one that the subgraph answers all the same.
     pub provides: Option<FieldSet>,
+    /// Arguments that clients do not see: their values come from objects above (`@fromContext`).
+    pub contexts: Vec<ContextArgument>,
+}
+
+/// An argument that takes its value from the nearest object above that sets a context
+/// (`contextArguments` of `@join__field`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ContextArgument {
+    /// The argument's name.
+    pub name: Name,
+    /// Its type in the subgraph.
+    pub ty: ast::Type,
+    /// What to take from the objects that set the context, by their types; the first that fits applies.
+    pub values: Vec<ContextValue>,
+}
+
+/// What a context takes from objects of some types.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ContextValue {
+    /// The object types that set the context this way.
+    pub on: TypeSet,
+    /// For each runtime type the first field that applies is the value, and so on below it. None of a type: null.
+    pub selection: FieldSet,
+}
+
+impl FieldView {
+    /// Whether the subgraph must be entered (again) by key for this field, once other values are there.
+    pub fn needs_inputs(&self) -> bool {
+        self.requires.is_some() || !self.contexts.is_empty()
+    }
 }
 
 impl Supergraph {
@@ -149,6 +180,11 @@ impl Supergraph {
     /// The labels of all progressive overrides.
     pub fn override_labels(&self) -> &BTreeSet<Box<str>> {
         &self.override_labels
+    }
+
+    /// The names of all fields that contexts select of the objects that set them.
+    pub fn contextual_names(&self) -> &BTreeSet<Name> {
+        &self.contextual_names
     }
 
     /// The schema that clients see: no `join` machinery, nothing `@inaccessible`.

@@ -130,6 +130,7 @@ impl PlanBuilder {
             variants: on.split(';').map(|variant| self.variant(variant)).collect(),
             selection: Reader::new(selection).selection(&mut self.0),
             conditions: Conditions::ALWAYS,
+            contexts: None,
         }
     }
 

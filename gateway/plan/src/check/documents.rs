@@ -1,6 +1,8 @@
 //! What a request's document brings into the tree, checked against what its subgraph defines.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use apollo_compiler::{Name, Node, ast};
 use kopitiam_operation::Conditions;
@@ -8,6 +10,7 @@ use kopitiam_supergraph::{FieldSet, FieldView, SubgraphId, TypeId, TypeKind, Typ
 
 use super::{
     Checker,
+    contexts::Above,
     tree::{Fill, PlaceId, Tree},
 };
 use crate::{FetchKind, FetchSelection, Key, RepresentationField};
@@ -26,6 +29,8 @@ pub(super) struct At {
     pub(super) conditions: Conditions,
     /// What the representations have, directly below an entity.
     pub(super) inputs: Option<Vec<RepresentationField>>,
+    /// What stands above it, and is taken from there.
+    pub(super) above: Option<Rc<Above>>,
 }
 
 impl Checker<'_> {
@@ -63,6 +68,7 @@ impl Checker<'_> {
                         provided: FieldSet::default(),
                         conditions: fetch.conditions.and(&there).unwrap_or_default(),
                         inputs: None,
+                        above: None,
                     };
                     self.walk(&selections, &at, selection);
                 }
@@ -115,6 +121,7 @@ impl Checker<'_> {
             provided: at.provided.clone(),
             conditions,
             inputs: at.inputs.clone(),
+            above: at.above.clone(),
             ..*at
         }
     }
@@ -149,7 +156,8 @@ impl Checker<'_> {
                 continue;
             };
             self.check_view(field, at, ty, view);
-            if !self.tree.fill(at.place, (ty, taken.key), field, fill.clone()) {
+            let as_client = without_contexts(field, view);
+            if !self.tree.fill(at.place, (ty, taken.key), &as_client, fill.clone()) {
                 self.gap(self.label(at), format!("puts {} where another field is", field.name));
             }
             if taken.selection.is_some() {
@@ -192,6 +200,7 @@ impl Checker<'_> {
             provided,
             conditions: Conditions::ALWAYS,
             inputs: None,
+            above: None,
         });
     }
 
@@ -218,7 +227,18 @@ impl Checker<'_> {
         if !fulfilled {
             self.gap(self.label(at), format!("asks {} without what it requires", field.name));
         }
+        self.check_contexts(field, at, view);
     }
+}
+
+/// A field without the arguments that clients do not see.
+fn without_contexts<'f>(field: &'f ast::Field, view: &FieldView) -> Cow<'f, ast::Field> {
+    if view.contexts.is_empty() {
+        return Cow::Borrowed(field);
+    }
+    let mut bare = field.clone();
+    bare.arguments.retain(|given| view.contexts.iter().all(|context| context.name != given.name));
+    Cow::Owned(bare)
 }
 
 /// A document's fragments by name.

@@ -1,6 +1,7 @@
 //! What an entity fetch needs: objects at its paths, and representations made of what is there by then.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use apollo_compiler::ast;
 use kopitiam_operation::{Conditions, OperationKind};
@@ -8,13 +9,14 @@ use kopitiam_supergraph::{FieldSet, Root, SubgraphId, TypeId, TypeKind, TypeSet}
 
 use super::{
     Checker,
+    contexts::Above,
     documents::{At, directives, own_conditions},
     tree::{PlaceId, Slot, Tree},
 };
 use crate::{EntityGroup, EntityVariant, Path, PathStep, RepresentationField};
 
 /// Objects of a place, their runtime types, and when they are there.
-type Found = (PlaceId, TypeSet, Conditions);
+pub(super) type Found = (PlaceId, TypeSet, Conditions);
 
 /// The fetch whose inputs are looked at.
 struct Needs<'a> {
@@ -48,7 +50,13 @@ impl Checker<'_> {
             for (place, types, there) in found {
                 let conditions = own.and(&there).unwrap_or_default();
                 let needs = Needs { fetch, label: label.clone(), before: &before, conditions };
-                self.entities(place, &types, subgraph, group, selections, &needs);
+                let above = Above {
+                    target: target.clone(),
+                    contexts: group.contexts.clone(),
+                    label: label.clone(),
+                    before: before.clone(),
+                };
+                self.entities((place, &types), subgraph, (group, Rc::new(above)), selections, &needs);
             }
         }
     }
@@ -83,7 +91,7 @@ impl Checker<'_> {
     }
 
     /// The places that a path leads to, and the runtime types that it picks there.
-    fn places(&mut self, path: &Path, before: &BTreeSet<usize>, label: &str) -> Vec<Found> {
+    pub(super) fn places(&mut self, path: &Path, before: &BTreeSet<usize>, label: &str) -> Vec<Found> {
         let mut here: Vec<Found> =
             vec![(Tree::ROOT, self.tree.place(Tree::ROOT).types.clone(), Conditions::ALWAYS)];
         for step in &path.0 {
@@ -116,16 +124,15 @@ impl Checker<'_> {
         here
     }
 
-    fn type_set(&self, types: &[crate::TypeId]) -> TypeSet {
+    pub(super) fn type_set(&self, types: &[crate::TypeId]) -> TypeSet {
         types.iter().filter_map(|&ty| self.supergraph.type_id(self.plan.types.name(ty))).collect()
     }
 
     fn entities(
         &mut self,
-        place: PlaceId,
-        types: &TypeSet,
+        (place, types): (PlaceId, &TypeSet),
         subgraph: SubgraphId,
-        group: &EntityGroup,
+        (group, above): (&EntityGroup, Rc<Above>),
         selections: &[ast::Selection],
         needs: &Needs<'_>,
     ) {
@@ -163,6 +170,7 @@ impl Checker<'_> {
                 provided: FieldSet::default(),
                 conditions: needs.conditions.clone(),
                 inputs: Some(variant.fields.clone()),
+                above: Some(Rc::clone(&above)),
             };
             self.walk(selections, &at, &group.selection);
         }

@@ -6,10 +6,11 @@
 //! and whenever its conditions hold. Independent of the planner: it looks only at the plan's data.
 //!
 //! - `tree.rs`: the response tree, as what is known to be in it
-//! - `documents.rs`: what a document brings; `entities.rs`: what an entity fetch needs
+//! - `documents.rs`: what a document brings; `entities.rs`: what an entity fetch needs; `contexts.rs`: from above, too
 //!
 //! Elsewhere: null propagation and the like, which are not the plan's business (`executor`).
 
+mod contexts;
 mod documents;
 mod entities;
 mod tree;

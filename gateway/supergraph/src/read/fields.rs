@@ -100,15 +100,9 @@ impl Reader<'_> {
         self.view(ty, external, place)
     }
 
-    /// How a subgraph has a field: `None` when it has lost it to another one, or not got it yet, or needs values from
-    /// objects above (`@fromContext`), which are not planned; else whether only as an
+    /// How a subgraph has a field: `None` when it has lost it to another one, or not got it yet; else whether only as an
     /// input of something else.
     fn held(&self, directive: &ast::Directive) -> Option<bool> {
-        // The subgraph would take a missing context for `null` and answer something else: better refused than wrong.
-        let contexts = directive.specified_argument_by_name("contextArguments");
-        if contexts.and_then(|value| value.as_list()).is_some_and(|contexts| !contexts.is_empty()) {
-            return None;
-        }
         let says = |name: &str| arg_bool(directive, name).unwrap_or(false);
         let is_new_owner = arg_str(directive, "override").is_some();
         let moved = arg_str(directive, "overrideLabel").map(|label| self.overrides.is_on(label));
@@ -122,7 +116,7 @@ impl Reader<'_> {
 
     fn view(&self, ty: ast::Type, external: bool, place: &str) -> Result<FieldView, SupergraphError> {
         let base = self.id(ty.inner_named_type(), place)?;
-        Ok(FieldView { ty, base, external, requires: None, provides: None })
+        Ok(FieldView { ty, base, external, requires: None, provides: None, contexts: Vec::new() })
     }
 
     pub(super) fn directives_of_field(&self, parent: TypeId, field: &Name) -> Vec<Node<ast::Directive>> {

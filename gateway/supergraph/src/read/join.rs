@@ -17,7 +17,7 @@ pub(super) struct Graphs {
 
 /// Whether a name belongs to the machinery of the supergraph rather than to its schema.
 pub(crate) fn is_machinery(name: &str) -> bool {
-    ["join__", "link__", "core__", "connect__"].iter().any(|prefix| name.starts_with(prefix))
+    ["join__", "link__", "core__", "connect__", "context__"].iter().any(|prefix| name.starts_with(prefix))
         || matches!(name, "link" | "core")
 }
 

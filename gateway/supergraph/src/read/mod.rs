@@ -1,7 +1,8 @@
 //! Supergraph SDL → [`Supergraph`]: the `join` directives of every type, then of every field.
 //!
-//! Elsewhere: the directives' arguments (`join.rs`), fields (`fields.rs`), field sets (`sets.rs`).
+//! Elsewhere: the directives' arguments (`join.rs`), fields (`fields.rs`), field sets (`sets.rs`), contexts (`contexts.rs`).
 
+mod contexts;
 mod fields;
 mod join;
 mod sets;
@@ -26,8 +27,15 @@ pub(crate) fn supergraph(sdl: &str, overrides: &Overrides) -> Result<Supergraph,
     let defined = defined_types(&document);
     let inaccessible = api::inaccessible_name(&document);
 
-    let mut reader =
-        Reader { document: &document, graphs: &graphs, defined: &defined, overrides, types: IndexMap::new() };
+    let context_directive = contexts::directive_name(&document);
+    let mut reader = Reader {
+        document: &document,
+        graphs: &graphs,
+        defined: &defined,
+        overrides,
+        context_directive,
+        types: IndexMap::new(),
+    };
     reader.types =
         defined.iter().map(|(name, found)| (name.clone(), empty_type(name, found, &inaccessible))).collect();
     reader.fill_possible()?;
@@ -40,7 +48,15 @@ pub(crate) fn supergraph(sdl: &str, overrides: &Overrides) -> Result<Supergraph,
     let types = reader.types;
     let api_schema = Arc::new(api::api_schema(&document)?);
     let override_labels = fields::override_labels(&document);
-    Ok(Supergraph { subgraphs: graphs.subgraphs, types, roots, api_schema, override_labels })
+    let contextual_names = contexts::selected_names(&types);
+    Ok(Supergraph {
+        subgraphs: graphs.subgraphs,
+        types,
+        roots,
+        api_schema,
+        override_labels,
+        contextual_names,
+    })
 }
 
 /// A type's definition and its directives.
@@ -51,6 +67,7 @@ struct Reader<'a> {
     graphs: &'a Graphs,
     defined: &'a IndexMap<Name, Definition<'a>>,
     overrides: &'a Overrides,
+    context_directive: String,
     types: IndexMap<Name, Type>,
 }
 

@@ -1,4 +1,6 @@
 //! The field sets of keys, `requires` and `provides`, resolved against the supergraph's types.
+//!
+//! Elsewhere: those of contexts (`contexts.rs`).
 
 use apollo_compiler::{Name, ast};
 
@@ -42,10 +44,12 @@ impl Reader<'_> {
         let place = format!("{}.{name}", self.types[parent.index()].name);
         for directive in self.directives_of_field(parent, name) {
             let (requires, provides) = (arg_str(&directive, "requires"), arg_str(&directive, "provides"));
-            if requires.is_none() && provides.is_none() {
+            let contexts = directive.specified_argument_by_name("contextArguments");
+            if requires.is_none() && provides.is_none() && contexts.is_none() {
                 continue;
             }
             let graph: SubgraphId = self.graphs.argument(&directive, &place)?;
+            let contexts = contexts.map(|list| self.contexts(list, graph, &place)).transpose()?;
             let base = self.types[parent.index()].fields[name].base;
             let requires = requires.map(|text| self.parse(text, parent, &place)).transpose()?;
             let provides = provides.map(|text| self.parse(text, base, &place)).transpose()?;
@@ -53,12 +57,13 @@ impl Reader<'_> {
             if let Some(view) = &mut field.views[graph.index()] {
                 view.requires = requires;
                 view.provides = provides;
+                view.contexts = contexts.unwrap_or_default();
             }
         }
         Ok(())
     }
 
-    fn parse(&self, text: &str, parent: TypeId, place: &str) -> Result<FieldSet, SupergraphError> {
+    pub(super) fn parse(&self, text: &str, parent: TypeId, place: &str) -> Result<FieldSet, SupergraphError> {
         let wrapped = format!("{{{text}}}");
         let bad = |message: String| SupergraphError::Join { place: place.to_owned(), message };
         let document = ast::Document::parse(wrapped, "fieldset.graphql")
