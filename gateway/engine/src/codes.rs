@@ -32,6 +32,8 @@ pub enum ErrorCode {
     TooManyOperations,
     /// The operation declares more variables than the settings allow.
     TooManyVariables,
+    /// The operation would cost more than the settings allow.
+    OperationTooExpensive,
     /// No sequence of subgraph requests answers the operation.
     QueryPlanUnsatisfiable,
     /// Finding a plan takes more work than allowed.
@@ -56,6 +58,7 @@ impl ErrorCode {
             Self::TooManyDirectives => "TOO_MANY_DIRECTIVES",
             Self::TooManyOperations => "TOO_MANY_OPERATIONS",
             Self::TooManyVariables => "TOO_MANY_VARIABLES",
+            Self::OperationTooExpensive => "OPERATION_TOO_EXPENSIVE",
             Self::QueryPlanUnsatisfiable => "QUERY_PLAN_UNSATISFIABLE",
             Self::QueryPlanTooComplex => "QUERY_PLAN_TOO_COMPLEX",
             Self::OperationKindNotSupported => "OPERATION_KIND_NOT_SUPPORTED",

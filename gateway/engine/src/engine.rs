@@ -242,6 +242,14 @@ impl<T: SubgraphTransport> Engine<T> {
         self.current.prepare(&self.settings, request)
     }
 
+    /// What a prepared operation costs with the request's variables, estimated from above (see [`CostSettings`]); `None`
+    /// when they do not fit. Of a subscription: the cost of one event.
+    ///
+    /// [`CostSettings`]: crate::CostSettings
+    pub fn cost(&self, prepared: &Prepared, request: &Request) -> Option<u64> {
+        coerce(prepared, request).ok().map(|coerced| cost(prepared, &coerced))
+    }
+
     /// Runs a prepared query or mutation with the request's variables.
     pub async fn execute(&self, prepared: &Prepared, request: &Request, context: &T::Context) -> Response {
         if prepared.kind() == OperationKind::Subscription {
@@ -251,7 +259,7 @@ impl<T: SubgraphTransport> Engine<T> {
                 "A subscription needs a connection that carries several responses.",
             );
         }
-        let coerced = match coerce(prepared, request) {
+        let coerced = match coerce_affordable(prepared, request, &self.settings) {
             Ok(coerced) => coerced,
             Err(refused) => return refused,
         };
@@ -299,7 +307,7 @@ pub(crate) fn subscription<T: SubgraphTransport>(
 ) -> Result<Subscription<T>, Response> {
     Ok(Subscription {
         program: Arc::clone(&prepared.operation.planned.program),
-        variables: variables(&prepared.operation, coerce(prepared, request)?),
+        variables: variables(&prepared.operation, coerce_affordable(prepared, request, &parts.settings)?),
         limits: parts.settings.answers.clone(),
         transport: Arc::clone(&parts.transport),
         context,
@@ -318,6 +326,29 @@ fn info(generation: &Generation) -> SupergraphInfo {
 
 pub(crate) fn executed(body: bytes::Bytes) -> Response {
     Response { body, outcome: Outcome::Executed }
+}
+
+/// The client's variables, unless the operation costs too much with them.
+fn coerce_affordable(
+    prepared: &Prepared,
+    request: &Request,
+    settings: &EngineSettings,
+) -> Result<Vec<CoercedVariable>, Response> {
+    let coerced = coerce(prepared, request)?;
+    let Some(operation_max) = settings.cost.operation_max else { return Ok(coerced) };
+    let cost = cost(prepared, &coerced);
+    if cost <= operation_max {
+        return Ok(coerced);
+    }
+    Err(Response::refused_with(
+        Outcome::PlanError,
+        ErrorCode::OperationTooExpensive,
+        format!("The operation would cost {cost}; at most {operation_max} is allowed."),
+    ))
+}
+
+fn cost(prepared: &Prepared, coerced: &[CoercedVariable]) -> u64 {
+    prepared.operation.planned.cost.estimate(coerced, &prepared.operation.literals)
 }
 
 fn coerce(prepared: &Prepared, request: &Request) -> Result<Vec<CoercedVariable>, Response> {

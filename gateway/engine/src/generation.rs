@@ -14,6 +14,7 @@ use apollo_compiler::{Name, Schema};
 use kopitiam_supergraph::{Overrides, SetField, Supergraph, percentage};
 
 use crate::EngineSettings;
+use crate::cost::Weights;
 use crate::engine::EngineError;
 use crate::plan_cache::{Hot, PlanCache};
 
@@ -22,6 +23,7 @@ use crate::plan_cache::{Hot, PlanCache};
 pub(crate) struct Generation {
     pub(crate) supergraph: Supergraph,
     pub(crate) plans: PlanCache,
+    pub(crate) weights: Weights,
     /// Names of the fields that some `@requires` asks with arguments.
     pub(crate) required_with_arguments: HashSet<Name>,
     implementers: HashMap<Name, Implementers>,
@@ -95,8 +97,9 @@ impl Generation {
             .map_err(|error| EngineError::Supergraph(error.to_string()))?;
         let implementers = supergraph.api_schema().implementers_map();
         let plans = PlanCache::new(plan_cache_entries);
+        let weights = Weights::read(sdl);
         let required_with_arguments = required_with_arguments(&supergraph);
-        Ok(Arc::new(Self { supergraph, plans, required_with_arguments, implementers }))
+        Ok(Arc::new(Self { supergraph, plans, weights, required_with_arguments, implementers }))
     }
 
     /// What clients see.

@@ -9,6 +9,7 @@
 //! - `generation.rs`: what is derived from one supergraph
 //! - `plan_cache.rs`: prepared operations by document and operation name; equal misses share one planning
 //! - `expansion.rs`: refuses by count what is too deep, too wide or too much, fragments in place
+//! - `cost/`: what an operation costs, from `@cost`, `@listSize`, paging arguments and its plan
 //! - `introspection.rs`: `__schema` and `__type`
 //! - `streams.rs`: subscriptions, also while supergraphs are replaced
 //! - `request.rs`, `response.rs`, `settings.rs`, `codes.rs`: what goes in and out
@@ -16,6 +17,7 @@
 //! Elsewhere: planning (`planner`), fetching and projecting (`executor`), variable coercion (`operation`).
 
 mod codes;
+mod cost;
 mod engine;
 mod expansion;
 mod generation;
@@ -28,6 +30,7 @@ mod settings;
 mod streams;
 
 pub use codes::ErrorCode;
+pub use cost::CostSettings;
 pub use engine::{Engine, EngineError, Prepared, SubgraphInfo, SupergraphInfo};
 pub use futures::stream::BoxStream;
 pub use kopitiam_executor::AnswerLimits;

@@ -18,6 +18,7 @@ use kopitiam_operation::variables::CoercedVariable;
 use kopitiam_operation::{FieldNode, NormalisedOperation};
 use kopitiam_plan::{OperationKind, Plan};
 
+use crate::cost::CostTree;
 use crate::expansion;
 use crate::generation::Generation;
 use crate::settings::EngineSettings;
@@ -44,6 +45,7 @@ pub(crate) struct Operation {
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) program: Arc<Program>,
+    pub(crate) cost: CostTree,
 }
 
 impl Operation {
@@ -69,17 +71,22 @@ pub(crate) fn prepare(
     let literals = kopitiam_operation::lift_literals(&generation.supergraph, &mut normalised, keeps);
     normalised.name = None;
     let shape = Arc::new(normalised);
-    let planned = generation.plans.get_or_plan(&shape, || plan(generation, &shape))?;
+    let planned = generation.plans.get_or_plan(&shape, || plan(generation, settings, &shape))?;
     let (name, asked) = (name.map(Into::into), AtomicU64::new(0));
     Ok(Operation { document, name, has_introspection, literals, planned, asked })
 }
 
-fn plan(generation: &Generation, shape: &NormalisedOperation) -> Result<Planned, Response> {
+fn plan(
+    generation: &Generation,
+    settings: &EngineSettings,
+    shape: &NormalisedOperation,
+) -> Result<Planned, Response> {
     let limits = kopitiam_planner::Limits::default();
     let plan = kopitiam_planner::plan(&generation.supergraph, shape, &limits)
         .map_err(|error| Response::refused_with(Outcome::PlanError, (&error).into(), error.to_string()))?;
     let program = Program::new(&plan).into();
-    Ok(Planned { plan, program })
+    let cost = CostTree::new(&generation.supergraph, &generation.weights, &settings.cost, shape, &plan);
+    Ok(Planned { plan, program, cost })
 }
 
 fn parse(settings: &EngineSettings, query: &str) -> Result<ast::Document, Response> {

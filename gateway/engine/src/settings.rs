@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::cost::CostSettings;
+
 /// Settings of an [`Engine`](crate::Engine).
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -19,6 +21,8 @@ pub struct EngineSettings {
     pub override_labels: BTreeSet<String>,
     /// Bounds on client documents.
     pub limits: DocumentLimits,
+    /// What operations may cost.
+    pub cost: CostSettings,
     /// Bounds on what subgraphs answer.
     pub answers: kopitiam_executor::AnswerLimits,
 }
@@ -57,6 +61,7 @@ impl Default for EngineSettings {
             warm_up_time_max: Duration::from_secs(10),
             override_labels: BTreeSet::new(),
             limits: DocumentLimits::default(),
+            cost: CostSettings::default(),
             answers: kopitiam_executor::AnswerLimits::default(),
         }
     }

@@ -1,5 +1,8 @@
 //! The façade over real planning and execution: what a client gets for good and for bad requests.
 
+#[path = "requests/cost.rs"]
+mod cost;
+
 use std::fmt::Write as _;
 
 use kopitiam_engine::{EngineSettings, Outcome};
