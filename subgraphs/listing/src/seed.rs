@@ -93,39 +93,11 @@ const SERVICES: [Offer; 4] = [
     ),
 ];
 
-/// Things of the sellers' collections; item `FIRST_THING` and following, listing `FIRST_LOT` and following.
-const LOTS: [&str; 30] = [
-    "Enamel Brewery Tray",
-    "Rickshaw Bell of 1938",
-    "Hand-Painted Cinema Poster",
-    "Opera Headdress, Kingfisher Blue",
-    "Bakelite Telephone, Black",
-    "Provision Shop Abacus",
-    "Carved Kueh Mould",
-    "Railway Pocket Watch",
-    "Typewriter in Three Scripts",
-    "Peranakan Beaded Slippers",
-    "Ship's Lantern, Port Side",
-    "Barber's Sign, Glass",
-    "Medicine Chest of Forty Drawers",
-    "Marble Table Top",
-    "Postal Scale, Brass",
-    "Kris with Silver Sheath",
-    "Signed Night Market Print",
-    "Nyonya Wedding Tray",
-    "Lion Dance Head",
-    "Satay Cart Wheel",
-    "Tin Toy Tram No. 7",
-    "Camera with Bellows",
-    "Letter from the Harbour Master",
-    "Tobacco Tin Collection",
-    "Jade Green Ice Cream Scale",
-    "Coffee Roaster's Ledger",
-    "Neon Dragon, Working",
-    "Songket of Four Colours",
-    "Coin Tree, Cast",
-    "Temple Drum Pair",
-];
+/// Titles of the things in the sellers' collections, one a line, as the product service seeds them; item `FIRST_THING` and
+/// following, listing `FIRST_LOT` and following.
+const THINGS: &str = include_str!("../../seed/things.txt");
+/// How many of them are put up for auction; the others stay in their collections.
+const LOTS: usize = 30;
 const FIRST_THING: u128 = 7;
 const FIRST_LOT: u128 = 16;
 /// Buyers of the larger shop.
@@ -212,7 +184,7 @@ pub async fn bids(db: &Db) -> Result<(), Failure> {
 
 /// Numbers of the seeded auctions.
 fn auction_numbers() -> impl Iterator<Item = u128> {
-    (1..=4).chain((FIRST_LOT..).take(LOTS.len()))
+    (1..=4).chain((FIRST_LOT..).take(LOTS))
 }
 
 fn listings(now: DateTime<Utc>) -> Result<Vec<Listing>, Vec<UserError>> {
@@ -231,7 +203,7 @@ fn listings(now: DateTime<Utc>) -> Result<Vec<Listing>, Vec<UserError>> {
         listings.push(new_auction(next(), id(USER, owner), &new, now)?);
     }
     listings.extend(offers(&mut next, &FIXED_PRICES, &SERVICES, now)?);
-    for (nth, title) in (0_u128..).zip(LOTS) {
+    for (nth, title) in (0_u128..).zip(THINGS.lines().take(LOTS)) {
         let (item, nth_minor) = (FIRST_THING + nth, i64::try_from(nth).unwrap_or_default());
         let start = 800 + nth_minor * 370 % 2_900;
         let new = NewAuction {

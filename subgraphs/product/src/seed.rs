@@ -97,7 +97,7 @@ pub async fn seed(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
     let commands = &app::commands(db);
     seed_shelves(commands, &more::SHELVES).await?;
     seed_wares(commands, &family_wares()?, now).await?;
-    let things = (7_u16..).zip(more::THINGS).map(|(number, title)| {
+    let things = (7_u16..).zip(more::THINGS.lines()).map(|(number, title)| {
         let picture = slug_of(title).map(|slug| format!("/images/items/{slug}.svg")).unwrap_or_default();
         Thing { number, title, picture, owner: 5 + number % 20 }
     });

@@ -46,6 +46,11 @@ where
     }
 }
 
+/// How often a race is run: `RACE_ROUNDS`, else `usual`.
+pub fn rounds(usual: u32) -> u32 {
+    crate::config::variable("RACE_ROUNDS").and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
+}
+
 /// Names a running Kafka (`host:port`) to test against instead of embedded brokers.
 const KAFKA_VARIABLE: &str = "KOPITIAM_TEST_KAFKA";
 

@@ -7,6 +7,7 @@ use crate::support::{Hold, Shop, id_in};
 use chrono::TimeDelta;
 use futures::future::join_all;
 use kopitiam_kafka::Envelope;
+use kopitiam_kit::testing::rounds;
 use kopitiam_listing::domain::bid::{Bid, BidStatus};
 use kopitiam_listing::domain::listing::ListingStatus;
 use kopitiam_listing::store;
@@ -112,16 +113,12 @@ async fn of_fifty_bids_at_the_buy_now_price_one_wins() {
     }
 }
 
-/// Fewer rounds than the thousand of a full run (`RACE_ROUNDS=1000`): each is an auction from its first bid to its sale.
-fn rounds() -> u128 {
-    std::env::var("RACE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(40)
-}
-
 #[tokio::test]
 async fn whether_a_bid_or_the_end_comes_first_one_of_two_bids_wins() {
     for shop in Shop::each().await {
         let (mut bid_first, mut end_first) = (0, 0);
-        for round in 0..rounds() {
+        // Each round is an auction from its first bid to its sale.
+        for round in 0..u128::from(rounds(40)) {
             let item = Uuid::from_u128(0x9_0000 + round);
             shop.books().owners.insert(item, crate::support::SELLER);
             let auction = shop.auction(json!({ "itemId": item })).await;

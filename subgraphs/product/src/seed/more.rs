@@ -345,40 +345,5 @@ pub(super) const FAMILIES: [Family; 14] = [
     },
 ];
 
-/// Things that only exist once, for the collections of the sellers.
-pub(super) const THINGS: [&str; 34] = [
-    "Enamel Brewery Tray",
-    "Rickshaw Bell of 1938",
-    "Hand-Painted Cinema Poster",
-    "Opera Headdress, Kingfisher Blue",
-    "Bakelite Telephone, Black",
-    "Provision Shop Abacus",
-    "Carved Kueh Mould",
-    "Railway Pocket Watch",
-    "Typewriter in Three Scripts",
-    "Peranakan Beaded Slippers",
-    "Ship's Lantern, Port Side",
-    "Barber's Sign, Glass",
-    "Medicine Chest of Forty Drawers",
-    "Marble Table Top",
-    "Postal Scale, Brass",
-    "Kris with Silver Sheath",
-    "Signed Night Market Print",
-    "Nyonya Wedding Tray",
-    "Lion Dance Head",
-    "Satay Cart Wheel",
-    "Tin Toy Tram No. 7",
-    "Camera with Bellows",
-    "Letter from the Harbour Master",
-    "Tobacco Tin Collection",
-    "Jade Green Ice Cream Scale",
-    "Coffee Roaster's Ledger",
-    "Neon Dragon, Working",
-    "Songket of Four Colours",
-    "Coin Tree, Cast",
-    "Temple Drum Pair",
-    "Ferry Company Flag",
-    "Original Comic Page",
-    "Clockwork Songbird",
-    "Mosaic Table of Joo Chiat",
-];
+/// Titles of things to bid on, one a line: the listing service's seed names its auctions by the same file.
+pub(super) const THINGS: &str = include_str!("../../../seed/things.txt");

@@ -167,12 +167,12 @@ async fn words_are_found_by_their_beginnings_and_the_best_match_comes_first() {
 
 #[tokio::test]
 async fn a_changed_text_is_found_by_its_new_words_only() {
+    const UPDATE: &str = "mutation($id: ID!, $v: Int!, $input: ProductChangeInput!) {
+        updateProduct(id: $id, expectedVersion: $v, input: $input) { userErrors { code } } }";
     for shop in shops().await {
         let slug = create(&shop, draft("Changing thing", "formerly blue")).await;
         let read = "query($s: String!) { product(slug: $s) { id version } }";
         let product = shop.ask(&manager(), read, json!({ "s": slug })).await["data"]["product"].clone();
-        const UPDATE: &str = "mutation($id: ID!, $v: Int!, $input: ProductChangeInput!) {
-            updateProduct(id: $id, expectedVersion: $v, input: $input) { userErrors { code } } }";
         let changed_draft = draft("Changing thing", "nowadays green");
         let change = json!({ "id": product["id"], "v": product["version"], "input": changed_draft });
         let changed = shop.ask(&manager(), UPDATE, change).await;

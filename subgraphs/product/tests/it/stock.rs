@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use futures::StreamExt;
 use futures::future::join_all;
 use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::testing::rounds;
 use kopitiam_kit::{SystemError, Tx, time};
 use kopitiam_product::app;
 use kopitiam_product::domain::item::LockRejection;
@@ -63,19 +64,50 @@ fn code(answer: &Answer) -> &str {
 }
 
 #[tokio::test]
-async fn fifty_buyers_of_ten_units_make_ten_reservations() {
+async fn five_hundred_buyers_of_fifty_units_make_fifty_reservations() {
     for shop in shops().await {
         let cup = seeded(3, 2);
         let adjust = |tx: Tx| async move {
-            Ok::<_, SystemError>(stock::change(&tx, cup, stock::Change::Adjust(-20)).await?)
+            Ok::<_, SystemError>(stock::change(&tx, cup, stock::Change::Adjust(20)).await?)
         };
         shop.db.transaction(adjust).await.unwrap().unwrap();
         let one = Lines::from([(cup, 1)]);
-        let answers = join_all((0..50).map(|_| reserve_now(&shop, Uuid::now_v7(), &one))).await;
-        assert_eq!(answers.iter().filter(|answer| is_reserved(answer)).count(), 10);
-        assert_eq!(answers.iter().filter(|answer| code(answer) == "OUT_OF_STOCK").count(), 40);
+        let answers = join_all((0..500).map(|_| reserve_now(&shop, Uuid::now_v7(), &one))).await;
+        assert_eq!(answers.iter().filter(|answer| is_reserved(answer)).count(), 50);
+        assert_eq!(answers.iter().filter(|answer| code(answer) == "OUT_OF_STOCK").count(), 450);
         let level = shop.stock(cup).await;
-        assert_eq!((level.on_hand, level.reserved), (10, 10));
+        assert_eq!((level.on_hand, level.reserved), (50, 50));
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_is_sold_or_given_back_and_never_both() {
+    for shop in shops().await {
+        let beans = seeded(3, 1);
+        let lines = Lines::from([(beans, 1)]);
+        let (mut sold, mut released) = (0, 0);
+        for round in 0..rounds(100) {
+            let id = Uuid::now_v7();
+            assert!(is_reserved(&reserve_now(&shop, id, &lines).await));
+            // Which of the two is first is not ours to say; begin with another one each time.
+            let (committed, given_back) = if round % 2 == 0 {
+                futures::join!(commit(&shop, id), release(&shop, id))
+            } else {
+                let (given_back, committed) = futures::join!(release(&shop, id), commit(&shop, id));
+                (committed, given_back)
+            };
+            match (&committed, code(&given_back)) {
+                (Answer::Committed, "RESERVATION_RESOLVED") => sold += 1,
+                (Answer::Rejected { .. }, "not rejected") => released += 1,
+                other => panic!("round {round}: {other:?}"),
+            }
+            if committed == Answer::Committed {
+                restock(&shop, id, Uuid::now_v7(), &lines).await;
+            }
+            let level = shop.stock(beans).await;
+            assert_eq!((level.on_hand, level.reserved), (200, 0), "round {round}");
+        }
+        assert!(sold > 0 && released > 0, "no race: {sold} to {released}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! neither stop the other requests nor eat the memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
@@ -36,6 +37,8 @@ pub enum Verdict {
 pub struct Passwords {
     permits: Arc<Semaphore>,
     dummy_hash: Arc<str>,
+    /// Hashes made so far.
+    made: Arc<AtomicU64>,
 }
 
 impl Passwords {
@@ -46,7 +49,16 @@ impl Passwords {
     pub fn new() -> Result<Passwords, PasswordError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let dummy_hash = hash_now(b"nobody has this password")?;
-        Ok(Passwords { permits: Arc::new(Semaphore::new((cores / 2).max(1))), dummy_hash: dummy_hash.into() })
+        Ok(Passwords {
+            permits: Arc::new(Semaphore::new((cores / 2).max(1))),
+            dummy_hash: dummy_hash.into(),
+            made: Arc::default(),
+        })
+    }
+
+    /// How many times argon2id has run: nearly all that an answer about a password costs, and so what its time tells.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// Hashes a new password with a fresh salt.
@@ -55,6 +67,7 @@ impl Passwords {
     /// [`PasswordError`].
     pub async fn hash(&self, password: Password) -> Result<String, PasswordError> {
         let _permit = self.permits.acquire().await;
+        self.made.fetch_add(1, Ordering::Relaxed);
         tokio::task::spawn_blocking(move || hash_now(password.as_bytes())).await?
     }
 
@@ -66,6 +79,7 @@ impl Passwords {
     pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict, PasswordError> {
         let dummy = Arc::clone(&self.dummy_hash);
         let _permit = self.permits.acquire().await;
+        self.made.fetch_add(1, Ordering::Relaxed);
         tokio::task::spawn_blocking(move || {
             let known = stored.is_some();
             let stored = stored.unwrap_or_else(|| dummy.to_string());

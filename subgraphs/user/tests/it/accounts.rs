@@ -3,6 +3,7 @@
 use crate::common::{PASSWORD, codes, error_codes, manager, shops, viewer};
 use kopitiam_kit::Failure;
 use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::testing::queries;
 use kopitiam_user::store::users;
 use serde_json::json;
 
@@ -89,6 +90,46 @@ async fn every_wrong_part_of_a_log_in_gets_the_same_answer() {
         let right = log_in("BOB@shop.example", PASSWORD).await;
         assert_eq!(right["data"]["login"]["user"]["username"], "bob");
         assert!(right["data"]["login"]["accessToken"].is_string());
+    }
+}
+
+/// Time tells nothing where the work is the same: how often argon2id runs, milliseconds each, and how often the database is
+/// asked. Counted, not measured: a machine that does other work too has no honest clock.
+#[tokio::test]
+async fn known_and_unknown_people_cost_the_same_work() {
+    const WRONG: &str = "kopi-c-kosong";
+    for shop in shops().await {
+        let bob = shop.register("bob").await;
+        let ban = "mutation($id: ID!) { banUser(id: $id, reason: \"Shill bids\") { userErrors { code } } }";
+        let amy = shop.register("amy").await;
+        shop.ask(&manager(), ban, json!({ "id": amy.user.id })).await;
+        let passwords = &shop.commands.passwords;
+
+        let mut work = Vec::new();
+        for email in ["bob@shop.example", "amy@shop.example", "eve@shop.example", "no address", ""] {
+            let before = passwords.made();
+            let (answer, statements) = queries(shop.commands.login(email, WRONG, None)).await;
+            assert!(answer.err().unwrap().to_string().contains("WRONG_CREDENTIALS"), "{email}");
+            work.push((email, passwords.made() - before, statements));
+        }
+        // Whatever is no address is not looked up: its form says as much to everybody.
+        for (email, hashes, statements) in work {
+            let expected = if email.contains('@') { (1, 1) } else { (1, 0) };
+            assert_eq!((hashes, statements), expected, "{email}");
+        }
+
+        let before = passwords.made();
+        assert!(shop.try_register("bob@shop.example", "bob2").await.is_err(), "the address is taken");
+        assert_eq!(passwords.made() - before, 1);
+        assert!(shop.try_register("eve@shop.example", "eve").await.is_ok());
+        assert_eq!(passwords.made() - before, 2);
+
+        let before = passwords.made();
+        for token in ["a token that nobody was sent", &bob.refresh_token] {
+            let refused = shop.commands.reset_password(token, "teh tarik, less sweet".to_owned()).await;
+            assert!(refused.err().unwrap().to_string().contains("TOKEN_INVALID"));
+        }
+        assert_eq!(passwords.made() - before, 2, "hashed before the token is looked at");
     }
 }
 
