@@ -35,7 +35,7 @@ export async function proxy(request: NextRequest): Promise<NextResponse> {
  * Pages of someone signed in. They check again themselves; here the answer is still a plain redirect, because
  * no part of the page has been sent yet.
  */
-const privatePages = /^\/(orders|checkout|account|seller)(\/|$)/;
+const privatePages = /^\/(orders|checkout|account|seller|bookings|notifications)(\/|$)/;
 
 function needsSession(request: NextRequest): boolean {
   return request.method === 'GET' && privatePages.test(request.nextUrl.pathname);

@@ -6,6 +6,16 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 export type Incremental<T> =
   T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+export type AuctionInput = {
+  buyNowPrice?: string | null | undefined;
+  currency: string;
+  endsAt: string;
+  itemId: string | number;
+  reservePrice?: string | null | undefined;
+  startPrice: string;
+  title: string;
+};
+
 export type BidStatus = 'ACCEPTED' | 'OUTBID' | 'PENDING' | 'REJECTED' | 'WON';
 
 export type BookingAction =
@@ -41,6 +51,14 @@ export type CheckoutInput = {
   cartId: string | number;
   currency: string;
   expectedTotal: string;
+};
+
+export type FixedPriceInput = {
+  currency: string;
+  price: string;
+  productId?: string | number | null | undefined;
+  quantity: number;
+  title: string;
 };
 
 export type ItemState = 'LOCKED' | 'OWNED';
@@ -99,6 +117,15 @@ export type RegisterInput = {
 };
 
 export type Role = 'ADMIN' | 'MANAGER' | 'SELLER' | 'SERVICE' | 'USER';
+
+export type ServiceInput = {
+  currency: string;
+  depositPercent: number;
+  description: string;
+  durationMinutes?: number | null | undefined;
+  price: string;
+  title: string;
+};
 
 export type UserStatus = 'ACTIVE' | 'BANNED' | 'UNVERIFIED';
 
@@ -168,6 +195,69 @@ export type LogoutMutationVariables = Exact<{
 
 export type LogoutMutation = { logout: { userErrors: Array<{ code: string; message: string }> } };
 
+export type VerifyEmailMutationVariables = Exact<{
+  token: string;
+}>;
+
+export type VerifyEmailMutation = {
+  verifyEmail: {
+    user: { id: string } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type RequestEmailVerificationMutationVariables = Exact<{ [key: string]: never }>;
+
+export type RequestEmailVerificationMutation = {
+  requestEmailVerification: {
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type RequestPasswordResetMutationVariables = Exact<{
+  email: string;
+}>;
+
+export type RequestPasswordResetMutation = {
+  requestPasswordReset: {
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type ResetPasswordMutationVariables = Exact<{
+  token: string;
+  newPassword: string;
+}>;
+
+export type ResetPasswordMutation = {
+  resetPassword: {
+    accessToken: string | null;
+    expiresAt: string | null;
+    refreshToken: string | null;
+    refreshExpiresAt: string | null;
+    user: {
+      id: string;
+      username: string;
+      roles: Array<Role> | null;
+      seller: { handle: string } | null;
+    } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type BecomeSellerMutationVariables = Exact<{
+  handle: string;
+  displayName: string;
+  bio?: string | null | undefined;
+}>;
+
+export type BecomeSellerMutation = {
+  becomeSeller: {
+    user: { id: string } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
 export type SessionPartsFragment = {
   accessToken: string | null;
   expiresAt: string | null;
@@ -218,6 +308,104 @@ export type AccountQuery = {
     } | null;
   } | null;
 };
+
+export type StartTopUpMutationVariables = Exact<{
+  amount: string;
+  currency: string;
+  key: string | number;
+}>;
+
+export type StartTopUpMutation = {
+  startTopUp: {
+    providerUrl: string | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type WalletLiveSubscriptionVariables = Exact<{ [key: string]: never }>;
+
+export type WalletLiveSubscription = {
+  walletChanged: { id: string; available: { amount: string; currency: string } };
+};
+
+export type BookingPageQueryVariables = Exact<{
+  id: string | number;
+}>;
+
+export type BookingPageQuery = {
+  booking: {
+    id: string;
+    state: BookingState;
+    version: number;
+    allowedActions: Array<BookingAction>;
+    startsAt: string | null;
+    sellerConfirmedAt: string | null;
+    buyerConfirmedAt: string | null;
+    autoConfirmAt: string | null;
+    price: { amount: string; currency: string };
+    deposit: { amount: string; currency: string };
+    balanceDue: { amount: string; currency: string };
+    escrow: { amount: string; currency: string };
+    history: Array<{ at: string; state: BookingState; note: string | null }>;
+    listing:
+      | { id: string; title: string }
+      | { id: string; title: string }
+      | { id: string; title: string }
+      | null;
+    seller: { id: string; handle: string; displayName: string } | null;
+    buyer: { username: string } | null;
+  } | null;
+};
+
+export type MyBookingsQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+export type MyBookingsQuery = {
+  me: {
+    id: string;
+    bookings: {
+      pageInfo: { hasNextPage: boolean; endCursor: string | null };
+      edges: Array<{
+        node: {
+          id: string;
+          state: BookingState;
+          startsAt: string | null;
+          allowedActions: Array<BookingAction>;
+          price: { amount: string; currency: string };
+          listing:
+            | { id: string; title: string }
+            | { id: string; title: string }
+            | { id: string; title: string }
+            | null;
+          seller: { displayName: string } | null;
+        };
+      }>;
+    } | null;
+  } | null;
+};
+
+export type MoveBookingMutationVariables = Exact<{
+  id: string | number;
+  action: BookingAction;
+  note?: string | null | undefined;
+  version: number;
+  refund?: string | null | undefined;
+  key: string | number;
+}>;
+
+export type MoveBookingMutation = {
+  bookingTransition: {
+    booking: { id: string; state: BookingState; version: number } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type BookingLiveSubscriptionVariables = Exact<{
+  id: string | number;
+}>;
+
+export type BookingLiveSubscription = { bookingChanged: { id: string; version: number } };
 
 export type CartContentsQueryVariables = Exact<{
   id?: string | number | null | undefined;
@@ -497,7 +685,9 @@ export type ListingPageQuery = {
           statusReason: string | null;
           amount: { amount: string; currency: string };
         } | null;
+        viewerOrder: { number: string; status: OrderStatus } | null;
         seller: {
+          id: string;
           handle: string;
           displayName: string;
           verified: boolean;
@@ -506,7 +696,9 @@ export type ListingPageQuery = {
       }
     | {
         __typename: 'FixedPriceListing';
+        quantity: number;
         reservedUntil: string | null;
+        viewerHasReservation: boolean;
         id: string;
         title: string;
         status: ListingStatus;
@@ -518,7 +710,9 @@ export type ListingPageQuery = {
           images: Array<{ url: string; alt: string; width: number; height: number }>;
           availability: { inStock: boolean };
         } | null;
+        viewerOrder: { number: string; status: OrderStatus } | null;
         seller: {
+          id: string;
           handle: string;
           displayName: string;
           verified: boolean;
@@ -535,7 +729,9 @@ export type ListingPageQuery = {
         version: number;
         price: { amount: string; currency: string };
         deposit: { amount: string; currency: string };
+        viewerOrder: { number: string; status: OrderStatus } | null;
         seller: {
+          id: string;
           handle: string;
           displayName: string;
           verified: boolean;
@@ -575,6 +771,74 @@ export type ListingLiveSubscription = {
     | { id: string; version: number; status: ListingStatus }
     | { id: string; version: number; status: ListingStatus };
 };
+
+export type ReserveListingMutationVariables = Exact<{
+  listingId: string | number;
+  key: string | number;
+}>;
+
+export type ReserveListingMutation = {
+  reserveListing: {
+    order: { number: string } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type RequestBookingMutationVariables = Exact<{
+  listingId: string | number;
+  startsAt?: string | null | undefined;
+  note?: string | null | undefined;
+  key: string | number;
+}>;
+
+export type RequestBookingMutation = {
+  requestBooking: {
+    booking: { id: string } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type UnreadNotificationsQueryVariables = Exact<{ [key: string]: never }>;
+
+export type UnreadNotificationsQuery = {
+  me: { id: string; notifications: { unreadCount: number } | null } | null;
+};
+
+export type NotificationsQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+export type NotificationsQuery = {
+  me: {
+    id: string;
+    notifications: {
+      unreadCount: number;
+      pageInfo: { hasNextPage: boolean; endCursor: string | null };
+      edges: Array<{
+        node: {
+          id: string;
+          title: string;
+          body: string;
+          url: string | null;
+          readAt: string | null;
+          createdAt: string;
+        };
+      }>;
+    } | null;
+  } | null;
+};
+
+export type MarkNotificationsReadMutationVariables = Exact<{
+  ids: Array<string | number> | string | number;
+}>;
+
+export type MarkNotificationsReadMutation = {
+  markNotificationsRead: { userErrors: Array<{ code: string; message: string }> };
+};
+
+export type NotificationsLiveSubscriptionVariables = Exact<{ [key: string]: never }>;
+
+export type NotificationsLiveSubscription = { notificationAdded: { id: string } };
 
 export type OrderPageQueryVariables = Exact<{
   number: string;
@@ -657,6 +921,18 @@ export type CancelOrderMutationVariables = Exact<{
 
 export type CancelOrderMutation = {
   cancelOrder: {
+    order: { id: string; status: OrderStatus } | null;
+    userErrors: Array<{ code: string; message: string }>;
+  };
+};
+
+export type PayOrderMutationVariables = Exact<{
+  id: string | number;
+  key: string | number;
+}>;
+
+export type PayOrderMutation = {
+  payOrder: {
     order: { id: string; status: OrderStatus } | null;
     userErrors: Array<{ code: string; message: string }>;
   };
@@ -810,7 +1086,13 @@ export type SellerDashboardQuery = {
     } | null;
     bookings: {
       edges: Array<{
-        node: { id: string; state: BookingState; allowedActions: Array<BookingAction> };
+        node: {
+          id: string;
+          state: BookingState;
+          allowedActions: Array<BookingAction>;
+          listing: { title: string } | { title: string } | { title: string } | null;
+          buyer: { username: string } | null;
+        };
       }>;
     } | null;
   } | null;
@@ -847,6 +1129,95 @@ export type SellerDashboardQuery = {
       };
     } | null;
   } | null;
+};
+
+export type FreeItemsQueryVariables = Exact<{ [key: string]: never }>;
+
+export type FreeItemsQuery = {
+  me: {
+    id: string;
+    items: { edges: Array<{ node: { id: string; title: string; state: ItemState } }> } | null;
+  } | null;
+};
+
+export type CreateItemMutationVariables = Exact<{
+  title: string;
+  key: string | number;
+}>;
+
+export type CreateItemMutation = {
+  createItem: {
+    item: { id: string } | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type CreateAuctionMutationVariables = Exact<{
+  input: AuctionInput;
+  key: string | number;
+}>;
+
+export type CreateAuctionMutation = {
+  createAuction: {
+    listing:
+      | { __typename: 'AuctionListing'; id: string }
+      | { __typename: 'FixedPriceListing'; id: string }
+      | { __typename: 'ServiceListing'; id: string }
+      | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type CreateFixedPriceMutationVariables = Exact<{
+  input: FixedPriceInput;
+  key: string | number;
+}>;
+
+export type CreateFixedPriceMutation = {
+  createFixedPriceListing: {
+    listing:
+      | { __typename: 'AuctionListing'; id: string }
+      | { __typename: 'FixedPriceListing'; id: string }
+      | { __typename: 'ServiceListing'; id: string }
+      | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type CreateServiceMutationVariables = Exact<{
+  input: ServiceInput;
+  key: string | number;
+}>;
+
+export type CreateServiceMutation = {
+  createServiceListing: {
+    listing:
+      | { __typename: 'AuctionListing'; id: string }
+      | { __typename: 'FixedPriceListing'; id: string }
+      | { __typename: 'ServiceListing'; id: string }
+      | null;
+    userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
+  };
+};
+
+export type OwnProductsQueryVariables = Exact<{
+  handle: string;
+}>;
+
+export type OwnProductsQuery = {
+  seller: {
+    id: string;
+    products: { edges: Array<{ node: { id: string; name: string } }> } | null;
+  } | null;
+};
+
+export type ListingMadeFragment = {
+  listing:
+    | { __typename: 'AuctionListing'; id: string }
+    | { __typename: 'FixedPriceListing'; id: string }
+    | { __typename: 'ServiceListing'; id: string }
+    | null;
+  userErrors: Array<{ code: string; message: string; field: Array<string> | null }>;
 };
 
 export class TypedDocumentString<TResult, TVariables>
@@ -997,6 +1368,22 @@ fragment Picture on Image {
 }`,
   { fragmentName: 'CartContent' },
 ) as unknown as TypedDocumentString<CartContentFragment, unknown>;
+export const ListingMadeFragmentDoc = new TypedDocumentString(
+  `
+    fragment ListingMade on ListingPayload {
+  listing {
+    __typename
+    id
+  }
+  userErrors {
+    code
+    message
+    field
+  }
+}
+    `,
+  { fragmentName: 'ListingMade' },
+) as unknown as TypedDocumentString<ListingMadeFragment, unknown>;
 export const RegisterDocument = new TypedDocumentString(`
     mutation Register($input: RegisterInput!) {
   register(input: $input) {
@@ -1082,6 +1469,87 @@ export const LogoutDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<LogoutMutation, LogoutMutationVariables>;
+export const VerifyEmailDocument = new TypedDocumentString(`
+    mutation VerifyEmail($token: String!) {
+  verifyEmail(token: $token) {
+    user {
+      id
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<VerifyEmailMutation, VerifyEmailMutationVariables>;
+export const RequestEmailVerificationDocument = new TypedDocumentString(`
+    mutation RequestEmailVerification {
+  requestEmailVerification {
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<
+  RequestEmailVerificationMutation,
+  RequestEmailVerificationMutationVariables
+>;
+export const RequestPasswordResetDocument = new TypedDocumentString(`
+    mutation RequestPasswordReset($email: String!) {
+  requestPasswordReset(email: $email) {
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<
+  RequestPasswordResetMutation,
+  RequestPasswordResetMutationVariables
+>;
+export const ResetPasswordDocument = new TypedDocumentString(`
+    mutation ResetPassword($token: String!, $newPassword: String!) {
+  resetPassword(token: $token, newPassword: $newPassword) {
+    ...SessionParts
+  }
+}
+    fragment SessionParts on AuthPayload {
+  accessToken
+  expiresAt
+  refreshToken
+  refreshExpiresAt
+  user {
+    id
+    username
+    roles
+    seller {
+      handle
+    }
+  }
+  userErrors {
+    code
+    message
+    field
+  }
+}`) as unknown as TypedDocumentString<ResetPasswordMutation, ResetPasswordMutationVariables>;
+export const BecomeSellerDocument = new TypedDocumentString(`
+    mutation BecomeSeller($handle: String!, $displayName: String!, $bio: String) {
+  becomeSeller(handle: $handle, displayName: $displayName, bio: $bio) {
+    user {
+      id
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<BecomeSellerMutation, BecomeSellerMutationVariables>;
 export const AccountDocument = new TypedDocumentString(`
     query Account {
   me {
@@ -1139,6 +1607,142 @@ export const AccountDocument = new TypedDocumentString(`
   amount
   currency
 }`) as unknown as TypedDocumentString<AccountQuery, AccountQueryVariables>;
+export const StartTopUpDocument = new TypedDocumentString(`
+    mutation StartTopUp($amount: Decimal!, $currency: String!, $key: ID!) {
+  startTopUp(amount: $amount, currency: $currency, idempotencyKey: $key) {
+    providerUrl
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<StartTopUpMutation, StartTopUpMutationVariables>;
+export const WalletLiveDocument = new TypedDocumentString(`
+    subscription WalletLive {
+  walletChanged {
+    id
+    available {
+      ...MoneyParts
+    }
+  }
+}
+    fragment MoneyParts on Money {
+  amount
+  currency
+}`) as unknown as TypedDocumentString<WalletLiveSubscription, WalletLiveSubscriptionVariables>;
+export const BookingPageDocument = new TypedDocumentString(`
+    query BookingPage($id: ID!) {
+  booking(id: $id) {
+    id
+    state
+    version
+    allowedActions
+    startsAt
+    price {
+      ...MoneyParts
+    }
+    deposit {
+      ...MoneyParts
+    }
+    balanceDue {
+      ...MoneyParts
+    }
+    escrow {
+      ...MoneyParts
+    }
+    sellerConfirmedAt
+    buyerConfirmedAt
+    autoConfirmAt
+    history {
+      at
+      state
+      note
+    }
+    listing {
+      id
+      title
+    }
+    seller {
+      id
+      handle
+      displayName
+    }
+    buyer {
+      username
+    }
+  }
+}
+    fragment MoneyParts on Money {
+  amount
+  currency
+}`) as unknown as TypedDocumentString<BookingPageQuery, BookingPageQueryVariables>;
+export const MyBookingsDocument = new TypedDocumentString(`
+    query MyBookings($after: String) {
+  me {
+    id
+    bookings(first: 20, after: $after) {
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      edges {
+        node {
+          id
+          state
+          startsAt
+          allowedActions
+          price {
+            ...MoneyParts
+          }
+          listing {
+            id
+            title
+          }
+          seller {
+            displayName
+          }
+        }
+      }
+    }
+  }
+}
+    fragment MoneyParts on Money {
+  amount
+  currency
+}`) as unknown as TypedDocumentString<MyBookingsQuery, MyBookingsQueryVariables>;
+export const MoveBookingDocument = new TypedDocumentString(`
+    mutation MoveBooking($id: ID!, $action: BookingAction!, $note: String, $version: Int!, $refund: Decimal, $key: ID!) {
+  bookingTransition(
+    id: $id
+    action: $action
+    note: $note
+    expectedVersion: $version
+    refundAmount: $refund
+    idempotencyKey: $key
+  ) {
+    booking {
+      id
+      state
+      version
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<MoveBookingMutation, MoveBookingMutationVariables>;
+export const BookingLiveDocument = new TypedDocumentString(`
+    subscription BookingLive($id: ID!) {
+  bookingChanged(id: $id) {
+    id
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<BookingLiveSubscription, BookingLiveSubscriptionVariables>;
 export const CartContentsDocument = new TypedDocumentString(`
     query CartContents($id: ID) {
   cart(id: $id) {
@@ -1486,7 +2090,12 @@ export const ListingPageDocument = new TypedDocumentString(`
     title
     status
     version
+    viewerOrder {
+      number
+      status
+    }
     seller {
+      id
       handle
       displayName
       verified
@@ -1551,7 +2160,9 @@ export const ListingPageDocument = new TypedDocumentString(`
       price {
         ...MoneyParts
       }
+      quantity
       reservedUntil
+      viewerHasReservation
       product {
         slug
         name
@@ -1622,6 +2233,99 @@ export const ListingLiveDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<ListingLiveSubscription, ListingLiveSubscriptionVariables>;
+export const ReserveListingDocument = new TypedDocumentString(`
+    mutation ReserveListing($listingId: ID!, $key: ID!) {
+  reserveListing(listingId: $listingId, idempotencyKey: $key) {
+    order {
+      number
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ReserveListingMutation, ReserveListingMutationVariables>;
+export const RequestBookingDocument = new TypedDocumentString(`
+    mutation RequestBooking($listingId: ID!, $startsAt: DateTime, $note: String, $key: ID!) {
+  requestBooking(
+    listingId: $listingId
+    startsAt: $startsAt
+    note: $note
+    idempotencyKey: $key
+  ) {
+    booking {
+      id
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RequestBookingMutation, RequestBookingMutationVariables>;
+export const UnreadNotificationsDocument = new TypedDocumentString(`
+    query UnreadNotifications {
+  me {
+    id
+    notifications(first: 1) {
+      unreadCount
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<
+  UnreadNotificationsQuery,
+  UnreadNotificationsQueryVariables
+>;
+export const NotificationsDocument = new TypedDocumentString(`
+    query Notifications($after: String) {
+  me {
+    id
+    notifications(first: 20, after: $after) {
+      unreadCount
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      edges {
+        node {
+          id
+          title
+          body
+          url
+          readAt
+          createdAt
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<NotificationsQuery, NotificationsQueryVariables>;
+export const MarkNotificationsReadDocument = new TypedDocumentString(`
+    mutation MarkNotificationsRead($ids: [ID!]!) {
+  markNotificationsRead(ids: $ids) {
+    userErrors {
+      code
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<
+  MarkNotificationsReadMutation,
+  MarkNotificationsReadMutationVariables
+>;
+export const NotificationsLiveDocument = new TypedDocumentString(`
+    subscription NotificationsLive {
+  notificationAdded {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<
+  NotificationsLiveSubscription,
+  NotificationsLiveSubscriptionVariables
+>;
 export const OrderPageDocument = new TypedDocumentString(`
     query OrderPage($number: String!) {
   order(number: $number) {
@@ -1756,6 +2460,20 @@ export const CancelOrderDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<CancelOrderMutation, CancelOrderMutationVariables>;
+export const PayOrderDocument = new TypedDocumentString(`
+    mutation PayOrder($id: ID!, $key: ID!) {
+  payOrder(id: $id, idempotencyKey: $key) {
+    order {
+      id
+      status
+    }
+    userErrors {
+      code
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PayOrderMutation, PayOrderMutationVariables>;
 export const OrderLiveDocument = new TypedDocumentString(`
     subscription OrderLive($id: ID!) {
   orderChanged(id: $id) {
@@ -1925,6 +2643,12 @@ export const SellerDashboardDocument = new TypedDocumentString(`
           id
           state
           allowedActions
+          listing {
+            title
+          }
+          buyer {
+            username
+          }
         }
       }
     }
@@ -1980,3 +2704,99 @@ fragment Picture on Image {
   width
   height
 }`) as unknown as TypedDocumentString<SellerDashboardQuery, SellerDashboardQueryVariables>;
+export const FreeItemsDocument = new TypedDocumentString(`
+    query FreeItems {
+  me {
+    id
+    items(first: 100) {
+      edges {
+        node {
+          id
+          title
+          state
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<FreeItemsQuery, FreeItemsQueryVariables>;
+export const CreateItemDocument = new TypedDocumentString(`
+    mutation CreateItem($title: String!, $key: ID!) {
+  createItem(title: $title, idempotencyKey: $key) {
+    item {
+      id
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CreateItemMutation, CreateItemMutationVariables>;
+export const CreateAuctionDocument = new TypedDocumentString(`
+    mutation CreateAuction($input: AuctionInput!, $key: ID!) {
+  createAuction(input: $input, idempotencyKey: $key) {
+    ...ListingMade
+  }
+}
+    fragment ListingMade on ListingPayload {
+  listing {
+    __typename
+    id
+  }
+  userErrors {
+    code
+    message
+    field
+  }
+}`) as unknown as TypedDocumentString<CreateAuctionMutation, CreateAuctionMutationVariables>;
+export const CreateFixedPriceDocument = new TypedDocumentString(`
+    mutation CreateFixedPrice($input: FixedPriceInput!, $key: ID!) {
+  createFixedPriceListing(input: $input, idempotencyKey: $key) {
+    ...ListingMade
+  }
+}
+    fragment ListingMade on ListingPayload {
+  listing {
+    __typename
+    id
+  }
+  userErrors {
+    code
+    message
+    field
+  }
+}`) as unknown as TypedDocumentString<CreateFixedPriceMutation, CreateFixedPriceMutationVariables>;
+export const CreateServiceDocument = new TypedDocumentString(`
+    mutation CreateService($input: ServiceInput!, $key: ID!) {
+  createServiceListing(input: $input, idempotencyKey: $key) {
+    ...ListingMade
+  }
+}
+    fragment ListingMade on ListingPayload {
+  listing {
+    __typename
+    id
+  }
+  userErrors {
+    code
+    message
+    field
+  }
+}`) as unknown as TypedDocumentString<CreateServiceMutation, CreateServiceMutationVariables>;
+export const OwnProductsDocument = new TypedDocumentString(`
+    query OwnProducts($handle: String!) {
+  seller(handle: $handle) {
+    id
+    products(first: 100) {
+      edges {
+        node {
+          id
+          name
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<OwnProductsQuery, OwnProductsQueryVariables>;

@@ -19,6 +19,8 @@ const paths = {
   alert: 'M12 4 2.8 20h18.4L12 4Zm0 6v5m0 2.3v.2',
   minus: 'M6 12h12',
   plus: 'M6 12h12M12 6v12',
+  bell: 'M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15L6 16.5ZM10 20.5h4',
+  calendar: 'M4 6h16v14H4V6Zm0 4.5h16M8 3.5V8m8-4.5V8',
   tag: 'M4 4h7.5l8.5 8.5-7.5 7.5L4 11.5V4Zm4 4h.2',
 } as const;
 

@@ -1,13 +1,17 @@
 import type { Metadata } from 'next';
 import Link from 'next/link';
+import { randomUUID } from 'node:crypto';
 import { Balances } from '@/features/account/balances';
 import { Ledger } from '@/features/account/ledger';
+import { TopUpForm } from '@/features/account/top-up-form';
 import { logout } from '@/features/auth/actions';
+import { SendVerificationForm } from '@/features/auth/letter-forms';
 import { Resting } from '@/features/shell/resting';
 import { AccountDocument, type AccountQuery } from '@/graphql/generated';
 import { askAsViewer, requireSession } from '@/graphql/viewer';
 import { LocalTime } from '@/ui/local-time';
-import { SectionNotice } from '@/ui/notice';
+import { LiveRefresh } from '@/ui/live-refresh';
+import { Notice, SectionNotice } from '@/ui/notice';
 
 export const metadata: Metadata = { title: 'Account', robots: { index: false } };
 
@@ -27,9 +31,12 @@ export default async function AccountPage() {
             {me.email} · here since <LocalTime at={me.createdAt} style="date" />
           </p>
         </div>
-        <div className="flex gap-3">
+        <div className="flex flex-wrap gap-3">
           <Link href="/orders" className="button button-quiet">
             My orders
+          </Link>
+          <Link href="/bookings" className="button button-quiet">
+            My bookings
           </Link>
           <form action={logout}>
             <button type="submit" className="button button-quiet">
@@ -38,6 +45,14 @@ export default async function AccountPage() {
           </form>
         </div>
       </div>
+      {me.status === 'UNVERIFIED' ? (
+        <div className="grid justify-items-start gap-3">
+          <Notice tone="note">
+            Your address is not confirmed yet. Please open the link in the letter we sent you.
+          </Notice>
+          <SendVerificationForm />
+        </div>
+      ) : null}
       <Wallet wallet={me.wallet} />
       <Collection items={me.items} />
     </div>
@@ -59,6 +74,8 @@ function Wallet({ wallet }: { wallet: Me['wallet'] }) {
               { label: 'In escrow', money: wallet.escrowed },
             ]}
           />
+          <TopUpForm currency={wallet.available.currency} idempotencyKey={randomUUID()} />
+          <LiveRefresh path="/api/wallet/events" />
           <Ledger entries={wallet.entries.edges.map((edge) => edge.node)} />
         </>
       ) : (

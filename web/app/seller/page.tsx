@@ -1,10 +1,11 @@
 import type { Metadata } from 'next';
+import { LetterPage } from '@/features/auth/letter-page';
 import { SellerView } from '@/features/seller/seller-view';
+import { StallForm } from '@/features/seller/stall-form';
 import { Resting } from '@/features/shell/resting';
 import { isBroken } from '@/graphql/errors';
 import { SellerDashboardDocument } from '@/graphql/generated';
 import { askAsViewer, requireSession } from '@/graphql/viewer';
-import { Empty } from '@/ui/empty';
 
 export const metadata: Metadata = { title: 'My stall', robots: { index: false } };
 
@@ -25,10 +26,11 @@ export default async function SellerPage() {
 
 function NoStall() {
   return (
-    <div className="shell max-w-3xl py-12">
-      <Empty title="You have no stall yet" action={{ href: '/', label: 'Home' }}>
-        This page shows products, offers and sales to those who sell here.
-      </Empty>
-    </div>
+    <LetterPage
+      title="Open a stall"
+      lead="Sell things of yours, tickets and your work. The shop keeps five percent of what is paid."
+    >
+      <StallForm />
+    </LetterPage>
   );
 }

@@ -34,6 +34,11 @@ export function LoginForm({ next }: { next: string }) {
         required
       />
       <SubmitButton busy="Signing in…">Sign in</SubmitButton>
+      <p className="text-center">
+        <Link href="/forgot-password" className="link">
+          Forgot your password?
+        </Link>
+      </p>
       <p className="text-center text-muted">
         New here?{' '}
         <Link href={`/register?next=${encodeURIComponent(next)}`} className="link">

@@ -1,10 +1,13 @@
 'use server';
-// Bidding. The key was made when the form was opened, so sending it twice is one bid.
+// Bidding and reserving. The key was made when the form was opened, so sending it twice is one bid or one order.
 import { randomUUID } from 'node:crypto';
 import { refresh } from 'next/cache';
+import { redirect } from 'next/navigation';
+import { send, text } from '@/features/forms/send';
+import { refusedForm, type FormState } from '@/features/forms/state';
 import { ask } from '@/graphql/client';
 import { failureText } from '@/graphql/errors';
-import { PlaceBidDocument } from '@/graphql/generated';
+import { PlaceBidDocument, ReserveListingDocument } from '@/graphql/generated';
 import { currentSession } from '@/lib/session/cookies';
 
 export type BidState = {
@@ -42,4 +45,21 @@ export async function placeBid(state: BidState, form: FormData): Promise<BidStat
     return { ...state, error, key: randomUUID() };
   }
   return { error: null, placed: state.placed + 1, key: randomUUID() };
+}
+
+/** Reserves one piece for the time that the order's page shows; it is paid there. */
+export async function reserve(state: FormState, form: FormData): Promise<FormState> {
+  const answer = await send(
+    state,
+    ReserveListingDocument,
+    { listingId: text(form, 'listingId'), key: state.key },
+    (data) => data.reserveListing,
+  );
+  if (!answer.ok) {
+    refresh();
+    return answer.state;
+  }
+  const { order } = answer.data.reserveListing;
+  if (!order) return refusedForm(state, { form: ['That did not work. Please try again.'] });
+  redirect(`/orders/${encodeURIComponent(order.number)}`);
 }

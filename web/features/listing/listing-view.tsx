@@ -1,9 +1,12 @@
 import Link from 'next/link';
 import type { ReactNode } from 'react';
+import { RequestForm } from '@/features/bookings/request-form';
 import { isBroken, type PartError } from '@/graphql/errors';
 import type { ListingPageQuery } from '@/graphql/generated';
 import { Countdown } from '@/ui/countdown';
 import { Icon } from '@/ui/icon';
+import { LiveRefresh } from '@/ui/live-refresh';
+import { LocalTime } from '@/ui/local-time';
 import { Notice, SectionNotice } from '@/ui/notice';
 import { Price } from '@/ui/price';
 import { Stars } from '@/ui/stars';
@@ -12,6 +15,7 @@ import { BidForm } from './bid-form';
 import { bidText } from './bid-state';
 import { listingKindLabel, listingStatusLabel } from './labels';
 import { LiveAuction } from './live-auction';
+import { ReserveForm } from './reserve-form';
 
 type Listing = NonNullable<ListingPageQuery['listing']>;
 export type Auction = Extract<Listing, { __typename: 'AuctionListing' }>;
@@ -20,10 +24,10 @@ type Service = Extract<Listing, { __typename: 'ServiceListing' }>;
 
 type ListingViewProps = { listing: Listing; errors: PartError[]; bidding: Bidding };
 
-/** What bidding needs: who is not signed in is sent to do so; the key makes one bid of one form. */
-export type Bidding = { isSignedIn: boolean; key: string };
+/** What a form needs: who is not signed in is sent to do so; the key makes one bid, order or booking of one form. */
+export type Bidding = { isSignedIn: boolean; viewerHandle: string | null; key: string };
 
-/** A listing to read, and an auction to bid on. Reserving and booking come with their own forms. */
+/** A listing to read, to bid on, to reserve or to ask for. */
 export function ListingView({ listing, errors, bidding }: ListingViewProps) {
   const picture = pictureOf(listing);
   return (
@@ -83,9 +87,9 @@ function Terms({ listing, bidding }: { listing: Listing; bidding: Bidding }) {
     case 'AuctionListing':
       return <AuctionTerms auction={listing} bidding={bidding} />;
     case 'FixedPriceListing':
-      return <FixedPriceTerms listing={listing} />;
+      return <FixedPriceTerms listing={listing} bidding={bidding} />;
     case 'ServiceListing':
-      return <ServiceTerms listing={listing} />;
+      return <ServiceTerms listing={listing} bidding={bidding} />;
   }
 }
 
@@ -146,23 +150,68 @@ function OwnBid({ bid }: { bid: Auction['viewerBid'] }) {
 }
 
 function Bid({ auction, bidding }: { auction: Auction; bidding: Bidding }) {
-  if (!bidding.isSignedIn) {
-    return (
-      <Link
-        href={`/login?next=${encodeURIComponent(`/listings/${auction.id}`)}`}
-        className="button button-primary"
-      >
-        Sign in to bid
-      </Link>
-    );
-  }
+  if (!bidding.isSignedIn) return <SignIn listing={auction}>Sign in to bid</SignIn>;
   return <BidForm listingId={auction.id} next={auction.minNextBid} idempotencyKey={bidding.key} />;
 }
 
-function FixedPriceTerms({ listing }: { listing: FixedPrice }) {
+function SignIn({ listing, children }: { listing: Listing; children: ReactNode }) {
+  return (
+    <Link
+      href={`/login?next=${encodeURIComponent(`/listings/${listing.id}`)}`}
+      className="button button-primary"
+    >
+      {children}
+    </Link>
+  );
+}
+
+/** Nobody buys from the own stall. */
+function isOwn(listing: Listing, bidding: Bidding): boolean {
+  return bidding.viewerHandle !== null && listing.seller?.handle === bidding.viewerHandle;
+}
+
+function Reserve({ listing, bidding }: { listing: FixedPrice; bidding: Bidding }) {
+  const { viewerOrder } = listing;
+  if (viewerOrder?.status === 'AWAITING_PAYMENT') {
+    return (
+      <Link
+        href={`/orders/${encodeURIComponent(viewerOrder.number)}`}
+        className="button button-primary"
+      >
+        Reserved for you: pay now
+      </Link>
+    );
+  }
+  if (listing.status === 'RESERVED') {
+    return (
+      <Notice tone="note">
+        Somebody is paying for it
+        {listing.reservedUntil ? (
+          <>
+            {' '}
+            until <LocalTime at={listing.reservedUntil} />
+          </>
+        ) : null}
+        . It may come back.
+      </Notice>
+    );
+  }
+  if (listing.status !== 'ACTIVE' || isOwn(listing, bidding)) return null;
+  if (!bidding.isSignedIn) return <SignIn listing={listing}>Sign in to reserve</SignIn>;
+  return <ReserveForm listingId={listing.id} idempotencyKey={bidding.key} />;
+}
+
+function FixedPriceTerms({ listing, bidding }: { listing: FixedPrice; bidding: Bidding }) {
   return (
     <>
-      <Price money={listing.price} className="font-display text-4xl font-semibold" />
+      <div className="flex flex-wrap items-end justify-between gap-4">
+        <Price money={listing.price} className="font-display text-4xl font-semibold" />
+        {listing.status === 'ACTIVE' ? (
+          <p className="text-muted">
+            {listing.quantity === 1 ? 'the only one' : `${listing.quantity} left`}
+          </p>
+        ) : null}
+      </div>
       {listing.product ? (
         <p className="text-muted">
           The shop sells this too:{' '}
@@ -172,11 +221,13 @@ function FixedPriceTerms({ listing }: { listing: FixedPrice }) {
           {listing.product.availability.inStock ? '' : ' (sold out there)'}
         </p>
       ) : null}
+      <Reserve listing={listing} bidding={bidding} />
+      <LiveRefresh path={`/api/listings/${encodeURIComponent(listing.id)}/events?of=listing`} />
     </>
   );
 }
 
-function ServiceTerms({ listing }: { listing: Service }) {
+function ServiceTerms({ listing, bidding }: { listing: Service; bidding: Bidding }) {
   return (
     <>
       <Price money={listing.price} className="font-display text-4xl font-semibold" />
@@ -189,8 +240,15 @@ function ServiceTerms({ listing }: { listing: Service }) {
         ) : null}
       </dl>
       <p className="prose-text">{listing.description}</p>
+      <Book listing={listing} bidding={bidding} />
     </>
   );
+}
+
+function Book({ listing, bidding }: { listing: Service; bidding: Bidding }) {
+  if (listing.status !== 'ACTIVE' || isOwn(listing, bidding)) return null;
+  if (!bidding.isSignedIn) return <SignIn listing={listing}>Sign in to ask for it</SignIn>;
+  return <RequestForm listingId={listing.id} idempotencyKey={bidding.key} />;
 }
 
 function SellerLine({ seller, broken }: { seller: Listing['seller']; broken: boolean }) {

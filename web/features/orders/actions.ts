@@ -3,7 +3,9 @@
 import { refresh } from 'next/cache';
 import { ask } from '@/graphql/client';
 import { failureText } from '@/graphql/errors';
-import { CancelOrderDocument } from '@/graphql/generated';
+import { send, sent, text } from '@/features/forms/send';
+import type { FormState } from '@/features/forms/state';
+import { CancelOrderDocument, PayOrderDocument } from '@/graphql/generated';
 import { currentSession } from '@/lib/session/cookies';
 
 export type CancelState = { error: string | null };
@@ -19,4 +21,12 @@ export async function cancelOrder(_: CancelState, form: FormData): Promise<Cance
   if (!answer.ok) return { error: failureText(answer.failure) };
   refresh();
   return { error: answer.data.cancelOrder.userErrors[0]?.message ?? null };
+}
+
+/** Pays what is reserved. The order is confirmed once the money is held, which its page then shows. */
+export async function payOrder(state: FormState, form: FormData): Promise<FormState> {
+  const variables = { id: text(form, 'id'), key: state.key };
+  const answer = await send(state, PayOrderDocument, variables, (data) => data.payOrder);
+  refresh();
+  return answer.ok ? sent() : answer.state;
 }

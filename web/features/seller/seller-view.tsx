@@ -2,6 +2,7 @@ import Link from 'next/link';
 import type { ReactNode } from 'react';
 import { Balances } from '@/features/account/balances';
 import { Ledger } from '@/features/account/ledger';
+import { bookingLabel } from '@/features/bookings/meanings';
 import { listingKindLabel, listingStatusLabel } from '@/features/listing/labels';
 import { StatusChip } from '@/features/orders/live-status';
 import type { SellerDashboardQuery } from '@/graphql/generated';
@@ -22,9 +23,14 @@ export function SellerView({ seller, me }: SellerViewProps) {
           <p className="eyebrow mb-2">My stall</p>
           <h1 className="text-3xl md:text-4xl">{seller.displayName}</h1>
         </div>
-        {seller.rating && seller.rating.count > 0 ? (
-          <Stars average={seller.rating.average} count={seller.rating.count} />
-        ) : null}
+        <div className="flex flex-wrap items-center gap-4">
+          {seller.rating && seller.rating.count > 0 ? (
+            <Stars average={seller.rating.average} count={seller.rating.count} />
+          ) : null}
+          <Link href="/seller/new" className="button button-primary">
+            New offer
+          </Link>
+        </div>
       </div>
       {me?.wallet ? (
         <Balances
@@ -217,9 +223,14 @@ function Bookings({ bookings }: { bookings: Seller['bookings'] }) {
       <ul className={list}>
         {bookings?.edges.map(({ node }) => (
           <li key={node.id} className={row}>
-            <span className="flex-1 font-semibold">
-              {node.state.replaceAll('_', ' ').toLowerCase()}
-            </span>
+            <div className="min-w-0 flex-1">
+              <Link href={`/bookings/${node.id}`} className="font-semibold hover:underline">
+                {node.listing?.title ?? 'A service'}
+              </Link>
+              <p className="text-sm text-muted">
+                {node.buyer?.username ?? 'A buyer'} · {bookingLabel(node.state)}
+              </p>
+            </div>
             <span className="text-sm text-muted">
               {node.allowedActions.length > 0 ? 'waiting for you' : 'nothing to do'}
             </span>

@@ -5,6 +5,7 @@ import { CartBadge } from '@/features/cart/cart-badge';
 import { CategoryLinks } from '@/features/catalog/category-links';
 import { ThemeToggle } from '@/features/theme/theme-toggle';
 import type { Theme } from '@/features/theme/theme';
+import { Bell } from '@/features/notifications/bell';
 import type { Viewer } from '@/lib/session/session';
 import { Icon } from '@/ui/icon';
 import { Logo } from './logo';
@@ -19,6 +20,7 @@ export function Header({ viewer, theme }: { viewer: Viewer | null; theme: Theme 
         </Link>
         <div className="flex items-center gap-0.5 md:order-last">
           <ThemeToggle initial={theme} />
+          {viewer ? <Bell /> : null}
           {viewer ? <AccountMenu viewer={viewer} /> : <SignInLink />}
           <Link href="/cart" className="icon-button" aria-label="Cart">
             <Icon name="cart" />
@@ -95,14 +97,15 @@ function AccountMenu({ viewer }: { viewer: Viewer }) {
         <Link href="/orders" className={link}>
           My orders
         </Link>
+        <Link href="/bookings" className={link}>
+          My bookings
+        </Link>
         <Link href="/account" className={link}>
           Account and wallet
         </Link>
-        {viewer.sellerHandle ? (
-          <Link href="/seller" className={link}>
-            My stall
-          </Link>
-        ) : null}
+        <Link href="/seller" className={link}>
+          {viewer.sellerHandle ? 'My stall' : 'Open a stall'}
+        </Link>
         <form action={logout}>
           <button type="submit" className={`${link} w-full text-left`}>
             Sign out

@@ -36,6 +36,11 @@ export default async function ListingRoute({ params }: Props) {
     if (isBroken(answer.errors, 'listing')) return <Resting what="This listing" />;
     notFound();
   }
-  const bidding = { isSignedIn: (await currentSession()) !== null, key: randomUUID() };
+  const session = await currentSession();
+  const bidding = {
+    isSignedIn: session !== null,
+    viewerHandle: session?.viewer.sellerHandle ?? null,
+    key: randomUUID(),
+  };
   return <ListingView listing={listing} errors={answer.errors} bidding={bidding} />;
 }

@@ -4,6 +4,7 @@ import { notFound } from 'next/navigation';
 import { randomUUID } from 'node:crypto';
 import { CancelForm } from '@/features/orders/cancel-form';
 import { LiveStatus } from '@/features/orders/live-status';
+import { PayForm } from '@/features/orders/pay-form';
 import { OrderLines } from '@/features/orders/order-lines';
 import { isMoving } from '@/features/orders/status';
 import { Resting } from '@/features/shell/resting';
@@ -57,6 +58,15 @@ export default async function OrderRoute({ params }: Props) {
             invoice: order.invoice,
           }}
         />
+        {order.status === 'AWAITING_PAYMENT' ? (
+          <PayForm
+            orderId={order.id}
+            total={order.total}
+            expiresAt={order.expiresAt}
+            serverNow={new Date().toISOString()}
+            idempotencyKey={randomUUID()}
+          />
+        ) : null}
         <OrderLines order={order} />
         {order.canCancel ? <CancelForm orderId={order.id} idempotencyKey={randomUUID()} /> : null}
       </div>
