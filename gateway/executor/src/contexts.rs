@@ -29,6 +29,8 @@ pub(crate) struct ContextProgram {
     pub(crate) variables: Vec<VariableProgram>,
     /// The variable of the representations.
     pub(crate) representations: Box<str>,
+    /// Whether the group can be asked for no entities without having values: else it is left out then.
+    takes_null: bool,
 }
 
 /// A variable with a value for each entity.
@@ -75,7 +77,18 @@ pub(crate) fn compile(group: &EntityGroup, conditions: &mut ConditionTable) -> O
             .collect(),
     };
     let variables = contexts.variables.iter().map(&mut compile).collect();
-    Some(ContextProgram { variables, representations: group.variable.clone() })
+    let takes_null = contexts.variables.iter().all(|variable| !variable.ty.ends_with('!'));
+    Some(ContextProgram { variables, representations: group.variable.clone(), takes_null })
+}
+
+impl ContextProgram {
+    /// A group for which there are no entities is asked for none: its document's variables must all be used.
+    pub(crate) fn complete(&self, instances: &mut Vec<Instance>) {
+        if instances.is_empty() && self.takes_null {
+            let values = self.variables.iter().map(|_| b"null"[..].into()).collect();
+            instances.push(Instance { values, ..Instance::default() });
+        }
+    }
 }
 
 impl Template {

@@ -71,7 +71,7 @@ pub(crate) struct State<'a> {
     unanswered: Vec<usize>,
     /// What failed, to be marked once more: objects that other fetches gave meanwhile miss fields too.
     failures: Vec<(NodeId, SelectionId, Blame)>,
-    /// Whether anything came since the failures were marked.
+    /// Whether anything came that the failures have yet to be marked in.
     is_behind: bool,
     /// Where failures were in the way of fetches.
     starved: Vec<Starved<'a>>,
@@ -226,11 +226,14 @@ impl<'a> State<'a> {
         let mut bodies = Vec::new();
         let mut parts = Vec::new();
         loop {
-            let chunks: Vec<Vec<Instance>> =
+            let mut chunks: Vec<Vec<Instance>> =
                 pending.iter_mut().map(|rest| rest.by_ref().take(contexts::COPIES_MAX).collect()).collect();
             let is_plain = bodies.is_empty() && plain.iter().flatten().any(|(_, found)| found.count > 0);
             if !is_plain && chunks.iter().all(Vec::is_empty) {
                 break;
+            }
+            for (group, chunk) in groups.iter().zip(&mut chunks) {
+                group.contexts.iter().for_each(|contexts| contexts.complete(chunk));
             }
             let document = template.document(|group| chunks[group].len());
             let (body, part) = self.contextual_request(index, groups, &document, chunks, &mut plain);
@@ -360,7 +363,7 @@ impl<'a> State<'a> {
         let Some(data) = answer.data else {
             return self.fail_with(index, part, root, &errors);
         };
-        self.is_behind |= !self.failures.is_empty();
+        self.is_behind = !self.causes.is_empty();
         let reading = self.reading(index, root);
         for error in &errors {
             failure::mark(&mut self.tree, reading, data, error, &mut self.causes);
@@ -509,6 +512,9 @@ impl<'a> State<'a> {
             for (node, selection, blame) in &self.failures {
                 failure::fail(&mut self.tree, selections, *node, *selection, blame);
             }
+            for starved in &self.starved {
+                starved.settle(&mut self.tree, selections);
+            }
         }
     }
 
@@ -526,27 +532,28 @@ impl<'a> State<'a> {
         if self.causes.is_empty() {
             return;
         }
+        let mut found = Vec::new();
         match &fetch.kind {
             FetchProgramKind::Root { at, selection } => {
-                self.starved.extend(starved::find(&self.tree, &at.0, *selection));
+                found = starved::find(&self.tree, &at.0, *selection);
             }
             FetchProgramKind::Entities { groups, .. } => {
                 for group in groups.iter().filter(|group| self.holding.holds(group.condition)) {
                     for target in &group.targets {
-                        self.starved.extend(starved::find(&self.tree, &target.path.0, group.selection));
+                        found.extend(starved::find(&self.tree, &target.path.0, group.selection));
                     }
                 }
             }
+        }
+        for starved in found {
+            let cause = self.elsewhere(starved.cause);
+            self.starved.push(Starved { cause, ..starved });
         }
     }
 
     /// Writes the response from what has arrived.
     pub(crate) fn respond(mut self) -> Bytes {
         self.catch_up();
-        for starved in std::mem::take(&mut self.starved) {
-            let cause = self.elsewhere(starved.cause);
-            starved.settle(&mut self.tree, &self.execution.program.selections, cause);
-        }
         let Execution { program, introspection, limits, .. } = self.execution;
         project(Material {
             tree: &self.tree,

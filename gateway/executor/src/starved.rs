@@ -15,7 +15,7 @@ use crate::tree::{CauseId, NodeId, Place, Tree, Value};
 
 /// Where a failure stands.
 #[derive(Debug, Clone, Copy)]
-enum At {
+pub(crate) enum At {
     Field(NodeId, Key),
     Item(u32),
 }
@@ -23,17 +23,17 @@ enum At {
 /// A way to objects that ended at a failure.
 #[derive(Debug)]
 pub(crate) struct Starved<'a> {
-    at: At,
+    pub(crate) at: At,
     /// What was left of the path.
-    rest: &'a [PathStep],
+    pub(crate) rest: &'a [PathStep],
     /// What the fetch takes from each object.
-    selection: SelectionId,
+    pub(crate) selection: SelectionId,
     pub(crate) cause: CauseId,
 }
 
 impl Starved<'_> {
-    /// Shows a failure in the objects that came meanwhile.
-    pub(crate) fn settle(&self, tree: &mut Tree, selections: &Selections, cause: CauseId) {
+    /// Shows the failure in the objects that came meanwhile.
+    pub(crate) fn settle(&self, tree: &mut Tree, selections: &Selections) {
         let value = match self.at {
             At::Field(node, key) => tree.get(node, key),
             At::Item(index) => Some(tree.at(Place::Item(index))),
@@ -43,7 +43,7 @@ impl Starved<'_> {
             walk.follow(tree, value, self.rest);
         }
         for node in walk.objects {
-            fail_absent(tree, selections, node, self.selection, cause);
+            fail_absent(tree, selections, node, self.selection, self.cause);
         }
     }
 }

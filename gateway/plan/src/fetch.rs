@@ -72,8 +72,7 @@ pub struct EntityGroup {
 ///
 /// Entities for which all values are equal are asked together. For others the group stands in the document once more,
 /// its response key, the variable of its representations and these variables with `_` and a number behind them. No other
-/// name of the document, nor any variable of the client, is one of these. In requests without any of the group's entities
-/// it does not stand at all.
+/// name of the document, nor any variable of the client, is one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupContexts {
     /// At least one.

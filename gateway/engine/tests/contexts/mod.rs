@@ -31,9 +31,10 @@ fn product(id: &str) -> Json {
 
 /// Shops in these currencies, all with the same products.
 fn gateway(currencies: &[Json]) -> TestGateway {
+    // The shop of this currency has no best product.
     let shop = |index: usize| {
         json!({"id": index.to_string(), "shelf": [{"label": "a", "products": [product("1"), null, product("2")]},
-            {"label": "b", "products": [product("1")]}], "best": product("1")})
+            {"label": "b", "products": [product("1")]}], "best": if currencies[index] == "XTS" { Json::Null } else { product("1") }})
     };
     let priced = |id: &str| {
         let mut fields = json!({"id": id, "price": "none", "offer": null});
@@ -151,4 +152,15 @@ async fn more_values_than_fit_one_request_are_several_requests() {
     }
     assert_eq!(given, wanted);
     assert_eq!(asked(&gateway, "shops").len(), 1 + 3, "a hundred values go into one request");
+}
+
+#[tokio::test]
+async fn a_group_without_entities_leaves_no_variable_of_the_client_unused() {
+    let gateway = gateway(&[json!("XTS")]);
+    let query =
+        "query ($plus: Int) { shops { best { price(plus: $plus) } shelf { products { offer { text } } } } }";
+    let response = gateway.query_with(query, json!({"plus": 5})).await;
+    let offer = json!({"offer": {"text": "XTS"}});
+    let shelf = json!([{"products": [offer, null, offer]}, {"products": [offer]}]);
+    assert_eq!(response, json!({"data": {"shops": [{"best": null, "shelf": shelf}]}}));
 }
