@@ -235,7 +235,7 @@ fn share_an_object_key(left: &FetchSelection, right: &FetchSelection) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use kopitiam_plan::{Conditions, Fetch, FetchId, OperationKind, TypeId};
+    use kopitiam_plan::{Conditions, ContextSource, ContextVariable, Fetch, FetchId, OperationKind, TypeId};
 
     use super::*;
 
@@ -259,12 +259,18 @@ mod tests {
         stack.pop().unwrap()
     }
 
-    /// `1@7.2`: through key 1 of objects of type 7 to key 2.
+    /// `1@7.2`: through key 1 of objects of type 7 to key 2; `^` behind it: takes a value from one field above.
     fn path(text: &str) -> Path {
         let step = |part: char| {
             part.to_digit(10).map_or(PathStep::On(vec![TypeId(9)]), |key| PathStep::Field(Key(key)))
         };
-        Path(text.chars().map(step).collect())
+        Path(text.trim_end_matches('^').chars().map(step).collect())
+    }
+
+    fn contexts(up: usize) -> Option<GroupContexts> {
+        let source = ContextSource { up: u32::try_from(up).unwrap(), on: Vec::new(), value: Vec::new() };
+        let variable = ContextVariable { name: "c".into(), ty: "Int".into(), sources: vec![source] };
+        (up > 0).then_some(GroupContexts { variables: vec![variable], declarations: 0..0, field: 0..0 })
     }
 
     /// The paths, from the answer's root, of the objects in the answer of the first of `entities` that may be one where
@@ -350,7 +356,7 @@ mod tests {
                 variants: Vec::new(),
                 selection: selection(text),
                 conditions: Conditions::ALWAYS,
-                contexts: None,
+                contexts: contexts(targets[0].matches('^').count()),
             }],
         });
         let fetch = |kind| Fetch {
@@ -393,6 +399,15 @@ mod tests {
             is_shareable(&["1{2{3}}"], ("12", "4"), &[("12@", "5")]),
             "a type of the object itself is one for all"
         );
+    }
+
+    #[test]
+    fn places_with_other_objects_above_may_not_when_a_fetch_takes_values_from_those() {
+        assert!(!is_shareable(&["1{2{3}}"], ("12", "4"), &[("12^", "5")]));
+        assert!(!is_shareable(&["1{2{3}}"], ("12", "4"), &[("124^^", "5")]));
+        assert!(is_shareable(&["1{2{3}}"], ("1", "4"), &[("12^", "5")]), "from the object itself");
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}"), (&["134^"], "7")]), ["3"]);
+        assert_eq!(equal(&["1{2}"], &[(&["1"], "3{4{5}}"), (&["134^^"], "7")]), [""; 0]);
     }
 
     #[test]
