@@ -109,6 +109,7 @@ pub struct Engine<T: SubgraphTransport> {
     current: Arc<Current>,
     transport: Arc<T>,
     settings: Arc<EngineSettings>,
+    alive: Arc<()>,
 }
 
 /// What is served now, and who wants to know when that changes.
@@ -166,8 +167,10 @@ impl<T: SubgraphTransport> Engine<T> {
     /// # Errors
     /// [`EngineError`] when the SDL is not a supergraph.
     pub fn new(supergraph_sdl: &str, transport: T, settings: EngineSettings) -> Result<Self, EngineError> {
-        let generations = Generations::new(supergraph_sdl, &settings)?;
+        let alive = Arc::new(());
+        let generations = Generations::new(supergraph_sdl, &settings, &alive)?;
         Ok(Self {
+            alive,
             current: Arc::new(Current::new(generations)),
             transport: Arc::new(transport),
             settings: Arc::new(settings),
@@ -192,7 +195,7 @@ impl<T: SubgraphTransport> Engine<T> {
         supergraph_sdl: &str,
         ready: impl FnOnce(&SupergraphInfo) -> Result<(), E>,
     ) -> Result<(), E> {
-        let generations = Generations::new(supergraph_sdl, &self.settings)?;
+        let generations = Generations::new(supergraph_sdl, &self.settings, &self.alive)?;
         ready(&info(generations.any()))?;
         self.warm_up(&generations);
         self.current.replace(generations);
@@ -204,6 +207,18 @@ impl<T: SubgraphTransport> Engine<T> {
     pub fn hottest(&self, count: usize) -> Vec<Request> {
         let hottest = self.current.generations.load().hottest(count);
         hottest.into_iter().map(|hot| hot.request()).collect()
+    }
+
+    /// Prepares operations, such as the [hottest](Engine::hottest) of an engine that this one takes over from.
+    pub fn warm_up_with(&self, requests: &[Request]) {
+        let started = Instant::now();
+        for request in requests {
+            if started.elapsed() > self.settings.warm_up_time_max {
+                break;
+            }
+            // What this schema does not have is refused when somebody asks it.
+            let _ = self.prepare(request);
+        }
     }
 
     /// Prepares what clients ask most, so that the first of them need not wait for its plan.
@@ -227,6 +242,12 @@ impl<T: SubgraphTransport> Engine<T> {
     /// Names and URLs of the current supergraph's subgraphs, and the API schema.
     pub fn supergraph(&self) -> SupergraphInfo {
         info(self.current.generations.load().any())
+    }
+
+    /// How many schema generations are in memory: the current one's, and those that requests or streams still hold. There is
+    /// one for each share of the requests that a progressive override tells apart.
+    pub fn generations_alive(&self) -> usize {
+        Arc::strong_count(&self.alive) - 1
     }
 
     /// The transport given to [`Engine::new`].

@@ -27,6 +27,8 @@ pub(crate) struct Generation {
     /// Names of the fields that some `@requires` asks with arguments.
     pub(crate) required_with_arguments: HashSet<Name>,
     implementers: HashMap<Name, Implementers>,
+    /// Counted by its engine for as long as anything holds this generation.
+    _alive: Arc<()>,
 }
 
 /// The generations of one supergraph, each with the percentile at which its share of the requests ends.
@@ -34,10 +36,10 @@ pub(crate) struct Generation {
 pub(crate) struct Generations(Vec<(f64, Arc<Generation>)>);
 
 impl Generations {
-    pub(crate) fn new(sdl: &str, settings: &EngineSettings) -> Result<Self, EngineError> {
+    pub(crate) fn new(sdl: &str, settings: &EngineSettings, alive: &Arc<()>) -> Result<Self, EngineError> {
         let with = |percentile: f64| {
             let overrides = Overrides { percentile, labels: settings.override_labels.clone() };
-            Generation::new(sdl, &overrides, settings.plan_cache_entries)
+            Generation::new(sdl, &overrides, settings.plan_cache_entries, alive)
         };
         let first = with(0.0)?;
         let labels = first.supergraph.override_labels().iter();
@@ -92,14 +94,27 @@ impl Generations {
 }
 
 impl Generation {
-    fn new(sdl: &str, overrides: &Overrides, plan_cache_entries: usize) -> Result<Arc<Self>, EngineError> {
+    fn new(
+        sdl: &str,
+        overrides: &Overrides,
+        plan_cache_entries: usize,
+        alive: &Arc<()>,
+    ) -> Result<Arc<Self>, EngineError> {
         let supergraph = Supergraph::parse_with(sdl, overrides)
             .map_err(|error| EngineError::Supergraph(error.to_string()))?;
         let implementers = supergraph.api_schema().implementers_map();
         let plans = PlanCache::new(plan_cache_entries);
         let weights = Weights::read(sdl);
         let required_with_arguments = required_with_arguments(&supergraph);
-        Ok(Arc::new(Self { supergraph, plans, weights, required_with_arguments, implementers }))
+        let alive = Arc::clone(alive);
+        Ok(Arc::new(Self {
+            supergraph,
+            plans,
+            weights,
+            required_with_arguments,
+            implementers,
+            _alive: alive,
+        }))
     }
 
     /// What clients see.

@@ -74,6 +74,22 @@ async fn a_broken_supergraph_is_refused_and_the_old_one_stays() {
     assert!(info.api_sdl.contains("old: Int") && !info.api_sdl.contains("join__"));
 }
 
+#[tokio::test]
+async fn a_thousand_supergraphs_leave_one_in_memory() {
+    let gateway = gateway();
+    let schemas = [OLD, NEW].map(|sdl| compose(&[("a", sdl)]).unwrap().supergraph_sdl);
+    let both = request("{ both }");
+    let held = gateway.engine.prepare(&both).unwrap();
+    for round in 0..1_000 {
+        gateway.query("{ both }").await;
+        gateway.engine.replace(&schemas[round % 2]).unwrap();
+    }
+    assert_eq!(gateway.engine.generations_alive(), 2, "the current one, and that of the request in flight");
+    assert_eq!(gateway.engine.execute(&held, &both, &()).await.body, r#"{"data":{"both":3}}"#);
+    drop(held);
+    assert_eq!(gateway.engine.generations_alive(), 1);
+}
+
 #[test]
 fn equal_requests_at_the_same_time_share_one_preparation() {
     let gateway = Arc::new(gateway());

@@ -5,7 +5,7 @@
 //! header forwarded that is not on a list.
 //!
 //! - `options/`, `server.rs`: [`Options`] in, [`Server`] out
-//! - `reload.rs`: the supergraph's file, followed while the server runs
+//! - `reload/`: the supergraph and the settings, followed while the server runs
 //! - `http/`: requests and answers
 //! - `in_flight.rs`: equal work in flight, done once
 //! - `streams/`: subscriptions to clients

@@ -65,6 +65,21 @@ struct Live {
     replacing: Mutex<()>,
 }
 
+impl Live {
+    /// Another app from other options. What clients ask most is planned on it already.
+    async fn rebuild(&self, options: Options) -> Result<App, ServerError> {
+        let (telemetry, draining) = (self.telemetry.clone(), self.draining.clone());
+        let (current, hot) = (self.app.load_full(), options.engine.warm_up_operations);
+        // Reading a large schema and planning take long enough to hold up requests on this thread.
+        let built = tokio::task::spawn_blocking(move || {
+            let app = build(options, &telemetry, draining)?;
+            app.engine.warm_up_with(&current.engine.hottest(hot));
+            Ok(app)
+        });
+        built.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+    }
+}
+
 /// Settings that hold from the start to the end of a server.
 #[derive(Debug, Clone, PartialEq)]
 struct Fixed {
@@ -124,18 +139,16 @@ impl SchemaHandle {
     /// Goes over to other options: later requests see them, those in flight and open streams end on the old ones. Gives
     /// the names of settings that differ and hold from the start only: they stay as they were.
     ///
-    /// Needs the runtime.
-    ///
     /// # Errors
     /// [`ServerError`] when the options cannot be served; the old ones stay.
-    pub fn reconfigure(&self, options: Options) -> Result<Vec<&'static str>, ServerError> {
+    pub async fn reconfigure(&self, options: Options) -> Result<Vec<&'static str>, ServerError> {
         let live = &*self.0;
-        let _one = live.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let unchanged = live.fixed.differences(&Fixed::of(&options));
         let (cors_origins, routes) = (options.cors_origins.clone(), options.routes.clone());
-        let built = build(options, &live.telemetry, live.draining.clone());
+        let built = live.rebuild(options).await;
         live.telemetry.settings_replaced(built.is_ok());
         let app = Arc::new(built?);
+        let _one = live.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         live.paths.replace(Arc::clone(&app), routes, cors_origins);
         live.app.store(app);
         Ok(unchanged)

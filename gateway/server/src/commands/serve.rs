@@ -1,4 +1,4 @@
-//! `gateway serve`: a supergraph over HTTP until SIGTERM or SIGINT; SIGHUP reads its file anew.
+//! `gateway serve`: a supergraph over HTTP until SIGTERM or SIGINT; SIGHUP reads it and the settings anew.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::{self, Failure};
 use crate::config::{Config, FileError, LogFormat};
-use crate::reload::Follower;
+use crate::reload::{FollowedSettings, Follower, Overrides, Reader};
 use crate::server::Server;
+use crate::subgraph_client::HttpClient;
 use crate::telemetry;
 
 #[derive(Debug, Args)]
@@ -33,35 +34,49 @@ pub(super) struct Arguments {
     log_format: Option<LogFormat>,
 }
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut config = arguments.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
-    if let Some(listen) = arguments.listen {
-        config.listen = listen;
+impl Arguments {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            supergraph: self.supergraph.clone(),
+            listen: self.listen,
+            dev: self.dev,
+            log_format: self.log_format,
+        }
     }
-    config.dev |= arguments.dev;
-    let config_file = arguments.config.unwrap_or_else(|| PathBuf::from("(defaults)"));
-    let log_format =
-        arguments.log_format.unwrap_or(if arguments.dev { LogFormat::Text } else { config.telemetry.format });
-    telemetry::init(log_format, &config.telemetry.filter).map_err(|error| {
-        FileError::new(&config_file, "CONFIG_INVALID", format!("`telemetry.filter`: {error}"))
-    })?;
+}
 
-    let supergraph = arguments.supergraph.or_else(|| config.supergraph.file.clone()).ok_or_else(|| {
-        FileError::new(
-            &config_file,
-            "CONFIG_INVALID",
-            "no supergraph: set `supergraph.file` or give --supergraph",
-        )
-    })?;
-    let sdl = output::read(&supergraph)?;
-    let interval = config.supergraph.poll_interval.0;
+pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let overrides = arguments.overrides();
+    let file = arguments.config.map(|file| output::read(&file).map(|text| (file, text))).transpose()?;
+    let mut config = match &file {
+        Some((file, text)) => Config::read(file, text)?,
+        None => Config::default(),
+    };
+    overrides.apply(&mut config);
+    let settings = file.map(|(file, text)| FollowedSettings::new(file, text, overrides, &config));
+    let config_file =
+        settings.as_ref().map_or_else(|| PathBuf::from("(defaults)"), |file| file.path().to_owned());
+    let invalid = |message: String| FileError::new(&config_file, "CONFIG_INVALID", message);
+    telemetry::init(config.telemetry.format, &config.telemetry.filter)
+        .map_err(|error| invalid(format!("`telemetry.filter`: {error}")))?;
+
+    let source = config.supergraph.source(&config_file)?;
+    let source = source
+        .ok_or_else(|| invalid("no supergraph: set `supergraph.file` or give --supergraph".to_owned()))?;
+    let mut reader = Reader::new(source, HttpClient::new());
+    let supergraph = reader.to_string();
+    let sdl = reader
+        .first()
+        .await
+        .map_err(|error| FileError::new(supergraph.as_ref(), "FILE_UNREADABLE", error))?;
+    let interval = config.supergraph.interval();
     let options = config.into_options(&config_file, sdl.clone())?;
     let server = Server::bind(options).await.map_err(Failure::input)?;
     let hangup = signal(SignalKind::hangup()).map_err(|error| Failure::input(format!("SIGHUP: {error}")))?;
     let shutdown = termination()?;
-    tracing::info!(address = %server.local_addr(), supergraph = %supergraph.display(), "listening");
-    let follower = Follower::new(supergraph, sdl, server.schema());
-    let interval = (!interval.is_zero()).then_some(interval);
+    let metrics = server.metrics_addr().map(|address| address.to_string());
+    tracing::info!(address = %server.local_addr(), metrics, supergraph, "listening");
+    let follower = Follower::new(reader, sdl, settings, server.schema());
     let following = tokio::spawn(follower.run(interval, hangup, shutdown.clone()));
     server.run(shutdown).await;
     // It ends with the server; a schema that it is just taking is logged first.
@@ -71,7 +86,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Cancelled by SIGTERM or SIGINT; a second one ends the process at once.
-fn termination() -> Result<CancellationToken, Failure> {
+pub(super) fn termination() -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();
     let cancel = token.clone();
     let mut terminate =

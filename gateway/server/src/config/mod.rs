@@ -9,11 +9,13 @@
 //!
 //! - `duration.rs`: `30s`
 //! - `error.rs`: what is wrong, with file, line and column
+//! - `expand.rs`: secrets from the environment and from files
 //! - `supergraph_yaml.rs`: the other file, which names subgraphs for composition
 
 mod cors;
 mod duration;
 mod error;
+mod expand;
 mod headers;
 mod http;
 mod jwt;
@@ -38,7 +40,7 @@ pub use self::http::HttpConfig;
 pub use self::jwt::{IssuerConfig, JwksConfig, JwtConfig};
 pub use self::limits::LimitsConfig;
 pub use self::subgraphs::{SubgraphConfig, SubgraphsConfig};
-pub use self::supergraph::SupergraphConfig;
+pub use self::supergraph::{HiveConfig, S3Config, SupergraphConfig, UplinkConfig, UrlConfig};
 pub use self::supergraph_yaml::{LoadedSubgraph, load as load_subgraphs};
 pub use self::telemetry::{ExposeConfig, LogFormat, MetricsConfig, OtlpConfig, TelemetryConfig};
 pub use self::traffic::TrafficConfig;
@@ -102,19 +104,31 @@ impl Config {
     /// [`FileError`] when it cannot be read, is not YAML, or has a key or a value that it should not have.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let text = std::fs::read_to_string(path).map_err(|error| FileError::unreadable(path, &error))?;
+        Self::read(path, &text)
+    }
+
+    /// Reads what a file says, with `${env.NAME}` and `${file.PATH}` replaced.
+    ///
+    /// # Errors
+    /// [`FileError`] when it is not YAML, or has a key or a value that it should not have.
+    pub fn read(path: &Path, text: &str) -> Result<Self, FileError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let text = expand::expand(text, |kind, name| expand::of_process(folder, kind, name));
+        let text = text.map_err(|missing| FileError {
+            place: Some((missing.line, 1)),
+            ..FileError::new(path, "CONFIG_INVALID", missing.message)
+        })?;
         // An empty file, or one of comments, is a file of defaults.
         let config: Option<Self> =
             serde_yaml_ng::from_str(&text).map_err(|error| FileError::from_yaml(path, &error))?;
         let mut config = config.unwrap_or_default();
-        config.resolve_paths(path.parent().unwrap_or(Path::new("")));
+        config.resolve_paths(folder);
         Ok(config)
     }
 
     /// Files are named relative to the file that names them.
     fn resolve_paths(&mut self, folder: &Path) {
-        if let Some(file) = &mut self.supergraph.file {
-            *file = folder.join(&*file);
-        }
+        self.supergraph.resolve_paths(folder);
         self.jwt.resolve_paths(folder);
     }
 

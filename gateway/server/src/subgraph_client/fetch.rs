@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use kopitiam_executor::transport::TransportError;
 use serde::Deserialize;
 
@@ -48,6 +48,25 @@ pub(crate) async fn get(
     bytes_max: usize,
 ) -> Result<Bytes, FetchError> {
     fetch(client, Method::GET, url, Bytes::new(), timeout, bytes_max).await
+}
+
+/// Sends a request of the gateway's own to an absolute URI; gives the whole answer, whatever its status.
+///
+/// # Errors
+/// [`FetchError`] unless an answer came within `timeout` and `bytes_max`.
+pub(crate) async fn exchange(
+    client: &HttpClient,
+    request: Request<Bytes>,
+    timeout: Duration,
+    bytes_max: usize,
+) -> Result<Response<Bytes>, FetchError> {
+    let url = request.uri().to_string();
+    let answer = async {
+        let (head, body) = client.send(request, false).await?.into_parts();
+        Ok(Response::from_parts(head, read_bounded(body, bytes_max).await?))
+    };
+    let answered = tokio::time::timeout(timeout, answer).await.unwrap_or(Err(TransportError::Timeout));
+    answered.map_err(|reason| FetchError::Transport { url, reason })
 }
 
 /// Asks a subgraph for its SDL.

@@ -22,7 +22,7 @@ use opentelemetry_sdk::trace::{
 use tokio::runtime::Handle;
 
 use crate::options::OtlpSettings;
-use crate::subgraph_client::{HttpClient, read_bounded};
+use crate::subgraph_client::{HttpClient, fetch};
 
 /// A collector answers with nothing, or with a few lines on what it did not take.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -132,13 +132,9 @@ impl Collector {
 impl Exporting for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
-        let sent = self.runtime.spawn(async move {
-            let answer = async {
-                let (parts, body) = client.send(request, false).await?.into_parts();
-                Ok::<_, HttpError>(Response::from_parts(parts, read_bounded(body, ANSWER_BYTES_MAX).await?))
-            };
-            tokio::time::timeout(TIMEOUT, answer).await?
-        });
-        sent.await?
+        let sent = self
+            .runtime
+            .spawn(async move { fetch::exchange(&client, request, TIMEOUT, ANSWER_BYTES_MAX).await });
+        Ok(sent.await??)
     }
 }

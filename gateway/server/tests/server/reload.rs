@@ -2,15 +2,21 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::{HeaderMap, StatusCode};
 use kopitiam_server::{Options, Transport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::command_line::Served;
-use crate::common::{PATIENCE, body, refusal, start, subgraphs, supergraph};
+use crate::common::{PATIENCE, body, eventually, refusal, start, subgraphs, supergraph};
 use crate::serving::{GATED, gated, with_products};
 
 /// Valid in the first schema only.
@@ -130,6 +136,141 @@ async fn polling_logs_a_broken_file_once_and_takes_the_repaired_one() {
     // A poll between the opening and the writing of the file sees it empty, which is another broken file.
     let errors = log.iter().filter(|line| line.contains("cannot be served"));
     assert!((1..=3).contains(&errors.count()), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_change_hold_from_then_on_and_broken_ones_do_not() {
+    let (gateway, folder, sdl) = served("10ms").await;
+    let settings = folder.path().join("gateway.yaml");
+    let base = std::fs::read_to_string(&settings).unwrap();
+    let write = |text: &str| {
+        std::fs::write(folder.path().join("next"), text).unwrap();
+        std::fs::rename(folder.path().join("next"), &settings).unwrap();
+    };
+    let tenant = r#"{ header(name: "x-tenant") }"#;
+    let seen = async || {
+        let request = gateway.post(tenant).header("x-tenant", "kopi");
+        body(request).await["data"]["header"].clone()
+    };
+    assert_eq!(seen().await, Value::Null);
+    write(&format!("{base}headers: {{ forward: [x-tenant] }}\n"));
+    gateway.logged("the settings are replaced").await;
+    assert_eq!(seen().await, "kopi");
+    write(&format!("{base}headers: {{ forwards: [x-tenant] }}\n"));
+    gateway.logged("did you mean `forward`?").await;
+    assert_eq!(seen().await, "kopi", "what cannot be used changes nothing");
+    // Another supergraph, named by other settings; an address that only a new process can take.
+    std::fs::write(folder.path().join("other.graphql"), without_header(&sdl)).unwrap();
+    let other = base.replace("s.graphql", "other.graphql").replace("127.0.0.1:0", "127.0.0.1:1");
+    write(&other);
+    gateway.logged("but for those that need a restart").await;
+    until_old(&gateway, false).await;
+    let (code, log) = gateway.stop();
+    assert_eq!(code, Some(0));
+    let restart: Vec<_> = log.iter().filter(|line| line.contains("need a restart")).collect();
+    assert_eq!(restart.len(), 1, "{log:?}");
+    assert!(restart[0].contains(r#""restart":"listen""#), "{restart:?}");
+}
+
+/// A store that gives one document, and says by its tag when it has not changed.
+#[derive(Clone, Default)]
+struct Store {
+    sdl: Arc<Mutex<String>>,
+    sent: Arc<AtomicUsize>,
+    unchanged: Arc<AtomicUsize>,
+}
+
+impl Store {
+    fn publish(&self, sdl: &str) {
+        sdl.clone_into(&mut self.sdl.lock().unwrap());
+    }
+
+    fn answer(&self, headers: &HeaderMap) -> Response {
+        let sdl = self.sdl.lock().unwrap().clone();
+        let tag = format!("\"{}\"", sdl.len());
+        if headers.get("if-none-match").is_some_and(|known| known == tag.as_str()) {
+            self.unchanged.fetch_add(1, Ordering::SeqCst);
+            return StatusCode::NOT_MODIFIED.into_response();
+        }
+        self.sent.fetch_add(1, Ordering::SeqCst);
+        ([("etag", tag)], sdl).into_response()
+    }
+}
+
+/// Hive's CDN, Apollo Uplink and an S3-compatible store, as far as a gateway sees them.
+async fn stores(store: Store) -> String {
+    async fn hive(State(store): State<Store>, headers: HeaderMap) -> Response {
+        if headers.get("x-hive-cdn-key").is_none_or(|key| key != "planted-secret") {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        store.answer(&headers)
+    }
+    async fn s3(State(store): State<Store>, headers: HeaderMap) -> Response {
+        let authorization = headers["authorization"].to_str().unwrap();
+        assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=reader/"), "{authorization}");
+        store.answer(&headers)
+    }
+    async fn uplink(State(store): State<Store>, Json(request): Json<Value>) -> Json<Value> {
+        let variables = &request["variables"];
+        let (sdl, known) = (store.sdl.lock().unwrap().clone(), &variables["after"]);
+        let id = sdl.len().to_string();
+        let config = if variables["key"] != "planted-secret" || variables["ref"] != "shop@live" {
+            json!({ "__typename": "FetchError", "code": "AUTHENTICATION_FAILED", "message": "no" })
+        } else if *known == id {
+            store.unchanged.fetch_add(1, Ordering::SeqCst);
+            json!({ "__typename": "Unchanged", "id": id, "minDelaySeconds": 0.001 })
+        } else {
+            store.sent.fetch_add(1, Ordering::SeqCst);
+            json!({ "__typename": "RouterConfigResult", "id": id, "supergraphSdl": sdl, "minDelaySeconds": 0.001 })
+        };
+        Json(json!({ "data": { "routerConfig": config } }))
+    }
+    let router = Router::new()
+        .route("/artifacts/supergraph", get(hive))
+        .route("/bucket/shop/supergraph.graphql", get(s3))
+        .route("/uplink", post(uplink))
+        .with_state(store);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supergraph_is_followed_at_a_cdn_a_store_and_an_uplink() {
+    let products = subgraphs::listen(subgraphs::products().router).await;
+    let reviews = subgraphs::listen(subgraphs::reviews()).await;
+    let sdl = supergraph(&products, &reviews);
+    for source in [
+        "hive: { endpoint: '{url}/artifacts', key: '${file.key.txt}' }",
+        "s3: { endpoint: '{url}', region: eu, bucket: bucket, key: shop/supergraph.graphql, access_key: reader, \
+         secret_key: '${file.key.txt}' }",
+        "uplink: { graph_ref: shop@live, key: '${file.key.txt}', endpoints: ['{url}/nowhere', '{url}/uplink'] }",
+    ] {
+        let store = Store::default();
+        store.publish(&sdl);
+        let url = stores(store.clone()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let source = source.replace("{url}", &url);
+        let config = format!("supergraph:\n  {source}\n  poll_interval: 5ms\nlisten: 127.0.0.1:0\n");
+        std::fs::write(folder.path().join("key.txt"), "planted-secret\n").unwrap();
+        std::fs::write(folder.path().join("gateway.yaml"), config).unwrap();
+        let gateway = Served::start(&["--config", "gateway.yaml"], folder.path()).await;
+        assert!(is_old(&gateway).await);
+        eventually("it is asked whether there is anything new", || {
+            store.unchanged.load(Ordering::SeqCst) > 2
+        })
+        .await;
+        assert_eq!(store.sent.load(Ordering::SeqCst), 1, "and not sent again: {source}");
+        store.publish("type Query");
+        gateway.logged("cannot be served").await;
+        assert!(is_old(&gateway).await);
+        store.publish(&without_header(&sdl));
+        until_old(&gateway, false).await;
+        let (code, log) = gateway.stop();
+        assert_eq!(code, Some(0));
+        assert!(log.iter().all(|line| !line.contains("planted-secret")), "{log:?}");
+    }
 }
 
 #[tokio::test]
