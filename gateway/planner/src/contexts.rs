@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use apollo_compiler::ast;
+use kopitiam_plan::Key;
 use kopitiam_supergraph::{ContextArgument, FieldSet, TypeId, TypeSet};
 
 use crate::{
@@ -141,6 +142,19 @@ impl<'a> Attempt<'a, '_> {
         let first = self.build.position(at).types.first();
         let name = |ty: TypeId| self.facts.supergraph.ty(ty).name.as_str();
         PlanError::Unreachable { place: format!("{}.({}:)", first.map_or("", name), argument.name) }
+    }
+}
+
+/// An object's type as a value.
+pub(crate) fn typename(on: TypeSet, types: &TypeSet) -> RepField {
+    RepField {
+        name: apollo_compiler::name!("__typename"),
+        source: Key::TYPENAME,
+        conditional: on != *types,
+        on,
+        is_key: false,
+        conditions: Cond::ALWAYS,
+        selection: Vec::new(),
     }
 }
 

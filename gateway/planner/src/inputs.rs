@@ -242,6 +242,11 @@ impl<'a> Attempt<'a, '_> {
             if here.is_empty() {
                 continue;
             }
+            if field.name == "__typename" {
+                deps.extend(self.typename(at, &here, conditions)?);
+                fields.push(crate::contexts::typename(here, types));
+                continue;
+            }
             let key = self.input_key(at, field, &here);
             let want = Want { item: Item::Set(field), on: here.clone(), conditions, key };
             for slot in self.place_input(at, &want)? {

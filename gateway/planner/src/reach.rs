@@ -381,7 +381,8 @@ impl<'a> Attempt<'a, '_> {
 
     pub(crate) fn required_level(&mut self, at: PosId, ty: TypeId, set: &'a FieldSet) -> Option<u32> {
         let mut worst = 0;
-        for field in set.fields.iter().filter(|field| field.on.contains(ty)) {
+        let fields = set.fields.iter().filter(|field| field.on.contains(ty) && field.name != "__typename");
+        for field in fields {
             let item = Item::Set(field);
             let known = self.filled_level(at, ty, field);
             let candidates = if known.is_some() { Vec::new() } else { self.candidates(at, item, ty) };

@@ -149,7 +149,8 @@ pub struct ContextArgument {
 pub struct ContextValue {
     /// The object types that set the context this way.
     pub on: TypeSet,
-    /// For each runtime type the first field that applies is the value, and so on below it. None of a type: null.
+    /// For each runtime type the first field that applies is the value, and so on below it; it may be `__typename`. None of
+    /// a type: null.
     pub selection: FieldSet,
 }
 

@@ -164,3 +164,19 @@ async fn a_group_without_entities_leaves_no_variable_of_the_client_unused() {
     let shelf = json!([{"products": [offer, null, offer]}, {"products": [offer]}]);
     assert_eq!(response, json!({"data": {"shops": [{"best": null, "shelf": shelf}]}}));
 }
+
+#[tokio::test]
+async fn the_type_of_what_sets_a_context_may_be_its_value() {
+    let sdl = format!(
+        r#"{LINK} type Query {{ tops: [Top] }} union Top @context(name: "top") = Red | Blue
+        type Red {{ deep: [Deep] }} type Blue {{ deep: [Deep] }} type Deep {{ child: Child }}
+        type Child @key(fields: "id") {{ id: ID! kind(of: String @fromContext(field: "$top {{ __typename }}")): Int }}"#
+    );
+    let top = |ty: &str| json!({"__typename": ty, "deep": [{"child": {"$entity": {"id": "1"}}}]});
+    let child = json!({"id": "1", "kind(of:\"Red\")": 1, "kind(of:\"Blue\")": 2});
+    let data = json!({"Query": {"tops": [top("Red"), top("Blue")]}, "entities": {"Child": [child]}});
+    let gateway = TestGateway::new(&[TestSubgraph::new("a", &sdl, data)]);
+    let query = "{ tops { ... on Red { deep { child { kind } } } ... on Blue { deep { child { kind } } } } }";
+    let kind = |kind: u32| json!({"deep": [{"child": {"kind": kind}}]});
+    assert_eq!(gateway.query(query).await, json!({"data": {"tops": [kind(1), kind(2)]}}));
+}

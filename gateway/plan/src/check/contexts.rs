@@ -119,6 +119,12 @@ impl Checker<'_> {
         if !found.on.is_empty() && !self.tree.place(place).type_known_before(ty, &above.before) {
             self.gap(&above.label, "takes a context by a runtime type that is not there yet");
         }
+        if *found.name == *"__typename" {
+            if !self.tree.place(place).type_known_before(ty, &above.before) {
+                self.gap(&above.label, "takes a runtime type for a context, which is not there yet");
+            }
+            return;
+        }
         let slot = self.tree.place(place).slot(ty, found.source);
         let Some(slot) =
             slot.filter(|slot| *slot.name == *found.name && slot.arguments == arguments(&wanted.arguments))

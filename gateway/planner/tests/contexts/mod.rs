@@ -153,3 +153,17 @@ fn what_a_required_field_takes_from_above_is_there_before_it_is_required() {
     }
     ");
 }
+
+#[test]
+fn a_context_may_be_the_runtime_type_of_what_sets_it() {
+    let a = sdl(r#"type Query { tops: [Top] }
+        interface Top @context(name: "top") { child: Child }
+        type Red implements Top @shareable { child: Child } type Blue implements Top @shareable { child: Child }
+        type Child @key(fields: "id") { id: ID! kind(of: String @fromContext(field: "$top { __typename }")): Int }"#);
+    insta::assert_snapshot!(plan_checked(&[("a", &a)], "{ tops { child { kind } } }"), @r"
+    Sequence {
+      Fetch(a) { tops { child { id } __typename } }
+      Fetch(a) at tops.child with $contextualArgument_1_0 = tops { __typename } { ... on Child { kind(of:$contextualArgument_1_0) } }
+    }
+    ");
+}

@@ -27,7 +27,8 @@ pub(super) fn selected_names(types: &IndexMap<Name, Type>) -> BTreeSet<Name> {
     let mut open: Vec<&FieldSet> = values.map(|value| &value.selection).collect();
     let mut names = BTreeSet::new();
     while let Some(set) = open.pop() {
-        names.extend(set.fields.iter().map(|field| field.name.clone()));
+        let fields = set.fields.iter().filter(|field| field.name != "__typename");
+        names.extend(fields.map(|field| field.name.clone()));
         open.extend(set.fields.iter().map(|field| &field.selection));
     }
     names
@@ -87,7 +88,7 @@ impl Reader<'_> {
                 Some(view) => view.possible.clone(),
                 None => ty.possible.clone(),
             };
-            values.push(ContextValue { on, selection: self.parse(selection, id, place)? });
+            values.push(ContextValue { on, selection: self.parse_whole(selection, id, place)? });
         }
         Ok(values)
     }

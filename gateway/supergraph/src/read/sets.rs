@@ -63,7 +63,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    pub(super) fn parse(&self, text: &str, parent: TypeId, place: &str) -> Result<FieldSet, SupergraphError> {
+    fn parse(&self, text: &str, parent: TypeId, place: &str) -> Result<FieldSet, SupergraphError> {
+        let mut set = self.parse_whole(text, parent, place)?;
+        drop_typenames(&mut set);
+        Ok(set)
+    }
+
+    /// With the `__typename`s in it.
+    pub(super) fn parse_whole(
+        &self,
+        text: &str,
+        parent: TypeId,
+        place: &str,
+    ) -> Result<FieldSet, SupergraphError> {
         let wrapped = format!("{{{text}}}");
         let bad = |message: String| SupergraphError::Join { place: place.to_owned(), message };
         let document = ast::Document::parse(wrapped, "fieldset.graphql")
@@ -91,7 +103,13 @@ impl Reader<'_> {
     ) -> Result<(), SupergraphError> {
         for selection in selections {
             match selection {
-                ast::Selection::Field(field) if field.name == "__typename" => {}
+                ast::Selection::Field(field) if field.name == "__typename" => set.fields.push(SetField {
+                    name: field.name.clone(),
+                    arguments: Vec::new(),
+                    parent,
+                    on: on.clone(),
+                    selection: FieldSet::default(),
+                }),
                 ast::Selection::Field(field) => {
                     let definition = self.types[parent.index()].fields.get(&field.name);
                     let definition = definition.ok_or_else(|| SupergraphError::Join {
@@ -122,4 +140,10 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// What a representation's fields are is no matter of runtime types.
+fn drop_typenames(set: &mut FieldSet) {
+    set.fields.retain(|field| field.name != "__typename");
+    set.fields.iter_mut().for_each(|field| drop_typenames(&mut field.selection));
 }
