@@ -20,7 +20,7 @@ fn world(seed: u64) -> Option<World> {
     let subgraphs = random_subgraphs(seed);
     let sdls: Vec<_> = subgraphs.iter().map(|(name, sdl)| (name.as_str(), sdl.as_str())).collect();
     let supergraph = kopitiam_testkit::compose(&sdls).ok()?.supergraph_sdl;
-    let nature = Nature { seed, errors: 30 };
+    let nature = Nature { seed, errors: 30, ..Nature::default() };
     let simulation = Simulation::new(&supergraph, &subgraphs, nature).ok()?;
     let operations =
         (0..12).filter_map(|number| random_operation(simulation.api(), seed * 100 + number, 4)).collect();

@@ -55,8 +55,7 @@ async fn run(suite: &Path, seed: u64, cases: u64, composes: bool) {
     let (mut compared, mut different, mut worst) = (0, 0, 0);
     let mut shown: Vec<(&str, String)> = Vec::new();
     for number in seed..seed + cases {
-        let nature =
-            Nature { seed: number, errors: [0, 25, 0, 100][usize::try_from(number % 4).expect("below 4")] };
+        let nature = Nature::of(number);
         let simulation = match Simulation::new(&supergraph, &subgraphs, nature) {
             Ok(simulation) => simulation,
             Err(error) => {

@@ -1,15 +1,14 @@
 //! Random subgraphs, random operations over them, and where the gateway and the oracle differ, made small.
 //!
-//! `worlds FIRST COUNT [OPERATIONS]`: seeds of the subgraphs, operations for each. With `print` the SDLs too.
+//! `worlds FIRST COUNT [OPERATIONS]`: seeds of the subgraphs, operations for each. With `print` the SDLs too. Each
+//! operation is run with all subgraphs, and with one of them out.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use kopitiam_testkit::simulation::{
-    Nature, RandomOperation, Simulation, Verdict, random_operation, random_subgraphs, reduce, shrink,
-};
+use kopitiam_testkit::simulation::{Nature, Simulation, Trial, Verdict, random_operation, random_subgraphs};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -37,7 +36,7 @@ fn main() {
                 continue;
             }
         };
-        let nature = Nature { seed, errors: [0, 25, 0, 100][usize::try_from(seed % 4).expect("below 4")] };
+        let nature = Nature::of(seed);
         let simulation = match Simulation::new(&supergraph, &subgraphs, nature) {
             Ok(simulation) => simulation,
             Err(error) => {
@@ -50,42 +49,23 @@ fn main() {
             let Some(operation) = random_operation(simulation.api(), seed * 1000 + number, 5) else {
                 continue;
             };
-            match block_on(simulation.check(&operation)) {
-                Verdict::NotComparable => {}
-                Verdict::Same => compared += 1,
-                Verdict::Different(found) => {
-                    compared += 1;
-                    different += 1;
-                    *kinds.entry(found.class()).or_default() += 1;
-                    if shown == 0 {
-                        shown += 1;
-                        println!("seed {seed} operation {number}");
-                        show(&subgraphs, &operation, nature, &found.class());
+            for trial in Trial::of(nature, &simulation, number) {
+                match block_on(trial.run(&simulation, &operation)) {
+                    Verdict::NotComparable => {}
+                    Verdict::Same => compared += 1,
+                    Verdict::Different(found) => {
+                        compared += 1;
+                        different += 1;
+                        *kinds.entry(found.class()).or_default() += 1;
+                        if shown == 0 {
+                            shown += 1;
+                            println!("seed {seed} operation {number}");
+                            println!("{}", trial.smallest(&subgraphs, &operation, &found.class()));
+                        }
                     }
                 }
             }
         }
     }
     println!("{compared} compared, {different} different, {uncomposed} of {count} not composed: {kinds:?}");
-}
-
-/// How a set of subgraphs and an operation go together.
-fn verdict(subgraphs: &[(String, String)], operation: &RandomOperation, nature: Nature) -> Option<Verdict> {
-    let sdls: Vec<_> = subgraphs.iter().map(|(name, sdl)| (name.as_str(), sdl.as_str())).collect();
-    let composed = kopitiam_testkit::compose(&sdls).ok()?;
-    let simulation = Simulation::new(&composed.supergraph_sdl, subgraphs, nature).ok()?;
-    Some(block_on(simulation.check(operation)))
-}
-
-fn show(subgraphs: &[(String, String)], operation: &RandomOperation, nature: Nature, class: &str) {
-    let fails = |subgraphs: &[(String, String)], operation: &RandomOperation| matches!(verdict(subgraphs, operation, nature), Some(Verdict::Different(found)) if found.class() == class);
-    let small = shrink(operation, |tried| fails(subgraphs, tried));
-    let fewer = reduce(subgraphs, |tried| fails(tried, &small));
-    let small = shrink(&small, |tried| fails(&fewer, tried));
-    for (name, sdl) in &fewer {
-        println!("# {name}\n{sdl}");
-    }
-    if let Some(Verdict::Different(found)) = verdict(&fewer, &small, nature) {
-        println!("{nature:?} {found}");
-    }
 }

@@ -1,6 +1,6 @@
 //! What random runs have found: the smallest subgraphs and operation of each, compared with the oracle.
 
-use kopitiam_testkit::simulation::{Nature, RandomOperation, Simulation, Verdict};
+use kopitiam_testkit::simulation::{Nature, Outage, RandomOperation, Simulation, Trial, Verdict};
 use serde_json::{Value as Json, json};
 
 const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.3",
@@ -8,20 +8,37 @@ const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federat
 
 /// Composes the subgraphs and compares an operation's answer with the oracle's, over several sets of data.
 async fn answers_as_the_oracle(subgraphs: &[(&str, &str)], query: &str, variables: Json) {
+    holds(subgraphs, query, variables, &[None]).await;
+}
+
+/// The same while each of the subgraphs is out, in every way.
+async fn loses_only_what_is_out(subgraphs: &[(&str, &str)], query: &str) {
+    let outages = (0..10).map(Outage::of);
+    let names = subgraphs.iter().map(|(name, _)| (*name).to_owned());
+    let outs: Vec<_> =
+        names.flat_map(|name| outages.clone().map(move |outage| Some((name.clone(), outage)))).collect();
+    holds(subgraphs, query, json!({}), &outs).await;
+}
+
+async fn holds(subgraphs: &[(&str, &str)], query: &str, variables: Json, outs: &[Option<(String, Outage)>]) {
     let subgraphs: Vec<(String, String)> =
         subgraphs.iter().map(|(name, sdl)| ((*name).to_owned(), format!("{LINK}\n{sdl}"))).collect();
     let sdls: Vec<_> = subgraphs.iter().map(|(name, sdl)| (name.as_str(), sdl.as_str())).collect();
     let composed = kopitiam_testkit::compose(&sdls).expect("the subgraphs compose");
+    let variables = variables.as_object().cloned().unwrap_or_default();
+    let operation = RandomOperation { query: query.to_owned(), variables };
     for seed in 0..12 {
-        let nature = Nature { seed, errors: [0, 60, 300][usize::try_from(seed % 3).expect("below 3")] };
+        let errors = [0, 60, 300][usize::try_from(seed % 3).expect("below 3")];
+        let nature = Nature { seed, errors, ..Nature::default() };
         let simulation = Simulation::new(&composed.supergraph_sdl, &subgraphs, nature)
             .expect("composition gives a supergraph");
-        let variables = variables.as_object().cloned().unwrap_or_default();
-        let operation = RandomOperation { query: query.to_owned(), variables };
-        match simulation.check(&operation).await {
-            Verdict::Same => {}
-            Verdict::NotComparable => panic!("{query} is not valid"),
-            Verdict::Different(found) => panic!("{nature:?} {found}"),
+        for out in outs {
+            let trial = Trial { nature, out: out.clone() };
+            match trial.run(&simulation, &operation).await {
+                Verdict::Same => {}
+                Verdict::NotComparable => panic!("{query} is not valid"),
+                Verdict::Different(found) => panic!("{trial:?} {found}"),
+            }
         }
     }
 }
@@ -221,5 +238,88 @@ async fn one_name_with_two_arguments_for_two_types_is_told_apart_below_an_interf
     ];
     for query in queries {
         answers_as_the_oracle(&subgraphs, query, json!({})).await;
+    }
+}
+
+/// What the client asks beside an input may not be null, and fails: the input came all the same.
+#[tokio::test]
+async fn a_failure_beside_an_input_takes_no_input_away() {
+    let subgraphs = [
+        (
+            "a",
+            r#"type Query { all: [Box!] one: Box }
+               type Box @key(fields: "id") { id: ID! size: Size sizes: [Size!] deep: Deep }
+               type Deep { size: Size! more: [Size!]! }
+               type Size { width: Int depth: Int! }"#,
+        ),
+        (
+            "b",
+            r#"type Box @key(fields: "id") {
+                 id: ID! size: Size @external sizes: [Size!] @external deep: Deep @external
+                 price: Int @requires(fields: "size { width }")
+                 prices: Int @requires(fields: "sizes { width }")
+                 costs: Int @requires(fields: "deep { size { width } more { width } }")
+               }
+               type Deep { size: Size! @external more: [Size!]! @external }
+               type Size { width: Int @external }"#,
+        ),
+    ];
+    for query in [
+        "{ all { size { depth } price } }",
+        "{ all { price size { width depth } } one { it: size { depth } price } }",
+        "{ all { sizes { depth } prices price } }",
+        "{ all { deep { size { depth } } costs } }",
+        "{ all { costs deep { more { depth width } } } }",
+        "query($no: Boolean! = false) { all { costs @skip(if: $no) size { depth @skip(if: $no) } price } }",
+    ] {
+        answers_as_the_oracle(&subgraphs, query, json!({})).await;
+    }
+}
+
+/// Two subgraphs give parts of one object. The one that is out is done first, when the object is not there yet.
+#[tokio::test]
+async fn what_needs_a_part_that_failed_before_its_object_came_has_the_error() {
+    let subgraphs = [
+        (
+            "a",
+            r#"type Query { one: Box @shareable }
+               type Box @key(fields: "code") @key(fields: "id") {
+                 id: ID! code: String! size: Int @external price: Int! @requires(fields: "size") cost: Int @requires(fields: "size")
+               }"#,
+        ),
+        ("b", r#"type Query { one: Box @shareable } type Box @key(fields: "id") { id: ID! size: Int }"#),
+    ];
+    for query in ["{ one { price } }", "{ one { cost } }", "{ one { cost size code } }"] {
+        loses_only_what_is_out(&subgraphs, query).await;
+    }
+}
+
+/// The fetch that needs the key is done, with nothing to ask, before the other subgraph gives the object.
+#[tokio::test]
+async fn what_was_not_asked_for_a_failure_above_has_the_error() {
+    let subgraphs = [
+        (
+            "a",
+            r#"type Query { first: Box one: Box @shareable }
+               type Box @key(fields: "num") { num: Int! }"#,
+        ),
+        (
+            "b",
+            r#"type Box @key(fields: "num") @key(fields: "id") {
+                 num: Int! id: ID! next: Box! cost: Int
+               }"#,
+        ),
+        (
+            "c",
+            r#"type Query { other: Int one: Box @shareable }
+               type Box @key(fields: "id") { id: ID! size: Int }"#,
+        ),
+    ];
+    for query in [
+        "{ other first { __typename } one { size next { cost } num } }",
+        "{ other first { __typename } one { size cost num } }",
+        "{ other first { __typename } one { num size next { next { cost size } } } }",
+    ] {
+        loses_only_what_is_out(&subgraphs, query).await;
     }
 }

@@ -1,61 +1,26 @@
 //! A gateway over strict subgraphs, and the verdict on its answers.
 //!
-//! Elsewhere: the oracle (`monolith.rs`), the subgraphs (`strict.rs`).
+//! Elsewhere: the oracle (`monolith.rs`), the subgraphs (`strict.rs`), what an outage may do (`degraded.rs`).
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use kopitiam_engine::{
-    DocumentLimits, Engine, EngineSettings, Request, SubgraphRequest, SubgraphTransport, TransportError,
-    Variables,
-};
+use futures::stream::StreamExt;
+use kopitiam_engine::{DocumentLimits, Engine, EngineSettings, Prepared, Request, Response, Variables};
 use serde_json::{Value as Json, json};
 
+use super::degraded;
 use super::federation::Subgraph;
 use super::monolith::{self, Expected};
+use super::nature::Nature;
 use super::operations::RandomOperation;
 use super::strict::{StrictSubgraph, overridden};
-use super::universe::{Nature, Universe};
-
-/// Strict subgraphs as a transport.
-#[derive(Debug)]
-struct Strict {
-    subgraphs: Vec<StrictSubgraph>,
-    requests: Mutex<Vec<String>>,
-    answers: Mutex<Vec<Bytes>>,
-}
-
-impl SubgraphTransport for Strict {
-    type Context = ();
-
-    async fn send(&self, request: SubgraphRequest<'_>, (): &()) -> Result<Bytes, TransportError> {
-        let found = self.subgraphs.iter().find(|one| one.subgraph.name == request.subgraph);
-        let subgraph = found.ok_or(TransportError::Unreachable)?;
-        let answer = subgraph.answer(&request.body);
-        let line = format!(
-            "{} <- {}\n     -> {}",
-            request.subgraph,
-            String::from_utf8_lossy(&request.body),
-            String::from_utf8_lossy(&answer)
-        );
-        self.requests.lock().expect("nothing panics here").push(line);
-        self.answers.lock().expect("nothing panics here").push(answer.clone());
-        Ok(answer)
-    }
-
-    async fn subscribe(
-        &self,
-        _: SubgraphRequest<'_>,
-        (): &(),
-    ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-        Err(TransportError::Unreachable)
-    }
-}
+use super::transport::{Outage, Strict};
+use super::universe::Universe;
 
 /// How an operation went.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +36,8 @@ pub enum Verdict {
 /// What is different.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// One word: `unsatisfiable`, `refused`, `request`, `data`, `errors`, `paths`, `order`.
+    /// One word: `unsatisfiable`, `refused`, `request`, `data`, `errors`, `paths`, `order`, `events`; with a subgraph out
+    /// `lost`, `kept`, `blamed`, `unexplained`.
     pub kind: &'static str,
     /// The operation.
     pub operation: RandomOperation,
@@ -142,14 +108,10 @@ impl Simulation {
             kopitiam_supergraph::Supergraph::parse(supergraph_sdl).map_err(|error| error.to_string())?;
         let api: Valid<Schema> = Valid::clone(supergraph.api_schema());
         let read = || subgraphs.iter().map(|(name, sdl)| Subgraph::new(name, sdl)).collect::<Vec<_>>();
-        let overridden = overridden(&read());
+        let overridden = overridden(&read(), nature);
         let universe = Arc::new(Universe::new(supergraph_sdl, api, &read(), nature));
         let strict = |subgraph| StrictSubgraph::new(subgraph, Arc::clone(&universe), &overridden);
-        let transport = Strict {
-            subgraphs: read().into_iter().map(strict).collect(),
-            requests: Mutex::default(),
-            answers: Mutex::default(),
-        };
+        let transport = Strict::new(read().into_iter().map(strict).collect());
         // Random operations are odd, not large: what limits would say of them is no finding.
         let limits = DocumentLimits {
             aliases_max: 10_000,
@@ -158,9 +120,10 @@ impl Simulation {
             variables_max: 10_000,
             ..DocumentLimits::default()
         };
-        let engine =
-            Engine::new(supergraph_sdl, transport, EngineSettings { limits, ..EngineSettings::default() })
-                .map_err(|error| error.to_string())?;
+        let labels = supergraph.override_labels().iter().map(ToString::to_string);
+        let override_labels = labels.filter(|label| nature.is_on(label)).collect();
+        let settings = EngineSettings { limits, override_labels, ..EngineSettings::default() };
+        let engine = Engine::new(supergraph_sdl, transport, settings).map_err(|error| error.to_string())?;
         Ok(Self { engine, universe })
     }
 
@@ -169,16 +132,19 @@ impl Simulation {
         &self.universe.api
     }
 
+    /// The subgraphs' names.
+    pub fn subgraphs(&self) -> Vec<String> {
+        self.engine.transport().names().map(str::to_owned).collect()
+    }
+
     /// What the subgraphs answer when an operation is run, in order.
     pub async fn answers(&self, operation: &RandomOperation) -> Vec<Bytes> {
-        let answers = &self.engine.transport().answers;
-        answers.lock().expect("nothing panics here").clear();
         self.check(operation).await;
-        std::mem::take(&mut answers.lock().expect("nothing panics here"))
+        self.engine.transport().take_answers()
     }
 
     /// What the oracle says; nothing when the operation is not valid.
-    fn expected(&self, operation: &RandomOperation) -> Option<Expected> {
+    fn expected(&self, operation: &RandomOperation) -> Option<Vec<Expected>> {
         let document =
             ExecutableDocument::parse_and_validate(&self.universe.api, &operation.query, "query.graphql")
                 .ok()?;
@@ -187,42 +153,75 @@ impl Simulation {
         monolith::run(&self.universe, &document, &variables).ok()
     }
 
+    /// What the gateway says: one response, or one for each event; with the operation, unless it was refused.
+    async fn run(&self, operation: &RandomOperation) -> (Option<Prepared>, Vec<String>) {
+        let variables = Variables::from_json(&Json::Object(operation.variables.clone()).to_string())
+            .expect("the variables are an object");
+        let request = Request { query: operation.query.clone(), variables, ..Request::default() };
+        let prepared = self.engine.prepare(&request);
+        let responses = match &prepared {
+            Ok(prepared) => match self.engine.subscribe(prepared, &request, &()).await {
+                Ok(events) => events.collect().await,
+                Err(refused) => vec![refused],
+            },
+            Err(refused) => vec![refused.clone()],
+        };
+        let text =
+            |response: Response| String::from_utf8(response.body.to_vec()).expect("a response is UTF-8");
+        (prepared.ok(), responses.into_iter().map(text).collect())
+    }
+
     /// Runs an operation both ways.
     ///
     /// # Panics
     /// When the gateway writes something that is not JSON.
     pub async fn check(&self, operation: &RandomOperation) -> Verdict {
         let Some(expected) = self.expected(operation) else { return Verdict::NotComparable };
+        self.engine.transport().begin(None);
+        let (_, got) = self.run(operation).await;
+        let refusals = self.engine.transport().refusals();
+        let mut kinds =
+            expected.iter().zip(&got).map(|(expected, got)| kind_of(operation, expected, got, &refusals));
+        let kind = kinds.find_map(|kind| kind).or((expected.len() != got.len()).then_some("events"));
+        self.verdict(operation, &expected, &got, kind)
+    }
+
+    /// Runs an operation while a subgraph is out: the response must lack what came from it, and nothing else.
+    ///
+    /// # Panics
+    /// When the gateway writes something that is not JSON.
+    pub async fn check_outage(&self, operation: &RandomOperation, subgraph: &str, outage: Outage) -> Verdict {
+        let Some(expected) = self.expected(operation) else { return Verdict::NotComparable };
+        self.engine.transport().begin(Some((subgraph.to_owned(), outage)));
+        let (prepared, got) = self.run(operation).await;
+        let Some(prepared) = prepared else { return Verdict::NotComparable };
+        let affected = degraded::Affected::new(prepared.plan(), subgraph);
+        let mut kinds = expected.iter().zip(&got).map(|(expected, got)| affected.kind_of(expected, got));
+        let kind = kinds.find_map(|kind| kind);
+        self.verdict(operation, &expected, &got, kind)
+    }
+
+    fn verdict(
+        &self,
+        operation: &RandomOperation,
+        expected: &[Expected],
+        got: &[String],
+        kind: Option<&'static str>,
+    ) -> Verdict {
+        let Some(kind) = kind else { return Verdict::Same };
         let transport = self.engine.transport();
-        transport.requests.lock().expect("nothing panics here").clear();
-        transport.answers.lock().expect("nothing panics here").clear();
-        for subgraph in &transport.subgraphs {
-            subgraph.refusals.lock().expect("nothing panics here").clear();
-        }
-        let variables = Variables::from_json(&Json::Object(operation.variables.clone()).to_string())
-            .expect("the variables are an object");
-        let request = Request { query: operation.query.clone(), variables, ..Request::default() };
-        let response = match self.engine.prepare(&request) {
-            Ok(prepared) => self.engine.execute(&prepared, &request, &()).await,
-            Err(refused) => refused,
-        };
-        let got = String::from_utf8(response.body.to_vec()).expect("a response is UTF-8");
-        let refusals: Vec<String> = transport
-            .subgraphs
+        let expected: Vec<String> = expected
             .iter()
-            .flat_map(|subgraph| subgraph.refusals.lock().expect("nothing panics here").clone())
+            .map(|one| format!("{} errors {}", one.data, Json::Array(one.errors.clone())))
             .collect();
-        match kind_of(operation, &expected, &got, &refusals) {
-            None => Verdict::Same,
-            Some(kind) => Verdict::Different(Box::new(Difference {
-                kind,
-                operation: operation.clone(),
-                expected: format!("{} errors {}", expected.data, Json::Array(expected.errors)),
-                got,
-                refusals,
-                requests: transport.requests.lock().expect("nothing panics here").clone(),
-            })),
-        }
+        Verdict::Different(Box::new(Difference {
+            kind,
+            operation: operation.clone(),
+            expected: expected.join("\n           "),
+            got: got.join("\n           "),
+            refusals: transport.refusals(),
+            requests: transport.requests(),
+        }))
     }
 }
 
@@ -268,7 +267,7 @@ fn kind_of(
 }
 
 /// How many steps of a path lead to null; nothing when it leads to a value.
-fn null_of(data: &Json, path: &Json) -> Option<usize> {
+pub(super) fn null_of(data: &Json, path: &Json) -> Option<usize> {
     let mut here = data;
     for (depth, step) in path.as_array()?.iter().enumerate() {
         if here.is_null() {

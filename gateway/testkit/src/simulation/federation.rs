@@ -217,10 +217,28 @@ impl Subgraph {
         self.set(field, "provides")
     }
 
-    /// The subgraph from which this one takes the field, unless by a label.
-    pub(crate) fn overrides(&self, field: &FieldDefinition) -> Option<String> {
+    /// The subgraph from which this one takes the field, and the label by which it does so for a part of the requests.
+    pub(crate) fn overrides(&self, field: &FieldDefinition) -> Option<(String, Option<String>)> {
         let found = field.directives.get(&self.local("override"))?;
-        Some(found.specified_argument_by_name("from")?.as_str()?.to_owned())
+        let text = |name: &str| Some(found.specified_argument_by_name(name)?.as_str()?.to_owned());
+        Some((text("from")?, text("label")))
+    }
+
+    /// The types that set a context.
+    pub(crate) fn types_with_context(&self, context: &str) -> Vec<String> {
+        let name = self.local("context");
+        let sets = |found: &&ExtendedType| {
+            let mut all = found.directives().iter().filter(|directive| directive.name == name.as_str());
+            all.any(|directive| {
+                directive.specified_argument_by_name("name").and_then(|name| name.as_str()) == Some(context)
+            })
+        };
+        self.schema.types.values().filter(sets).map(|found| found.name().to_string()).collect()
+    }
+
+    /// What an argument takes from a context.
+    pub(crate) fn context_named_by<'s>(&self, argument: &'s ast::InputValueDefinition) -> Option<&'s str> {
+        argument.directives.get(&self.local("fromContext"))?.specified_argument_by_name("field")?.as_str()
     }
 
     /// The object types that a value of this type may have here; for an `@interfaceObject` none are known.

@@ -3,25 +3,36 @@
 //! In: subgraph SDLs, and a supergraph or the wish to compose them. Out: for an operation, whether the gateway answers as
 //! the oracle does and asks subgraphs only what they can answer.
 //!
-//! - `federation.rs`: what subgraph SDL means; `universe.rs`: the data; `rng.rs`: chance from a seed
-//! - `strict.rs`: a subgraph that refuses what it could not answer; `monolith.rs`: the oracle
+//! - `federation.rs`: what subgraph SDL means; `universe.rs`: the data, `nature.rs`: what it is like, `missing.rs`: what
+//!   of it a subgraph need not know; `rng.rs`: chance from a seed
+//! - `strict.rs`: a subgraph that refuses what it could not answer; `transport.rs`: all of them, and their outages
+//! - `monolith.rs`: the oracle; `contexts.rs`: what fields take from above
 //! - `operations.rs`, `inputs.rs`: random operations; `shrink.rs`: smaller ones
-//! - `schemas/`: random subgraphs; `compare.rs`: the verdict
+//! - `schemas/`: random subgraphs; `compare.rs`: the verdict; `degraded.rs`: the verdict when a
+//!   subgraph is out; `trial.rs`: one of these ways to try an operation
 
 mod compare;
+mod contexts;
+mod degraded;
 mod federation;
 mod inputs;
+mod missing;
 mod monolith;
+mod nature;
 mod operations;
 mod rng;
 mod schemas;
 mod shrink;
 mod strict;
+mod transport;
+mod trial;
 mod universe;
 
 pub use compare::{Difference, Simulation, Verdict};
+pub use nature::Nature;
 pub use operations::{RandomOperation, random_operation};
 pub use rng::Rng;
 pub use schemas::{random_subgraphs, reduce};
 pub use shrink::shrink;
-pub use universe::Nature;
+pub use transport::Outage;
+pub use trial::Trial;

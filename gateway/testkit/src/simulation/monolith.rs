@@ -2,6 +2,7 @@
 //!
 //! Elsewhere: the data (`universe.rs`), what the gateway's answer is compared for (`compare.rs`).
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +13,7 @@ use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::Valid;
 use serde_json::Value as Json;
 
+use super::contexts::Above;
 use super::strict::{leaf, unfit};
 use super::universe::{Thing, Universe, Value};
 
@@ -26,7 +28,7 @@ pub(crate) struct Expected {
     pub has_hidden: bool,
 }
 
-/// Runs an operation on all data.
+/// Runs an operation on all data: one answer, or one for each event of a stream.
 ///
 /// # Errors
 /// The message, when variables do not fit.
@@ -34,10 +36,20 @@ pub(crate) fn run(
     universe: &Arc<Universe>,
     document: &Valid<ExecutableDocument>,
     variables: &JsonMap,
-) -> Result<Expected, String> {
+) -> Result<Vec<Expected>, String> {
     let operation = document.operations.get(None).map_err(|error| error.message().to_string())?;
+    let roots = universe.roots(operation.operation_type).into_iter();
+    roots.map(|root| answer(universe, document, variables, root)).collect()
+}
+
+fn answer(
+    universe: &Arc<Universe>,
+    document: &Valid<ExecutableDocument>,
+    variables: &JsonMap,
+    thing: Thing,
+) -> Result<Expected, String> {
     let hidden = AtomicBool::new(false);
-    let root = Object { universe, hidden: &hidden, thing: universe.root(operation.operation_type) };
+    let root = Object { universe, hidden: &hidden, thing, above: None };
     let response = Execution::new(&universe.api, document)
         .raw_variable_values(variables)
         .execute_sync(&root)
@@ -56,6 +68,7 @@ struct Object<'u> {
     universe: &'u Arc<Universe>,
     hidden: &'u AtomicBool,
     thing: Thing,
+    above: Option<Rc<Above>>,
 }
 
 impl ObjectValue for Object<'_> {
@@ -67,12 +80,21 @@ impl ObjectValue for Object<'_> {
         let arguments = serde_json::to_value(info.arguments()).unwrap_or_default();
         let arguments = arguments.as_object().cloned().unwrap_or_default();
         let arguments = self.universe.arguments(&self.thing.ty, info.field_name(), &arguments);
+        let (contexts, name) = (&self.universe.contexts, info.field_name());
+        let arguments =
+            arguments + &contexts.taken(self.universe, &self.thing.ty, name, self.above.as_deref());
         let value = self.universe.value(&self.thing, info.field_name(), &arguments);
         self.resolved(value, &info.field_definition().ty)
     }
 }
 
 impl<'u> Object<'u> {
+    /// What stands above the objects in this one's fields, as far as anything depends on it.
+    fn below(&self) -> Option<Rc<Above>> {
+        let matters = !self.universe.contexts.is_empty();
+        matters.then(|| Rc::new(Above { thing: self.thing.clone(), next: self.above.clone() }))
+    }
+
     fn resolved(&self, value: Value, ty: &Type) -> Result<ResolvedValue<'u>, FieldError> {
         let api = &self.universe.api;
         Ok(match value {
@@ -93,9 +115,12 @@ impl<'u> Object<'u> {
                 self.hidden.store(true, Ordering::Relaxed);
                 ResolvedValue::null()
             }
-            Value::Object(thing) => {
-                ResolvedValue::object(Object { universe: self.universe, hidden: self.hidden, thing })
-            }
+            Value::Object(thing) => ResolvedValue::object(Object {
+                universe: self.universe,
+                hidden: self.hidden,
+                thing,
+                above: self.below(),
+            }),
             Value::List(items) => {
                 let item = ty.item_type();
                 let items: Vec<_> = items

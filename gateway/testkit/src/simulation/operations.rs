@@ -49,6 +49,8 @@ struct Operations<'s> {
     conditions: usize,
     spreads: usize,
     renames: usize,
+    /// The next field has no conditions.
+    is_unconditional: bool,
 }
 
 impl<'s> Operations<'s> {
@@ -70,19 +72,35 @@ impl<'s> Operations<'s> {
             conditions,
             spreads,
             renames,
+            is_unconditional: false,
         }
     }
 
+    /// What is asked for, and the type to start from.
+    fn kind(&mut self) -> (&'static str, &'s str) {
+        let schema = self.schema;
+        let root = |kind| schema.root_operation(kind).map(apollo_compiler::Name::as_str);
+        for (kind, word) in
+            [(OperationType::Mutation, "mutation"), (OperationType::Subscription, "subscription")]
+        {
+            if let Some(root) = root(kind)
+                && self.rng.chance(15)
+            {
+                return (word, root);
+            }
+        }
+        ("query", root(OperationType::Query).unwrap_or("Query"))
+    }
+
     fn operation(mut self, depth: usize) -> RandomOperation {
-        let mutation = self.schema.root_operation(OperationType::Mutation);
-        let (kind, root) = match mutation {
-            Some(root) if self.rng.chance(15) => ("mutation", root.as_str()),
-            _ => (
-                "query",
-                self.schema.root_operation(OperationType::Query).map_or("Query", |name| name.as_str()),
-            ),
+        let (kind, root) = self.kind();
+        let body = if kind == "subscription" {
+            // One field, in any case (GraphQL specification, section 5.2.3.1).
+            self.is_unconditional = true;
+            format!("{{ {} }}", self.field(root, depth).unwrap_or_default())
+        } else {
+            self.selection(root, depth)
         };
-        let body = self.selection(root, depth);
         let mut query = String::new();
         let mut variables = Map::new();
         let mut declarations = Vec::new();
@@ -147,6 +165,9 @@ impl<'s> Operations<'s> {
 
     fn condition(&mut self) -> String {
         let mut out = String::new();
+        if std::mem::take(&mut self.is_unconditional) {
+            return out;
+        }
         for directive in ["include", "skip"] {
             if self.rng.chance(self.conditions) {
                 let usually = directive == "include";

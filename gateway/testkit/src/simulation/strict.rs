@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::federation::{FieldSet, SetItem, Subgraph};
+use super::nature::Nature;
 use super::universe::{Thing, Universe, Value};
 
 /// A strict subgraph.
@@ -54,33 +55,36 @@ impl StrictSubgraph {
         Self { subgraph, universe, lost, refusals: Mutex::default() }
     }
 
-    /// Answers a query or a mutation.
-    pub(crate) fn answer(&self, body: &[u8]) -> Bytes {
+    /// The answer to a query or a mutation; the events of a stream.
+    pub(crate) fn answers(&self, body: &[u8]) -> Vec<Bytes> {
         let Ok(request) = serde_json::from_slice::<Request>(body) else {
-            return self.refuse("the body is not a GraphQL request");
+            return vec![self.refuse("the body is not a GraphQL request")];
         };
         let schema = &self.subgraph.schema;
         let document = match ExecutableDocument::parse_and_validate(schema, &request.query, "request.graphql")
         {
             Ok(document) => document,
-            Err(refused) => return self.refuse(&format!("{}: {}", request.query, refused.errors)),
+            Err(refused) => return vec![self.refuse(&format!("{}: {}", request.query, refused.errors))],
         };
         let Ok(operation) = document.operations.get(None) else {
-            return self.refuse("one operation is expected");
+            return vec![self.refuse("one operation is expected")];
         };
-        let root = Object {
-            server: self,
-            presented: operation.object_type().to_string(),
-            thing: self.universe.root(operation.operation_type),
-            provided: Rc::new(Vec::new()),
-            representation: None,
+        let answer = |thing| {
+            let root = Object {
+                server: self,
+                presented: operation.object_type().to_string(),
+                thing,
+                provided: Rc::new(Vec::new()),
+                representation: None,
+            };
+            let executed =
+                Execution::new(schema, &document).raw_variable_values(&request.variables).execute_sync(&root);
+            match executed {
+                Ok(response) => serde_json::to_vec(&response).expect("a response is JSON").into(),
+                Err(error) => self.refuse(&format!("{}: {}", request.query, error.message())),
+            }
         };
-        let executed =
-            Execution::new(schema, &document).raw_variable_values(&request.variables).execute_sync(&root);
-        match executed {
-            Ok(response) => serde_json::to_vec(&response).expect("a response is JSON").into(),
-            Err(error) => self.refuse(&format!("{}: {}", request.query, error.message())),
-        }
+        self.universe.roots(operation.operation_type).into_iter().map(answer).collect()
     }
 
     fn refuse(&self, message: &str) -> Bytes {
@@ -107,8 +111,8 @@ impl StrictSubgraph {
         own.map_or_else(|| thing.ty.clone(), ToString::to_string)
     }
 
-    /// The entity that a representation tells of.
-    fn entity(&self, representation: &Map<String, Json>) -> Result<(String, Thing), String> {
+    /// The entity that a representation tells of; nothing when this subgraph does not know it.
+    fn entity(&self, representation: &Map<String, Json>) -> Result<Option<(String, Thing)>, String> {
         let shown = || Json::Object(representation.clone());
         let Some(typename) = representation.get("__typename").and_then(Json::as_str) else {
             return Err(format!("a representation without __typename: {}", shown()));
@@ -127,7 +131,8 @@ impl StrictSubgraph {
         };
         let presented = self.presented(&thing, typename);
         self.check_names(&presented, representation)?;
-        Ok((presented, thing))
+        let is_known = !self.universe.is_missing(&thing, &self.subgraph.name);
+        Ok(is_known.then_some((presented, thing)))
     }
 
     /// Nothing may come with a representation that nobody here could ask for.
@@ -207,7 +212,9 @@ impl ObjectValue for Object<'_> {
         }
         let mut provided = below.unwrap_or_default();
         provided.extend(subgraph.provides(field));
-        let arguments = universe.arguments(&self.thing.ty, name, &arguments);
+        let taken = universe.contexts.given(&self.thing.ty, name, &arguments);
+        let taken = taken.map_err(|message| server.refused(message))?;
+        let arguments = universe.arguments(&self.thing.ty, name, &arguments) + &taken;
         let value = universe.value(&self.thing, name, &arguments);
         self.resolved(value, &field.ty, &Rc::new(provided))
     }
@@ -223,15 +230,14 @@ impl<'s> Object<'s> {
             let Json::Object(representation) = representation else {
                 return Err(server.refused(format!("{representation} is no representation")));
             };
-            let (presented, thing) =
-                server.entity(representation).map_err(|message| server.refused(message))?;
-            Ok(ResolvedValue::object(Object {
+            let found = server.entity(representation).map_err(|message| server.refused(message))?;
+            Ok(ResolvedValue::nullable_object(found.map(|(presented, thing)| Object {
                 server,
                 presented,
                 thing,
                 provided: Rc::new(Vec::new()),
                 representation: Some(Rc::new(representation.clone())),
-            }))
+            })))
         };
         let resolved: Vec<_> = representations.iter().map(resolve).collect();
         Ok(ResolvedValue::List(Box::new(resolved.into_iter())))
@@ -309,14 +315,16 @@ pub(crate) fn leaf(value: &Json) -> apollo_compiler::response::JsonValue {
     serde_json::from_value(value.clone()).expect("JSON is JSON")
 }
 
-/// Which fields were taken over: type, field, and who lost it.
-pub(crate) fn overridden(subgraphs: &[Subgraph]) -> Vec<(String, String, String)> {
+/// Which fields were taken over, or are not yet: type, field, and who does not have it.
+pub(crate) fn overridden(subgraphs: &[Subgraph], nature: Nature) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     for subgraph in subgraphs {
         for (ty, fields) in subgraph.composites() {
             for field in fields {
-                if let Some(from) = subgraph.overrides(field) {
-                    found.push((subgraph.canonical(ty).to_owned(), field.name.to_string(), from));
+                if let Some((from, label)) = subgraph.overrides(field) {
+                    let is_moved = label.is_none_or(|label| nature.is_on(&label));
+                    let loser = if is_moved { from } else { subgraph.name.clone() };
+                    found.push((subgraph.canonical(ty).to_owned(), field.name.to_string(), loser));
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! In: a supergraph and its subgraphs. Out: for an object, a field and arguments, a value; always the same one.
 //! A value is one that every subgraph which may be asked could give: nullable only if it is so everywhere, of a runtime
 //! type that all of them know. Keys are never null and tell entities apart; what is required never fails.
+//! What may not be null fails only where that reaches equally far in the gateway and in one server.
 //!
 //! Elsewhere: who may be asked what (`strict.rs`), the whole as one server (`monolith.rs`).
 
@@ -15,10 +16,15 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 use serde_json::{Map, Value as Json, json};
 
+use super::contexts::Contexts;
 use super::federation::{FieldSet, SetItem, Subgraph};
+use super::missing;
+use super::nature::Nature;
 
 /// Entities of each type.
 const ENTITIES: usize = 4;
+/// Events of a stream.
+const EVENTS: usize = 3;
 
 /// An object of the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,17 +60,10 @@ struct FieldFacts {
     is_key: bool,
     /// Part of a key or required: never fails.
     is_needed: bool,
-    /// Below what is part of a key or required: its null must not reach further.
-    is_below_needed: bool,
-}
-
-/// What the simulated data is like.
-#[derive(Debug, Clone, Copy)]
-pub struct Nature {
-    /// Another seed gives other data.
-    pub seed: u64,
-    /// How many fields in a thousand fail.
-    pub errors: u64,
+    /// A field of an interface object: it is asked for objects of all types, also where the client wants those of one.
+    is_asked_blindly: bool,
+    /// The subgraph without which there is no value, where that may not know the entity.
+    only_in: Option<String>,
 }
 
 /// All data of one simulation.
@@ -79,6 +78,9 @@ pub(crate) struct Universe {
     nature: Nature,
     /// Whether what may not be null may fail.
     bubbles: bool,
+    /// Types and subgraphs that may not know an entity of theirs: see `missing.rs`.
+    forgetful: HashSet<(String, String)>,
+    pub(crate) contexts: Contexts,
 }
 
 impl Universe {
@@ -98,10 +100,15 @@ impl Universe {
             by_interface: HashSet::new(),
             nature,
             bubbles: true,
+            forgetful: HashSet::new(),
+            contexts: Contexts::of(subgraphs),
         };
         universe.collect_facts(subgraphs);
         universe.collect_keys(subgraphs);
-        universe.spread_needs();
+        for (setter, set) in universe.contexts.selected() {
+            universe.mark(&setter, &set, false);
+        }
+        universe.collect_forgetful(subgraphs);
         universe
     }
 
@@ -109,6 +116,22 @@ impl Universe {
     pub(crate) fn root(&self, kind: OperationType) -> Thing {
         let name = self.supergraph.root_operation(kind).cloned().unwrap_or_else(|| kind.default_type_name());
         Thing { ty: name.to_string(), id: name.to_string(), index: None }
+    }
+
+    /// The objects that root fields belong to: one, or one for each event of a stream.
+    pub(crate) fn roots(&self, kind: OperationType) -> Vec<Thing> {
+        let root = self.root(kind);
+        if kind != OperationType::Subscription {
+            return vec![root];
+        }
+        (0..EVENTS).map(|event| Thing { id: format!("{}@{event}", root.id), ..root.clone() }).collect()
+    }
+
+    /// Whether a subgraph does not know an entity.
+    pub(crate) fn is_missing(&self, thing: &Thing, subgraph: &str) -> bool {
+        thing.index.is_some()
+            && self.forgetful.contains(&(thing.ty.clone(), subgraph.to_owned()))
+            && self.hash(&format!("{}/{subgraph}", thing.id), "missing") % 1000 < self.nature.missing
     }
 
     /// The supergraph's object types behind a type.
@@ -146,9 +169,23 @@ impl Universe {
         // Where subgraphs differ in what may be null, a failure reaches further in one than in the other.
         let differs = |(place, facts): (&(String, String), &FieldFacts)| {
             self.supergraph.type_field(&place.0, &place.1).is_ok_and(|field| field.ty != facts.ty)
+                || (facts.ty.is_list() && self.differs_from_interface(place))
+                || (facts.is_asked_blindly && facts.ty.is_non_null())
         };
         self.bubbles = !facts.iter().any(differs);
         self.facts = facts;
+    }
+
+    /// Whether an interface has the field with another type. The server that stands for subgraphs and oracle takes that one
+    /// when it completes lists.
+    fn differs_from_interface(&self, (ty, field): &(String, String)) -> bool {
+        let type_in = |ty: &str| self.supergraph.type_field(ty, field).ok().map(|field| field.ty.clone());
+        let interfaces = self.supergraph.get_object(ty).map(|object| object.implements_interfaces.iter());
+        interfaces
+            .into_iter()
+            .flatten()
+            .filter_map(|name| type_in(name))
+            .any(|other| type_in(ty) != Some(other))
     }
 
     fn facts_of(&self, ty: &str, field: &FieldDefinition, subgraphs: &[Subgraph]) -> FieldFacts {
@@ -162,11 +199,13 @@ impl Universe {
             },
             is_key: false,
             is_needed: false,
-            is_below_needed: false,
+            is_asked_blindly: false,
+            only_in: None,
         };
         for subgraph in subgraphs {
             for carrier in self.carriers(ty, subgraph) {
                 let Some(found) = subgraph.field(&carrier, &field.name) else { continue };
+                facts.is_asked_blindly |= subgraph.is_interface_object(&carrier);
                 facts.ty = strictest(&facts.ty, &found.ty);
                 let base = found.ty.inner_named_type().as_str();
                 let is_asked = !subgraph.is_external(&carrier, found) || is_in_a_set(subgraph, &field.name);
@@ -227,22 +266,23 @@ impl Universe {
         }
     }
 
-    /// A null that may reach what is needed from further below must not arise there either.
-    fn spread_needs(&mut self) {
-        loop {
-            let reached: HashSet<String> = self
-                .facts
-                .values()
-                .filter(|facts| facts.is_below_needed && facts.ty.is_non_null())
-                .flat_map(|facts| facts.possible.iter().cloned())
-                .collect();
-            let mut changed = false;
-            for ((object, _), facts) in &mut self.facts {
-                changed |= !facts.is_below_needed && reached.contains(object);
-                facts.is_below_needed |= reached.contains(object);
-            }
-            if !changed {
-                return;
+    fn collect_forgetful(&mut self, subgraphs: &[Subgraph]) {
+        for (index, subgraph) in subgraphs.iter().enumerate() {
+            let others = || subgraphs.iter().enumerate().filter(move |(other, _)| *other != index);
+            for object in self.entities.iter().filter(|object| !self.by_interface.contains(*object)) {
+                let others: Vec<&Subgraph> = others().map(|(_, other)| other).collect();
+                let Some(fields) = missing::fields_only_in(subgraph, &others, object) else { continue };
+                let place = |field: &String| (object.clone(), field.clone());
+                let is_free =
+                    |field: &String| self.facts.get(&place(field)).is_some_and(|facts| !facts.is_needed);
+                if fields.is_empty() || !fields.iter().all(is_free) {
+                    continue;
+                }
+                self.forgetful.insert((object.clone(), subgraph.name.clone()));
+                for field in &fields {
+                    let facts = self.facts.get_mut(&place(field)).expect("just seen");
+                    facts.only_in = Some(subgraph.name.clone());
+                }
             }
         }
     }
@@ -263,10 +303,6 @@ impl Universe {
                         }
                     }
                     for base in bases {
-                        let objects = self.possible(&base);
-                        for ((object, _), facts) in &mut self.facts {
-                            facts.is_below_needed |= objects.contains(object);
-                        }
                         self.mark(&base, below, is_key);
                     }
                 }
@@ -279,6 +315,9 @@ impl Universe {
         let Some(facts) = self.facts.get(&(thing.ty.clone(), field.to_owned())) else {
             return Value::Failed(format!("{} has no {field}", thing.ty));
         };
+        if facts.only_in.as_ref().is_some_and(|subgraph| self.is_missing(thing, subgraph)) {
+            return Value::Null;
+        }
         let place = format!("{}/{field}{arguments}", thing.id);
         self.at(facts, &facts.ty, &place, field, thing, 0)
     }
@@ -293,7 +332,7 @@ impl Universe {
         shift: usize,
     ) -> Value {
         let roll = self.hash(place, "null") % 1000;
-        let may_fail = !facts.is_needed && (!ty.is_non_null() || (self.bubbles && !facts.is_below_needed));
+        let may_fail = !facts.is_needed && (self.bubbles || !ty.is_non_null());
         if may_fail && roll < self.nature.errors {
             return Value::Failed(format!("no {field}"));
         }

@@ -341,7 +341,7 @@ fn requires(model: &mut Model, rng: &mut Rng) {
     }
 }
 
-/// One subgraph takes a field over from another.
+/// One subgraph takes a field over from another, for some requests or for all.
 fn overrides(model: &mut Model, rng: &mut Rng) {
     for index in 0..model.entities.len() {
         let homes: Vec<usize> = model.entities[index].subgraphs.iter().copied().collect();
@@ -361,7 +361,14 @@ fn overrides(model: &mut Model, rng: &mut Rng) {
                 let from = *found.owners.first().expect("it has one owner");
                 let found = &mut model.entities[index].fields[field];
                 found.owners.insert(to);
-                found.directives.entry(to).or_default().push(format!("@override(from: \"s{from}\")"));
+                let label = if rng.chance(50) {
+                    let labels = ["l0", "l1", "l2", "percent(0)", "percent(100)"];
+                    format!(", label: \"{}\"", rng.pick(&labels))
+                } else {
+                    String::new()
+                };
+                let directive = format!("@override(from: \"s{from}\"{label})");
+                found.directives.entry(to).or_default().push(directive);
             }
         }
     }
@@ -401,13 +408,17 @@ fn roots(model: &mut Model, rng: &mut Rng) {
             model.roots[0].push(field);
         }
     }
-    if rng.chance(25) {
+    for (kind, letter) in [(1, 'm'), (2, 'e')] {
+        if !rng.chance(30) {
+            continue;
+        }
         for number in 0..=rng.below(3) {
             let subgraph = rng.below(model.count);
             let base = rng.pick(&model.composites(subgraph)).clone();
-            let mut field = Field::new(&format!("m{number}"), ty(rng, &base), BTreeSet::from([subgraph]));
+            let mut field =
+                Field::new(&format!("{letter}{number}"), ty(rng, &base), BTreeSet::from([subgraph]));
             arguments(rng, &mut field);
-            model.roots[1].push(field);
+            model.roots[kind].push(field);
         }
     }
 }

@@ -5,10 +5,11 @@
 //! A hub in each entity's subgraphs knows all its keys, so that everything can be reached from everywhere.
 //!
 //! - `model.rs`: types and who has them; `fields.rs`: fields, `@requires`, `@provides` and the other directives
-//! - `write.rs`: SDL; `reduce.rs`: makes a failing set smaller
+//! - `contexts.rs`: values from above; `write.rs`: SDL; `reduce.rs`: makes a failing set smaller
 //!
 //! Elsewhere: data for them (`universe.rs`), operations over them (`operations.rs`).
 
+mod contexts;
 mod fields;
 mod model;
 mod reduce;
@@ -23,5 +24,11 @@ pub fn random_subgraphs(seed: u64) -> Vec<(String, String)> {
     let mut rng = Rng::new(seed);
     let mut model = model::Model::random(&mut rng);
     fields::add(&mut model, &mut rng);
-    write::subgraphs(&model)
+    let mut subgraphs = write::subgraphs(&model);
+    // Chance of its own: the rest of a seed's API is the same with contexts and without.
+    let mut rng = Rng::new(seed ^ 0x00c0_47e4);
+    if rng.chance(40) {
+        contexts::add(&mut subgraphs, &model, &mut rng);
+    }
+    subgraphs
 }

@@ -127,8 +127,8 @@ pub(super) struct Model {
     pub(super) values: Vec<Value>,
     pub(super) abstracts: Vec<Abstract>,
     pub(super) interfaces: Vec<EntityInterface>,
-    /// Root fields: `Query`, then `Mutation`.
-    pub(super) roots: [Vec<Field>; 2],
+    /// Root fields: `Query`, then `Mutation`, then `Subscription`.
+    pub(super) roots: [Vec<Field>; 3],
     /// Values of the output enum by subgraph.
     pub(super) enum_values: BTreeMap<usize, Vec<String>>,
     pub(super) hidden_enum_value: bool,

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::model::{Entity, Field, Model};
 
-const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@override", "@inaccessible", "@interfaceObject"])"#;
+const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@override", "@inaccessible", "@interfaceObject"])"#;
 
 pub(super) fn subgraphs(model: &Model) -> Vec<(String, String)> {
     (0..model.count).map(|index| (format!("s{index}"), Writer::new(model, index).sdl())).collect()
@@ -39,7 +39,7 @@ impl<'m> Writer<'m> {
 
     fn sdl(mut self) -> String {
         let model = self.model;
-        for (fields, name) in model.roots.iter().zip(["Query", "Mutation"]) {
+        for (fields, name) in model.roots.iter().zip(["Query", "Mutation", "Subscription"]) {
             for field in fields {
                 self.field(name, field);
             }
