@@ -11,6 +11,7 @@
 //! - `streams/`: subscriptions to clients
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
 //! - `auth/`: access tokens
+//! - `documents/`: persisted documents, listed and automatic
 //! - `config/`: the settings as YAML
 //! - `telemetry/`: log lines, metrics, traces
 //! - `commands/`: the command line
@@ -36,6 +37,7 @@
 mod auth;
 pub mod commands;
 pub mod config;
+mod documents;
 mod http;
 mod in_flight;
 mod options;
@@ -46,11 +48,19 @@ mod subgraph_client;
 pub mod telemetry;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
+pub use documents::{DocumentsError, ManifestError};
+pub use http::TlsError as ClientTlsError;
 pub use options::{
-    ClientAddress, ExposeSettings, HttpSettings, LabelSettings, Options, OtlpSettings, TelemetrySettings,
-    TrafficSettings,
+    ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ExposeSettings, FieldLimit,
+    HttpSettings, LabelSettings, Options, OtlpSettings, Rate, RateLimitSettings, Statuses,
+    SubscriptionSettings, TelemetrySettings, TrafficSettings, UnlistedDocuments, WebSocketSettings,
 };
 pub use server::{SchemaHandle, Server, ServerError, serve};
 pub use subgraph_client::fetch::FetchError;
-pub use subgraph_client::{InvalidSubgraphUrl, RequestContext, SubgraphLimits, Transport};
+pub use subgraph_client::{
+    BreakerSettings, BreakerState, Coding, CompressionSettings, ConcurrencySettings, ConnectionSettings,
+    HeaderRule, HeaderRules, HttpVersion, InvalidSubgraphUrl, InvalidUrl, KeyTooShort, RateSettings,
+    RequestContext, RetrySettings, SigningKey, SubgraphSettings, Tls, TlsError, TrafficState, Transport,
+};
+pub use subgraph_client::{SourceProtocol, SourceSettings};
 pub use telemetry::TelemetryError;

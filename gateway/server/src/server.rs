@@ -4,19 +4,24 @@
 //! Always: everything that can be wrong with the options is found before the first request.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::header::HeaderName;
 use kopitiam_engine::{Engine, EngineError, SupergraphInfo};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeyError};
-use crate::http::{App, Paths, run};
+use crate::documents::{Documents, DocumentsError};
+use crate::http::{App, Layers, Listeners, Paths, RateLimits, Tls, TlsError, UnixSocket, run};
 use crate::in_flight::InFlight;
-use crate::options::{ExposeSettings, HttpSettings, Options, TelemetrySettings};
-use crate::subgraph_client::{InvalidSubgraphUrl, Transport, may_be_forwarded};
+use crate::options::{ClientAddress, ClientTls, ExposeSettings, HttpSettings, Options, TelemetrySettings};
+use crate::streams::{Sockets, Streams};
+use crate::subgraph_client::{HeaderRule, HeaderRules, InvalidSubgraphUrl, Transport, may_be_forwarded};
 use crate::telemetry::{MetricsListener, Observed, Telemetry, TelemetryError};
 
 /// Why a gateway cannot start.
@@ -28,12 +33,29 @@ pub enum ServerError {
     /// A subgraph cannot be reached at the URL given.
     #[error(transparent)]
     SubgraphUrl(#[from] InvalidSubgraphUrl),
+    /// Persisted documents cannot be had.
+    #[error(transparent)]
+    Documents(#[from] DocumentsError),
+    /// A rule about a header that is the connection's, the body's or the gateway's own.
+    #[error("header `{0}`: no rule may touch it, and it cannot tell an address")]
+    Header(HeaderName),
     /// A key set cannot be used.
     #[error("keys for access tokens: {0}")]
     Keys(#[from] KeyError),
     /// Telemetry cannot start.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// Certificates cannot be used.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+    /// The socket in the file system cannot be had.
+    #[error("cannot listen on `{}`: {source}", path.display())]
+    UnixSocket {
+        /// The path of the options.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// The address is taken, or is not ours.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -47,7 +69,7 @@ pub enum ServerError {
 /// A gateway that listens but does not answer yet.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listeners: Listeners,
     address: SocketAddr,
     metrics: Option<MetricsListener>,
     live: Arc<Live>,
@@ -61,6 +83,7 @@ struct Live {
     fixed: Fixed,
     telemetry: Telemetry,
     draining: CancellationToken,
+    sockets: Sockets,
     /// One replacement at a time.
     replacing: Mutex<()>,
 }
@@ -68,15 +91,18 @@ struct Live {
 impl Live {
     /// Another app from other options. What clients ask most is planned on it already.
     async fn rebuild(&self, options: Options) -> Result<App, ServerError> {
-        let (telemetry, draining) = (self.telemetry.clone(), self.draining.clone());
+        let (telemetry, draining, sockets) =
+            (self.telemetry.clone(), self.draining.clone(), self.sockets.clone());
         let (current, hot) = (self.app.load_full(), options.engine.warm_up_operations);
         // Reading a large schema and planning take long enough to hold up requests on this thread.
         let built = tokio::task::spawn_blocking(move || {
-            let app = build(options, &telemetry, draining)?;
+            let app = build(options, &telemetry, draining, sockets)?;
             app.engine.warm_up_with(&current.engine.hottest(hot));
-            Ok(app)
+            Ok::<_, ServerError>(app)
         });
-        built.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+        let app = built.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
+        app.documents.first_reading().await?;
+        Ok(app)
     }
 }
 
@@ -84,6 +110,8 @@ impl Live {
 #[derive(Debug, Clone, PartialEq)]
 struct Fixed {
     listen: SocketAddr,
+    tls: Option<ClientTls>,
+    unix_socket: Option<PathBuf>,
     http: HttpSettings,
     telemetry: TelemetrySettings,
 }
@@ -92,7 +120,13 @@ impl Fixed {
     fn of(options: &Options) -> Self {
         // What clients may see is no matter of the start.
         let telemetry = TelemetrySettings { expose: ExposeSettings::default(), ..options.telemetry.clone() };
-        Self { listen: options.listen, http: options.http, telemetry }
+        Self {
+            listen: options.listen,
+            tls: options.tls.clone(),
+            unix_socket: options.unix_socket.clone(),
+            http: options.http,
+            telemetry,
+        }
     }
 
     /// Which of them differ, by their names in the settings.
@@ -100,6 +134,12 @@ impl Fixed {
         let mut names = Vec::new();
         if self.listen != other.listen {
             names.push("listen");
+        }
+        if self.unix_socket != other.unix_socket {
+            names.push("unix_socket");
+        }
+        if self.tls != other.tls {
+            names.push("tls");
         }
         if connections(&self.http) != connections(&other.http) {
             names.push("http (bounds of connections)");
@@ -144,12 +184,12 @@ impl SchemaHandle {
     pub async fn reconfigure(&self, options: Options) -> Result<Vec<&'static str>, ServerError> {
         let live = &*self.0;
         let unchanged = live.fixed.differences(&Fixed::of(&options));
-        let (cors_origins, routes) = (options.cors_origins.clone(), options.routes.clone());
+        let (layers, routes) = (layers(&options), options.routes.clone());
         let built = live.rebuild(options).await;
         live.telemetry.settings_replaced(built.is_ok());
         let app = Arc::new(built?);
         let _one = live.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        live.paths.replace(Arc::clone(&app), routes, cors_origins);
+        live.paths.replace(Arc::clone(&app), routes, layers);
         live.app.store(app);
         Ok(unchanged)
     }
@@ -183,22 +223,33 @@ impl Server {
     pub async fn bind(options: Options) -> Result<Self, ServerError> {
         let fixed = Fixed::of(&options);
         let draining = CancellationToken::new();
-        let (cors_origins, routes) = (options.cors_origins.clone(), options.routes.clone());
+        let (layers, routes) = (layers(&options), options.routes.clone());
         let telemetry = Telemetry::new(&options.telemetry, options.transport.client())?;
-        let app = Arc::new(build(options, &telemetry, draining.clone())?);
+        let sockets = Sockets::default();
+        let app = Arc::new(build(options, &telemetry, draining.clone(), sockets.clone())?);
+        app.documents.first_reading().await?;
         let fail = |address| move |source| ServerError::Listen { address, source };
-        let listener = TcpListener::bind(fixed.listen).await.map_err(fail(fixed.listen))?;
-        let address = listener.local_addr().map_err(fail(fixed.listen))?;
+        let tls = fixed.tls.clone().map(|tls| Tls::load(tls, fixed.http.http2)).transpose()?;
+        let tcp = TcpListener::bind(fixed.listen).await.map_err(fail(fixed.listen))?;
+        let address = tcp.local_addr().map_err(fail(fixed.listen))?;
+        let unix = match &fixed.unix_socket {
+            Some(path) => {
+                let fail = |source| ServerError::UnixSocket { path: path.clone(), source };
+                Some(UnixSocket::bind(path).await.map_err(fail)?)
+            }
+            None => None,
+        };
+        let listeners = Listeners { tcp, tls, unix };
         let metrics = match (fixed.telemetry.metrics_listen, &telemetry.metrics) {
             (Some(listen), Some(metrics)) => {
                 Some(MetricsListener::bind(listen, Arc::clone(metrics)).await.map_err(fail(listen))?)
             }
             _ => None,
         };
-        let paths = Paths::new(Arc::clone(&app), routes, cors_origins);
+        let paths = Paths::new(Arc::clone(&app), routes, layers);
         let app = ArcSwap::from(app);
-        let live = Live { app, paths, fixed, telemetry, draining, replacing: Mutex::new(()) };
-        Ok(Self { listener, address, metrics, live: Arc::new(live) })
+        let live = Live { app, paths, fixed, telemetry, draining, sockets, replacing: Mutex::new(()) };
+        Ok(Self { listeners, address, metrics, live: Arc::new(live) })
     }
 
     /// Where it listens; the true port when the options asked for port 0.
@@ -223,7 +274,10 @@ impl Server {
         let metrics = self.metrics.map(|listener| tokio::spawn(listener.run(ended.clone())));
         let live = &self.live;
         let (paths, draining) = (live.paths.clone(), live.draining.clone());
-        run(self.listener, paths, live.fixed.http, &live.telemetry, draining, shutdown).await;
+        run(self.listeners, paths, live.fixed.http, &live.telemetry, draining, shutdown).await;
+        if tokio::time::timeout(live.fixed.http.drain_timeout, live.sockets.closed()).await.is_err() {
+            tracing::warn!("WebSockets were still open after the drain timeout and are cut");
+        }
         live.telemetry.close().await;
         ended.cancel();
         if let Some(metrics) = metrics {
@@ -233,10 +287,23 @@ impl Server {
     }
 }
 
-fn build(options: Options, telemetry: &Telemetry, draining: CancellationToken) -> Result<App, ServerError> {
+fn layers(options: &Options) -> Layers {
+    Layers { cors: options.cors.clone(), compression_bytes_min: options.http.compression_bytes_min }
+}
+
+fn build(
+    options: Options,
+    telemetry: &Telemetry,
+    draining: CancellationToken,
+    sockets: Sockets,
+) -> Result<App, ServerError> {
     let mut settings = options.engine;
     settings.introspection |= options.dev;
     let (mut transport, traffic) = (options.transport, options.traffic);
+    if let Some(name) = unusable_header(&options.headers, options.client_address.as_ref()) {
+        return Err(ServerError::Header(name));
+    }
+    transport.set_headers(&options.headers);
     if traffic.share_subgraph_queries {
         transport.share_queries(traffic.shared_in_flight_max);
     }
@@ -245,18 +312,32 @@ fn build(options: Options, telemetry: &Telemetry, draining: CancellationToken) -
     let engine = Engine::new(&options.supergraph_sdl, observed, settings)?;
     follow(engine.transport(), &engine.supergraph())?;
     let auth = if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client)?) };
+    let documents = Documents::new(&options.documents, &client)?;
+    let streams = Streams { settings: options.subscriptions, origins: options.cors.origins, sockets };
     Ok(App {
         engine,
+        streams,
+        documents,
+        rate_limits: RateLimits::new(&options.rate_limits),
+        room: Semaphore::new(options.http.operations_in_flight_max.min(Semaphore::MAX_PERMITS)),
+        trusted_proxies: options.trusted_proxies,
         telemetry: telemetry.clone(),
         expose: options.telemetry.expose,
         auth,
         dev: options.dev,
         client_address: options.client_address,
-        forward_headers: options.forward_headers.into_iter().filter(may_be_forwarded).collect(),
+        forward_headers: options.headers.forwarded(),
         http: options.http,
         shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),
         draining,
     })
+}
+
+/// A header that the options name and that no rule may touch.
+fn unusable_header(rules: &HeaderRules, address: Option<&ClientAddress>) -> Option<HeaderName> {
+    let all = rules.all.iter().chain(rules.by_subgraph.values().flatten());
+    let named = all.map(HeaderRule::name).chain(address.map(|address| &address.header));
+    named.chain(&rules.forwarded()).find(|name| !may_be_forwarded(name)).cloned()
 }
 
 /// Binds and runs a gateway until `shutdown`.

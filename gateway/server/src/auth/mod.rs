@@ -9,6 +9,7 @@
 
 mod keys;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -63,6 +64,8 @@ pub(crate) struct Verified {
     pub(crate) authorization: HeaderValue,
     /// When the token ends, leeway included; a stream opened with it ends then.
     pub(crate) expires_at: SystemTime,
+    /// Issuer and subject, for limits; `None` for a token without a subject.
+    pub(crate) subject: Option<Arc<str>>,
 }
 
 /// Why a credential was not accepted.
@@ -113,7 +116,7 @@ struct Claims {
     #[serde(rename = "nbf")]
     _not_before: Option<f64>,
     #[serde(rename = "sub")]
-    _subject: Option<String>,
+    subject: Option<String>,
 }
 
 impl Authenticator {
@@ -143,11 +146,11 @@ impl Authenticator {
             return Err(AuthError::NotBearer);
         }
         let token = value.to_str().ok().and_then(bearer).ok_or(AuthError::NotBearer)?;
-        let expires_at = self.verify(token).await?;
-        Ok(Some(Verified { authorization: value.clone(), expires_at }))
+        let (expires_at, subject) = self.verify(token).await?;
+        Ok(Some(Verified { authorization: value.clone(), expires_at, subject }))
     }
 
-    async fn verify(&self, token: &str) -> Result<SystemTime, AuthError> {
+    async fn verify(&self, token: &str) -> Result<(SystemTime, Option<Arc<str>>), AuthError> {
         let invalid = |reason: &str| AuthError::InvalidToken(reason.to_owned());
         if token.len() > TOKEN_BYTES_MAX {
             return Err(invalid("too long"));
@@ -172,10 +175,13 @@ impl Authenticator {
         let claims = decode::<Claims>(token, &key.decoding, &issuer.validation(key.algorithm))
             .map_err(|error| invalid(reason(error.kind())))?
             .claims;
-        Duration::try_from_secs_f64(claims.exp)
+        let expires_at = Duration::try_from_secs_f64(claims.exp)
             .ok()
             .and_then(|end| UNIX_EPOCH.checked_add(end.saturating_add(issuer.config.leeway)))
-            .ok_or_else(|| invalid("exp out of range"))
+            .ok_or_else(|| invalid("exp out of range"))?;
+        // A line feed can be in neither a URL nor a sensible name: two pairs never look the same.
+        let subject = claims.subject.map(|subject| format!("{}\n{subject}", issuer.config.issuer).into());
+        Ok((expires_at, subject))
     }
 }
 

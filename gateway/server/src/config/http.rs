@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::HumanDuration;
-use crate::options::{HttpSettings, Options};
+use crate::options::{HttpSettings, Options, Statuses};
 
 /// Bounds of connections, requests and streams.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -22,8 +22,20 @@ pub struct HttpConfig {
     pub drain_timeout: HumanDuration,
     /// Connections open at once; further ones wait.
     pub connections_max: usize,
+    /// How long a client may leave bytes of an answer unread before it is given up.
+    pub write_timeout: HumanDuration,
+    /// Whether HTTP/2 is spoken: chosen by ALPN over TLS, with prior knowledge over plain TCP.
+    pub http2: bool,
     /// How often an idle event stream gets a comment.
     pub stream_keep_alive: HumanDuration,
+    /// Operations executed at once; further ones are refused with status 503 until there is room.
+    pub operations_in_flight_max: usize,
+    /// Whether answers are compressed for clients that take it (gzip, br, zstd). Streams never are.
+    pub compression: bool,
+    /// Answers below so many bytes are not.
+    pub compression_bytes_min: u16,
+    /// The statuses of `application/graphql-response+json`: `stable` (200, 400) or `draft` (also 294 and 422).
+    pub statuses: Statuses,
 }
 
 impl Default for HttpConfig {
@@ -36,7 +48,13 @@ impl Default for HttpConfig {
             request_timeout: HumanDuration(settings.request_timeout),
             drain_timeout: HumanDuration(settings.drain_timeout),
             connections_max: settings.connections_max,
+            write_timeout: HumanDuration(settings.write_timeout),
+            http2: settings.http2,
             stream_keep_alive: HumanDuration(settings.stream_keep_alive),
+            operations_in_flight_max: settings.operations_in_flight_max,
+            compression: settings.compression_bytes_min.is_some(),
+            compression_bytes_min: settings.compression_bytes_min.unwrap_or(1024),
+            statuses: settings.statuses,
         }
     }
 }
@@ -50,7 +68,13 @@ impl HttpConfig {
             request_timeout: self.request_timeout.0,
             drain_timeout: self.drain_timeout.0,
             connections_max: self.connections_max,
+            write_timeout: self.write_timeout.0,
+            http2: self.http2,
             stream_keep_alive: self.stream_keep_alive.0,
+            operations_in_flight_max: self.operations_in_flight_max,
+            compression_bytes_min: self.compression.then_some(self.compression_bytes_min),
+            statuses: self.statuses,
+            ..options.http
         };
     }
 }

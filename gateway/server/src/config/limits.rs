@@ -1,6 +1,6 @@
 //! `limits`: bounds on operations and answers.
 
-use kopitiam_engine::{AnswerLimits, DocumentLimits, EngineSettings};
+use kopitiam_engine::{AnswerLimits, CostSettings, DocumentLimits, EngineSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -30,12 +30,36 @@ pub struct LimitsConfig {
     pub operations_max: usize,
     /// Variables that one operation declares.
     pub variables_max: usize,
+    /// What an operation may cost (see `cost`); unset: no bound.
+    pub cost_max: Option<u64>,
+    /// How costs are estimated.
+    pub cost: CostConfig,
     /// Nesting of a subgraph's answer.
     pub answer_depth_max: u32,
     /// Errors in one response; when there are more, a last one says so.
     pub errors_max: usize,
     /// How many operations' plans are kept.
     pub plan_cache_entries: usize,
+}
+
+/// How costs are estimated: an object costs 1, a leaf nothing, a root field of a mutation 10, unless the schema says
+/// otherwise by `@cost`; what is in a list as often as the list is expected to be long; each entity fetched by key and
+/// each subgraph request 1 more.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CostConfig {
+    /// The length of a list of which neither `@listSize` nor an argument says anything.
+    pub list_size: u64,
+    /// Integer arguments that say how long a list is, or the `edges` and `nodes` of a connection, where `@listSize` says
+    /// nothing.
+    pub paging_arguments: Vec<String>,
+}
+
+impl Default for CostConfig {
+    fn default() -> Self {
+        let CostSettings { list_size, paging_arguments, .. } = CostSettings::default();
+        Self { list_size, paging_arguments }
+    }
 }
 
 impl Default for LimitsConfig {
@@ -52,6 +76,8 @@ impl Default for LimitsConfig {
             directives_max: engine.limits.directives_max,
             operations_max: engine.limits.operations_max,
             variables_max: engine.limits.variables_max,
+            cost_max: engine.cost.operation_max,
+            cost: CostConfig::default(),
             answer_depth_max: engine.answers.depth_max,
             errors_max: engine.answers.errors_max,
             plan_cache_entries: engine.plan_cache_entries,
@@ -63,6 +89,11 @@ impl LimitsConfig {
     pub(super) fn apply(self, options: &mut Options) {
         let engine = &mut options.engine;
         engine.plan_cache_entries = self.plan_cache_entries;
+        engine.cost = CostSettings {
+            operation_max: self.cost_max,
+            list_size: self.cost.list_size,
+            paging_arguments: self.cost.paging_arguments,
+        };
         engine.limits = DocumentLimits {
             bytes_max: self.document_bytes_max,
             tokens_max: self.document_tokens_max,

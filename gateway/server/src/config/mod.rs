@@ -12,7 +12,9 @@
 //! - `expand.rs`: secrets from the environment and from files
 //! - `supergraph_yaml.rs`: the other file, which names subgraphs for composition
 
+mod batching;
 mod cors;
+mod documents;
 mod duration;
 mod error;
 mod expand;
@@ -20,29 +22,39 @@ mod headers;
 mod http;
 mod jwt;
 mod limits;
+mod rate_limits;
+mod sources;
 mod subgraphs;
+mod subscriptions;
 mod supergraph;
 mod supergraph_yaml;
 mod telemetry;
+mod tls;
 mod traffic;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::batching::BatchingConfig;
 pub use self::cors::CorsConfig;
+pub use self::documents::{AutomaticConfig, DocumentsConfig, PersistedConfig};
 pub use self::duration::{HumanDuration, NotADuration};
 pub use self::error::FileError;
 pub use self::headers::HeadersConfig;
 pub use self::http::HttpConfig;
 pub use self::jwt::{IssuerConfig, JwksConfig, JwtConfig};
-pub use self::limits::LimitsConfig;
+pub use self::limits::{CostConfig, LimitsConfig};
+pub use self::rate_limits::{RateConfig, RateLimitsConfig};
+pub use self::sources::SourceConfig;
 pub use self::subgraphs::{SubgraphConfig, SubgraphsConfig};
+pub use self::subscriptions::{SubscriptionsConfig, WebSocketConfig};
 pub use self::supergraph::{HiveConfig, S3Config, SupergraphConfig, UplinkConfig, UrlConfig};
 pub use self::supergraph_yaml::{LoadedSubgraph, load as load_subgraphs};
 pub use self::telemetry::{ExposeConfig, LogFormat, MetricsConfig, OtlpConfig, TelemetryConfig};
+pub use self::tls::TlsConfig;
 pub use self::traffic::TrafficConfig;
 use crate::options::Options;
 use crate::subgraph_client::Transport;
@@ -56,6 +68,10 @@ pub struct Config {
     /// Address and port to listen on.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// A socket in the file system to listen on as well, for a proxy on the same machine; relative to this file.
+    pub unix_socket: Option<PathBuf>,
+    /// TLS on `listen`. Unset: connections are plain.
+    pub tls: Option<TlsConfig>,
     /// For a developer's machine: answers introspection and serves GraphiQL.
     pub dev: bool,
     /// Whether clients may ask for the schema.
@@ -64,8 +80,16 @@ pub struct Config {
     pub http: HttpConfig,
     /// Bounds on operations.
     pub limits: LimitsConfig,
+    /// How much one client may ask.
+    pub rate_limits: RateLimitsConfig,
+    /// Several operations in one request.
+    pub batching: BatchingConfig,
+    /// Documents that clients name instead of sending them.
+    pub documents: DocumentsConfig,
     /// What equal queries share while one of them is in flight.
     pub traffic: TrafficConfig,
+    /// How clients listen.
+    pub subscriptions: SubscriptionsConfig,
     /// How subgraphs are reached.
     pub subgraphs: SubgraphsConfig,
     /// What travels to subgraphs.
@@ -83,11 +107,17 @@ impl Default for Config {
         Self {
             supergraph: SupergraphConfig::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4000)),
+            unix_socket: None,
+            tls: None,
             dev: false,
             introspection: false,
             http: HttpConfig::default(),
             limits: LimitsConfig::default(),
+            rate_limits: RateLimitsConfig::default(),
+            batching: BatchingConfig::default(),
+            documents: DocumentsConfig::default(),
             traffic: TrafficConfig::default(),
+            subscriptions: SubscriptionsConfig::default(),
             subgraphs: SubgraphsConfig::default(),
             headers: HeadersConfig::default(),
             jwt: JwtConfig::default(),
@@ -130,6 +160,14 @@ impl Config {
     fn resolve_paths(&mut self, folder: &Path) {
         self.supergraph.resolve_paths(folder);
         self.jwt.resolve_paths(folder);
+        self.subgraphs.resolve_paths(folder);
+        self.documents.resolve_paths(folder);
+        if let Some(socket) = &mut self.unix_socket {
+            *socket = folder.join(&*socket);
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.resolve_paths(folder);
+        }
     }
 
     /// The server's options for a supergraph.
@@ -143,12 +181,20 @@ impl Config {
     fn options(self, supergraph_sdl: String) -> Result<Options, String> {
         let mut options = Options::new(supergraph_sdl, Transport::new());
         options.listen = self.listen;
+        options.unix_socket = self.unix_socket;
+        if let Some(tls) = self.tls {
+            tls.apply(&mut options);
+        }
         options.dev = self.dev;
         options.engine.introspection = self.introspection;
         self.supergraph.apply(&mut options);
         self.http.apply(&mut options);
         self.limits.apply(&mut options);
+        self.rate_limits.apply(&mut options)?;
+        self.batching.apply(&mut options);
+        self.documents.apply(&mut options)?;
         self.traffic.apply(&mut options);
+        self.subscriptions.apply(&mut options)?;
         self.subgraphs.apply(&mut options)?;
         self.headers.apply(&mut options)?;
         self.jwt.apply(&mut options)?;

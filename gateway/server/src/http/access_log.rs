@@ -35,14 +35,14 @@ impl CorrelationId {
 
 /// What the handler learnt of a request, in the response's extensions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Logged {
-    pub(super) kind: Option<OperationKind>,
-    pub(super) operation_name: Option<String>,
+pub(crate) struct Logged {
+    pub(crate) kind: Option<OperationKind>,
+    pub(crate) operation_name: Option<String>,
     /// How long planning took; `None`: the plan was in the cache, or it never came to that.
-    pub(super) planned_in: Option<Duration>,
+    pub(crate) planned_in: Option<Duration>,
     /// Whether an executed operation has errors.
-    pub(super) has_errors: bool,
-    pub(super) code: Option<&'static str>,
+    pub(crate) has_errors: bool,
+    pub(crate) code: Option<&'static str>,
 }
 
 /// The outermost layer.

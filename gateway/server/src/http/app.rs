@@ -4,18 +4,22 @@
 //! Elsewhere: building it from options (`server.rs`).
 
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::HeaderMap;
 use http::header::HeaderName;
 use kopitiam_engine::{Engine, Prepared, Response};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::rate_limit::RateLimits;
 use crate::auth::Authenticator;
+use crate::documents::Documents;
 use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ExposeSettings, HttpSettings};
-use crate::streams::sse::Ends;
+use crate::streams::{Ends, Streams};
 use crate::subgraph_client::Age;
 use crate::telemetry::{Observed, Telemetry};
 
@@ -30,9 +34,15 @@ pub(crate) struct App {
     pub(crate) dev: bool,
     pub(crate) forward_headers: Vec<HeaderName>,
     pub(crate) client_address: Option<ClientAddress>,
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     pub(crate) http: HttpSettings,
+    pub(crate) documents: Documents,
+    pub(crate) rate_limits: RateLimits,
+    /// One permit for each operation that may be executed at once; streams hold none.
+    pub(crate) room: Semaphore,
     /// Client queries in flight; `None`: every one is executed.
     pub(crate) shared: Option<InFlight<QueryKey, Response>>,
+    pub(crate) streams: Streams,
     /// Cancelled when shutdown begins: readiness turns to "no" and streams end.
     pub(crate) draining: CancellationToken,
 }

@@ -15,9 +15,14 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+/// Where the client is.
+pub(super) fn of(peer: Peer, headers: &HeaderMap, trusted_proxies: &[IpAddr]) -> IpAddr {
+    client(peer.0.ip().to_canonical(), headers, trusted_proxies)
+}
+
 /// The header that tells subgraphs where the client is.
 pub(super) fn header(settings: &ClientAddress, peer: Peer, headers: &HeaderMap) -> (HeaderName, HeaderValue) {
-    let address = client(peer.0.ip().to_canonical(), headers, &settings.trusted_proxies);
+    let address = of(peer, headers, &settings.trusted_proxies);
     let value =
         HeaderValue::from_str(&address.to_string()).expect("an address is of visible ASCII characters");
     (settings.header.clone(), value)

@@ -24,13 +24,22 @@ impl JsonType {
     }
 }
 
+/// A media type of a stream of GraphQL responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamType {
+    /// `text/event-stream`.
+    Events,
+    /// `multipart/mixed;subscriptionSpec=1.0`: subscriptions as Apollo's clients take them.
+    Parts,
+}
+
 /// What a client takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Accepted {
     /// The best type for a single response, if any is taken.
     pub(crate) json: Option<JsonType>,
-    /// Whether a stream of events is taken.
-    pub(crate) events: bool,
+    /// The best type for a subscription, if any is taken.
+    pub(crate) stream: Option<StreamType>,
     /// Whether the client is a browser that wants a page.
     pub(crate) html: bool,
 }
@@ -41,6 +50,11 @@ impl Accepted {
         self.json.unwrap_or(JsonType::Json)
     }
 
+    /// Whether there is no form of any response that the client takes.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.json.is_none() && self.stream.is_none()
+    }
+
     /// Reads the header; none means that anything is taken.
     ///
     /// # Source
@@ -49,7 +63,7 @@ impl Accepted {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(ACCEPT).iter().peekable();
         if values.peek().is_none() {
-            return Self { json: Some(JsonType::Json), events: false, html: false };
+            return Self { json: Some(JsonType::Json), stream: None, html: false };
         }
         let mut weights = Weights::default();
         for range in values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
@@ -65,6 +79,7 @@ struct Weights {
     graphql: Option<u16>,
     json: Option<u16>,
     events: Option<u16>,
+    parts: Option<u16>,
     html: Option<u16>,
     application: Option<u16>,
     any: Option<u16>,
@@ -74,13 +89,17 @@ impl Weights {
     fn add(&mut self, range: &str) {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let weight = parts
-            .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
-            .map_or(1000, thousandths);
+        let parameter = |name: &str| {
+            let mut parameters = parts.clone().filter_map(|part| part.split_once('='));
+            let found = parameters.find(|(known, _)| known.trim_end().eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.trim().trim_matches('"'))
+        };
+        let weight = parameter("q").map_or(1000, thousandths);
         let slot = match kind.as_str() {
             "application/graphql-response+json" => &mut self.graphql,
             "application/json" => &mut self.json,
             "text/event-stream" => &mut self.events,
+            "multipart/mixed" if parameter("subscriptionSpec").is_some() => &mut self.parts,
             "text/html" => &mut self.html,
             "application/*" => &mut self.application,
             "*/*" => &mut self.any,
@@ -99,7 +118,12 @@ impl Weights {
             (graphql, json) if graphql >= json => Some(JsonType::GraphqlResponse),
             _ => Some(JsonType::Json),
         };
-        Accepted { json: best, events: self.events.unwrap_or(0) > 0, html: self.html.unwrap_or(0) > 0 }
+        let stream = match (self.events.unwrap_or(0), self.parts.unwrap_or(0)) {
+            (0, 0) => None,
+            (events, parts) if events >= parts => Some(StreamType::Events),
+            _ => Some(StreamType::Parts),
+        };
+        Accepted { json: best, stream, html: self.html.unwrap_or(0) > 0 }
     }
 }
 
@@ -145,13 +169,24 @@ mod tests {
     #[test]
     fn no_header_means_application_json_and_no_stream() {
         let all = Accepted::from_headers(&HeaderMap::new());
-        assert_eq!(all, Accepted { json: Some(JsonType::Json), events: false, html: false });
+        assert_eq!(all, Accepted { json: Some(JsonType::Json), stream: None, html: false });
     }
 
     #[test]
     fn a_stream_is_taken_only_when_named() {
-        assert!(accepted("text/event-stream").events);
-        assert!(accepted("application/json, text/event-stream;q=0.1").events);
-        assert!(!accepted("*/*").events);
+        use StreamType::{Events, Parts};
+        for (header, stream) in [
+            ("text/event-stream", Some(Events)),
+            ("application/json, text/event-stream;q=0.1", Some(Events)),
+            ("*/*", None),
+            ("multipart/mixed", None),
+            ("multipart/mixed;deferSpec=20220824, application/json", None),
+            ("multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json", Some(Parts)),
+            ("multipart/mixed; subscriptionspec=\"1.0\"; q=0.5, text/event-stream;q=0.4", Some(Parts)),
+            ("multipart/mixed;subscriptionSpec=1.0, text/event-stream", Some(Events)),
+            ("multipart/mixed;subscriptionSpec=1.0;q=0", None),
+        ] {
+            assert_eq!(accepted(header).stream, stream, "{header}");
+        }
     }
 }

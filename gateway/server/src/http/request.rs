@@ -15,8 +15,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
 use kopitiam_engine::{Request, Variables};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::encode::Refusal;
+use crate::documents::ClientRequest;
 
 /// How much of a body beyond the limit is still taken from the network before the connection is cut.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -30,13 +32,38 @@ struct Parameters {
     operation_name: Option<String>,
     variables: Option<String>,
     extensions: Option<String>,
+    #[serde(alias = "doc_id", alias = "id")]
+    document_id: Option<String>,
+}
+
+/// A request in a body (GraphQL over HTTP, section 5.1; `documentId` of its appendix on persisted documents).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    #[serde(default)]
+    query: Option<String>,
+    #[serde(default)]
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Option<Variables>,
+    #[serde(default)]
+    extensions: Option<Map<String, Value>>,
+    #[serde(default, alias = "doc_id", alias = "id")]
+    document_id: Option<String>,
+}
+
+/// What a body asks.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    One(ClientRequest),
+    Batch(Vec<ClientRequest>),
 }
 
 /// Reads the parameters of a GET URL.
 ///
 /// # Errors
 /// [`Refusal::BadRequest`] when a parameter is missing, given twice or malformed.
-pub(crate) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
+pub(crate) fn from_uri(uri: &Uri) -> Result<ClientRequest, Refusal> {
     let Query(parameters): Query<Parameters> =
         Query::try_from_uri(uri).map_err(|error| Refusal::BadRequest(error.body_text()))?;
     let variables = parameters
@@ -50,12 +77,13 @@ pub(crate) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
         .map_or(Ok(None), |text| serde_json::from_str(&text))
         .map_err(|_| Refusal::BadRequest("extensions must be a JSON object".to_owned()))?;
     let operation_name = parameters.operation_name.filter(|name| !name.is_empty());
-    complete(Request {
+    let request = Request {
         query: parameters.query,
         operation_name,
         variables,
         extensions: extensions.unwrap_or_default(),
-    })
+    };
+    complete(request, parameters.document_id)
 }
 
 /// Checks that a POST body is JSON in UTF-8, uncompressed.
@@ -116,23 +144,56 @@ async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
     if total > bytes_max { Err(Refusal::BodyTooLarge { bytes_max }) } else { Ok(kept.freeze()) }
 }
 
+/// Reads one operation.
+///
+/// # Errors
+/// [`Refusal::BadRequest`] when it is not the JSON object of GraphQL over HTTP, section 5.1.
+pub(crate) fn one(json: &[u8]) -> Result<ClientRequest, Refusal> {
+    read::<Wire>(json)?.complete()
+}
+
 /// Reads a JSON body.
 ///
 /// # Errors
 /// [`Refusal::BadRequest`] when it is not the JSON object of GraphQL over HTTP, section 5.1;
-/// [`Refusal::BatchingNotAllowed`] for an array of them.
-pub(crate) fn from_json(body: &[u8]) -> Result<Request, Refusal> {
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Refusal::BatchingNotAllowed);
+/// [`Refusal::BatchingNotAllowed`] and [`Refusal::BatchTooLarge`] for an array of them.
+pub(crate) fn from_json(body: &[u8], batch_max: Option<usize>) -> Result<Payload, Refusal> {
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        return Ok(Payload::One(one(body)?));
     }
-    let request: Request = serde_json::from_slice(body)
-        .map_err(|error| Refusal::BadRequest(format!("the body is not a GraphQL request: {error}")))?;
-    complete(request)
+    let operations_max = batch_max.ok_or(Refusal::BatchingNotAllowed)?;
+    let operations: Vec<Wire> = read(body)?;
+    if operations.len() > operations_max {
+        return Err(Refusal::BatchTooLarge { operations_max });
+    }
+    if operations.is_empty() {
+        return Err(Refusal::BadRequest("the batch is empty".to_owned()));
+    }
+    Ok(Payload::Batch(operations.into_iter().map(Wire::complete).collect::<Result<_, _>>()?))
 }
 
-fn complete(request: Request) -> Result<Request, Refusal> {
-    if request.query.is_empty() {
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::BadRequest(format!("the body is not a GraphQL request: {error}")))
+}
+
+impl Wire {
+    fn complete(self) -> Result<ClientRequest, Refusal> {
+        let request = Request {
+            query: self.query.unwrap_or_default(),
+            operation_name: self.operation_name,
+            variables: self.variables.unwrap_or_default(),
+            extensions: self.extensions.unwrap_or_default(),
+        };
+        complete(request, self.document_id)
+    }
+}
+
+fn complete(request: Request, document_id: Option<String>) -> Result<ClientRequest, Refusal> {
+    let document_id = document_id.filter(|id| !id.is_empty());
+    let named = document_id.is_some() || request.extensions.contains_key("persistedQuery");
+    if request.query.is_empty() && !named {
         return Err(Refusal::BadRequest("the parameter `query` is missing".to_owned()));
     }
-    Ok(request)
+    Ok(ClientRequest { request, document_id })
 }

@@ -17,8 +17,33 @@ pub struct HttpSettings {
     pub drain_timeout: Duration,
     /// Connections open at once; further ones wait in the listener's queue.
     pub connections_max: usize,
+    /// How long a client may leave bytes of an answer unread before it is given up.
+    pub write_timeout: Duration,
+    /// Whether HTTP/2 is spoken: chosen by ALPN over TLS, with prior knowledge over plain TCP.
+    pub http2: bool,
     /// How often an idle event stream gets a comment, so that nothing between us closes it.
     pub stream_keep_alive: Duration,
+    /// Operations of one batch; `None`: batches are refused.
+    pub batch_operations_max: Option<usize>,
+    /// Operations executed at once; further ones are refused until there is room.
+    pub operations_in_flight_max: usize,
+    /// Answers of at least so many bytes are compressed for clients that take it (gzip, br, zstd), streams never; `None`:
+    /// none is.
+    pub compression_bytes_min: Option<u16>,
+    /// Which statuses `application/graphql-response+json` gets.
+    pub statuses: Statuses,
+}
+
+/// The statuses of `application/graphql-response+json`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Statuses {
+    /// 400 for what was not executed, 200 otherwise.
+    #[default]
+    Stable,
+    /// As newer drafts of GraphQL over HTTP have it: 422 for a document that parses and is refused, 294 for a response with
+    /// data and errors.
+    Draft,
 }
 
 impl Default for HttpSettings {
@@ -30,7 +55,13 @@ impl Default for HttpSettings {
             request_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(20),
             connections_max: 10_000,
+            write_timeout: Duration::from_secs(30),
+            http2: true,
             stream_keep_alive: Duration::from_secs(12),
+            batch_operations_max: None,
+            operations_in_flight_max: 2_000,
+            compression_bytes_min: Some(1024),
+            statuses: Statuses::Stable,
         }
     }
 }

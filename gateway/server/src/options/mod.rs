@@ -3,23 +3,33 @@
 //! One file for each group of settings.
 //! Elsewhere: the same settings as a YAML file (`config/`).
 
+mod cors;
+mod documents;
 mod headers;
 mod http;
+mod rate_limits;
+mod subscriptions;
 mod telemetry;
+mod tls;
 mod traffic;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
-use ::http::header::{HeaderName, HeaderValue};
 use axum::Router;
 use kopitiam_engine::EngineSettings;
 
+pub use self::cors::CorsSettings;
+pub use self::documents::{DocumentSource, DocumentsSettings, UnlistedDocuments};
 pub use self::headers::ClientAddress;
-pub use self::http::HttpSettings;
+pub use self::http::{HttpSettings, Statuses};
+pub use self::rate_limits::{FieldLimit, Rate, RateLimitSettings};
+pub use self::subscriptions::{SubscriptionSettings, WebSocketSettings};
 pub use self::telemetry::{ExposeSettings, LabelSettings, OtlpSettings, TelemetrySettings};
+pub use self::tls::ClientTls;
 pub use self::traffic::TrafficSettings;
 use crate::auth::JwtIssuer;
-use crate::subgraph_client::Transport;
+use crate::subgraph_client::{HeaderRules, Transport};
 
 /// Everything one gateway needs.
 #[derive(Debug)]
@@ -28,19 +38,29 @@ pub struct Options {
     pub supergraph_sdl: String,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// TLS on `listen`; `None`: plain.
+    pub tls: Option<ClientTls>,
+    /// A socket in the file system to listen on as well, for a proxy on the same machine.
+    pub unix_socket: Option<PathBuf>,
     /// Where the subgraphs are. Those it does not know are reached by their URL in the supergraph.
     pub transport: Transport,
     /// Issuers whose tokens are accepted. Without any, credentials are neither read nor forwarded.
     pub jwt: Vec<JwtIssuer>,
     /// For a developer's machine: answers introspection and serves GraphiQL.
     pub dev: bool,
-    /// Request headers forwarded to subgraphs beside the verified credential and the trace. Those of the connection and of
-    /// the body's form are never forwarded.
-    pub forward_headers: Vec<HeaderName>,
+    /// What becomes of headers on the way to subgraphs, beside the verified credential and the trace, which travel anyhow.
+    /// Rules about headers of the connection and of the body's form are refused.
+    pub headers: HeaderRules,
     /// Tells subgraphs the client's address, for limits per address. `None`: they are not told.
     pub client_address: Option<ClientAddress>,
-    /// Origins whose pages may read answers, compared exactly. None by default.
-    pub cors_origins: Vec<HeaderValue>,
+    /// Proxies in front of the gateway: whom they name in `X-Forwarded-For` is the client, for limits and the log.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Documents that clients name instead of sending them.
+    pub documents: DocumentsSettings,
+    /// How much one client may ask.
+    pub rate_limits: RateLimitSettings,
+    /// Which web pages may read answers. None by default.
+    pub cors: CorsSettings,
     /// Further paths of the embedding program, served beside `/graphql` behind the same listener, log and CORS. They must
     /// not overlap with the gateway's own paths, nor have a fallback: the gateway's answers what nobody knows.
     pub routes: Router,
@@ -48,6 +68,8 @@ pub struct Options {
     pub http: HttpSettings,
     /// What it tells of itself, beside its log.
     pub telemetry: TelemetrySettings,
+    /// Bounds of streams.
+    pub subscriptions: SubscriptionSettings,
     /// What requests in flight share.
     pub traffic: TrafficSettings,
     /// Bounds of the engine.
@@ -60,15 +82,21 @@ impl Options {
         Self {
             supergraph_sdl: supergraph_sdl.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4000)),
+            tls: None,
+            unix_socket: None,
             transport,
             jwt: Vec::new(),
             dev: false,
-            forward_headers: Vec::new(),
+            headers: HeaderRules::default(),
             client_address: None,
-            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            documents: DocumentsSettings::default(),
+            rate_limits: RateLimitSettings::default(),
+            cors: CorsSettings::default(),
             routes: Router::new(),
             http: HttpSettings::default(),
             telemetry: TelemetrySettings::default(),
+            subscriptions: SubscriptionSettings::default(),
             traffic: TrafficSettings::default(),
             engine: EngineSettings::default(),
         }

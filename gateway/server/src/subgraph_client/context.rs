@@ -9,16 +9,23 @@ use std::time::{Instant, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use super::headers::HeaderPlan;
+use super::signature::SIGNATURE;
 use crate::telemetry::{Fetches, TRACEPARENT, TRACESTATE, TraceContext};
 
 /// The header that carries the correlation id of a request, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+static OF_TRACE: [HeaderName; 3] = [REQUEST_ID, TRACEPARENT, TRACESTATE];
+static CREDENTIAL: HeaderName = AUTHORIZATION;
 
 /// The headers and the deadline that every subgraph request of one client request shares.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// What an answer may depend on: the verified credential, and the headers on the list.
     relevant: Arc<HeaderMap>,
+    /// The verified credential.
+    credential: Option<HeaderValue>,
     /// What only ties log lines and traces together; `None` for the gateway's own requests.
     trace: Option<Trace>,
     /// The subgraph requests made so far, when the client asked to see them.
@@ -37,10 +44,18 @@ struct Trace {
 impl RequestContext {
     /// A context without any client header: for requests that the gateway makes on its own account.
     pub fn empty() -> Self {
-        Self { relevant: Arc::default(), trace: None, fetches: None, client_address: None, deadline: None }
+        Self {
+            relevant: Arc::default(),
+            credential: None,
+            trace: None,
+            fetches: None,
+            client_address: None,
+            deadline: None,
+        }
     }
 
-    /// Takes from a client's headers what may travel on, the headers in `allowed`, and adds the request's trace. `authorization` is the *verified* credential and replaces whatever the client sent.
+    /// Takes from a client's headers what may travel on, the headers in `allowed`, and adds the request's trace.
+    /// `authorization` is the *verified* credential and replaces whatever the client sent.
     pub(crate) fn from_client(
         client: &HeaderMap,
         request_id: &HeaderValue,
@@ -56,12 +71,20 @@ impl RequestContext {
                 relevant.append(name.clone(), value.clone());
             }
         }
-        if let Some(mut authorization) = authorization {
+        let credential = authorization.map(|mut authorization| {
             authorization.set_sensitive(true);
-            relevant.insert(AUTHORIZATION, authorization);
-        }
+            relevant.insert(AUTHORIZATION, authorization.clone());
+            authorization
+        });
         let trace = Some(Trace { request_id: request_id.clone(), context: trace.clone() });
-        Self { relevant: Arc::new(relevant), trace, fetches: None, client_address, deadline: None }
+        Self {
+            relevant: Arc::new(relevant),
+            credential,
+            trace,
+            fetches: None,
+            client_address,
+            deadline: None,
+        }
     }
 
     /// The trace that subgraph requests go on with.
@@ -98,45 +121,40 @@ impl RequestContext {
         Self { deadline: None, ..self.clone() }
     }
 
-    /// The headers for a subgraph request. The trace's replace those of the same name on the list.
-    pub(crate) fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(self.relevant.len() + 8);
-        for (name, value) in &*self.relevant {
+    /// Gives the headers for a request to a subgraph with this plan, one after the other: the gateway's own that the plan
+    /// leaves alone, and what the plan says of the client's.
+    pub(super) fn for_each_header(&self, plan: &HeaderPlan, emit: &mut dyn FnMut(&HeaderName, &HeaderValue)) {
+        let trace = self.trace.as_ref();
+        let of_trace = [
+            trace.map(|trace| (&OF_TRACE[0], &trace.request_id)),
+            trace.map(|trace| (&OF_TRACE[1], &trace.context.parent)),
+            trace.and_then(|trace| Some((&OF_TRACE[2], trace.context.state.as_ref()?))),
+        ];
+        self.emit(&of_trace, plan, emit);
+    }
+
+    /// The headers of a connection that other requests with the same ones may use, too.
+    pub(super) fn socket_headers(&self, plan: &HeaderPlan) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        self.emit(&[], plan, &mut |name, value| {
             headers.append(name.clone(), value.clone());
-        }
-        if let Some(Trace { request_id, context: TraceContext { parent, state, .. } }) = &self.trace {
-            headers.insert(REQUEST_ID, request_id.clone());
-            headers.insert(TRACEPARENT, parent.clone());
-            if let Some(state) = state {
-                headers.insert(TRACESTATE, state.clone());
-            }
-        }
-        if let Some((name, value)) = &self.client_address {
-            headers.insert(name.clone(), value.clone());
-        }
+        });
         headers
     }
 
-    /// Writes the headers of [`RequestContext::headers`] as lines of HTTP/1.1.
-    pub(super) fn write_headers(&self, out: &mut Vec<u8>) {
-        for (name, value) in &*self.relevant {
-            let replaced = self.trace.is_some() && (name == REQUEST_ID || name == TRACEPARENT)
-                || name == TRACESTATE
-                    && self.trace.as_ref().is_some_and(|trace| trace.context.state.is_some());
-            if !replaced {
-                write_header(out, name, value);
-            }
+    fn emit(
+        &self,
+        of_trace: &[Option<(&HeaderName, &HeaderValue)>],
+        plan: &HeaderPlan,
+        emit: &mut dyn FnMut(&HeaderName, &HeaderValue),
+    ) {
+        let credential = self.credential.as_ref().map(|value| (&CREDENTIAL, value));
+        let address = self.client_address.as_ref().map(|(name, value)| (name, value));
+        let own = || of_trace.iter().copied().chain([credential, address]).flatten();
+        for (name, value) in own().filter(|(name, _)| !plan.replaces(name)) {
+            emit(name, value);
         }
-        if let Some(Trace { request_id, context: TraceContext { parent, state, .. } }) = &self.trace {
-            write_header(out, &REQUEST_ID, request_id);
-            write_header(out, &TRACEPARENT, parent);
-            if let Some(state) = state {
-                write_header(out, &TRACESTATE, state);
-            }
-        }
-        if let Some((name, value)) = &self.client_address {
-            write_header(out, name, value);
-        }
+        plan.for_each(&self.relevant, |name| own().any(|(own, _)| own == name), emit);
     }
 
     /// The headers that an answer may depend on: requests that differ in the others only may share one.
@@ -148,14 +166,6 @@ impl RequestContext {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
-}
-
-/// A header's value has no line break, by its type.
-fn write_header(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a header may travel on. Those of the connection, of the body's form and of the gateway's own choice may not,
@@ -177,6 +187,7 @@ pub(crate) fn may_be_forwarded(name: &HeaderName) -> bool {
         header::UPGRADE,
         HeaderName::from_static("keep-alive"),
         HeaderName::from_static("proxy-connection"),
+        SIGNATURE,
     ]
     .contains(name)
 }
@@ -200,6 +211,7 @@ fn is_request_id(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subgraph_client::headers::{HeaderPlans, HeaderRule, HeaderRules};
 
     #[test]
     fn identity_headers_of_the_client_never_travel() {
@@ -210,41 +222,38 @@ mod tests {
         let id = HeaderValue::from_static("id");
         let context =
             RequestContext::from_client(&client, &id, &TraceContext::from_client(&client), None, &[], None);
-        let headers = context.headers();
-        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(names, ["x-request-id", "traceparent"]);
+        assert_eq!(names(&context, Vec::new()), ["x-request-id", "traceparent"]);
     }
 
     #[test]
-    fn lines_and_map_say_the_same() {
+    fn a_header_of_the_gateways_own_is_given_once() {
         let mut client = HeaderMap::new();
-        for (name, value) in
-            [("x-tenant", "a"), ("x-tenant", "b"), ("x-request-id", "r"), ("tracestate", "s=1")]
-        {
+        let (state, tenants) = (("tracestate", "s=1"), [("x-tenant", "a"), ("x-tenant", "b")]);
+        for (name, value) in tenants.into_iter().chain([("x-request-id", "r"), state]) {
             client.append(name, HeaderValue::from_static(value));
         }
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        client.insert(TRACEPARENT, HeaderValue::from_static(trace));
         let allowed = ["x-tenant", "x-request-id", "tracestate"].map(HeaderName::from_static);
         let credential = Some(HeaderValue::from_static("Bearer t"));
-        let id = HeaderValue::from_static("r");
-        let context = RequestContext::from_client(
-            &client,
-            &id,
-            &TraceContext::from_client(&client),
-            credential,
-            &allowed,
-            None,
-        );
-        let mut lines = Vec::new();
-        context.write_headers(&mut lines);
-        let mut lines: Vec<_> = std::str::from_utf8(&lines).unwrap().split_terminator("\r\n").collect();
-        lines.sort_unstable();
-        let headers = context.headers();
-        let text =
-            |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
-        let mut expected: Vec<_> = headers.iter().map(text).collect();
-        expected.sort_unstable();
-        assert_eq!(lines, expected);
-        assert!(lines.contains(&"authorization: Bearer t"), "{lines:?}");
+        let (id, trace) = (HeaderValue::from_static("r"), TraceContext::from_client(&client));
+        let context = RequestContext::from_client(&client, &id, &trace, credential, &allowed, None);
+        let rules: Vec<_> = allowed.into_iter().chain([AUTHORIZATION]).map(HeaderRule::forward).collect();
+        let mut sent = names(&context, rules.clone());
+        sent.sort_unstable();
+        let all = ["authorization", "traceparent", "tracestate", "x-request-id", "x-tenant", "x-tenant"];
+        assert_eq!(sent, all);
+        let removed = [AUTHORIZATION, REQUEST_ID].map(|name| HeaderRule::Remove { name });
+        let mut sent = names(&context, rules.into_iter().chain(removed).collect());
+        sent.sort_unstable();
+        assert_eq!(sent, ["traceparent", "tracestate", "x-tenant", "x-tenant"]);
+    }
+
+    fn names(context: &RequestContext, rules: Vec<HeaderRule>) -> Vec<String> {
+        let plans = HeaderPlans::new(&HeaderRules { all: rules, ..HeaderRules::default() });
+        let mut names = Vec::new();
+        context.for_each_header(&plans.of("any"), &mut |name, _| names.push(name.to_string()));
+        names
     }
 
     #[test]

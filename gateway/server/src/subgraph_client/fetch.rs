@@ -6,19 +6,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use kopitiam_executor::transport::TransportError;
 use serde::Deserialize;
 
-use super::{HttpClient, http_uri, read_bounded};
+use super::answer::read_bounded;
+use super::wire::{Address, AnswerBody, ConnectionSettings, InvalidUrl, Origin, RequestBody};
 
 /// Why a document could not be had. Meant for operators: it may name the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Not an absolute `http://` URL.
-    #[error("`{0}` is not an http:// URL with a host")]
-    InvalidUrl(String),
+    /// Not a URL of the known forms.
+    #[error(transparent)]
+    InvalidUrl(#[from] InvalidUrl),
     /// No complete answer.
     #[error("`{url}`: {reason}")]
     Transport {
@@ -35,6 +37,45 @@ pub enum FetchError {
         /// What is wrong with the answer.
         reason: String,
     },
+}
+
+/// What all of these requests share.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HttpClient {
+    settings: ConnectionSettings,
+}
+
+impl HttpClient {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends a request to an absolute URI, on a connection for itself.
+    ///
+    /// # Errors
+    /// [`TransportError::Unreachable`] for every failure; the reason goes to the log.
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, TransportError> {
+        let address = Address::parse(&request.uri().to_string()).map_err(|error| {
+            tracing::warn!(%error, "request failed");
+            TransportError::Unreachable
+        })?;
+        self.send_to(address, request).await
+    }
+
+    async fn send_to(
+        &self,
+        address: Address,
+        request: Request<Bytes>,
+    ) -> Result<Response<AnswerBody>, TransportError> {
+        let (head, body) = request.into_parts();
+        let headers = |emit: &mut dyn FnMut(&HeaderName, &HeaderValue)| {
+            for (name, value) in &head.headers {
+                emit(name, value);
+            }
+        };
+        let body = RequestBody::Whole(Full::new(body));
+        Origin::new(address, &self.settings).stream(head.method, &headers, body).await
+    }
 }
 
 /// Gets a document.
@@ -62,7 +103,7 @@ pub(crate) async fn exchange(
 ) -> Result<Response<Bytes>, FetchError> {
     let url = request.uri().to_string();
     let answer = async {
-        let (head, body) = client.send(request, false).await?.into_parts();
+        let (head, body) = client.send(request).await?.into_parts();
         Ok(Response::from_parts(head, read_bounded(body, bytes_max).await?))
     };
     let answered = tokio::time::timeout(timeout, answer).await.unwrap_or(Err(TransportError::Timeout));
@@ -106,17 +147,16 @@ async fn fetch(
     timeout: Duration,
     bytes_max: usize,
 ) -> Result<Bytes, FetchError> {
-    let uri = http_uri(url).ok_or_else(|| FetchError::InvalidUrl(url.to_owned()))?;
+    let address = Address::parse(url)?;
     let mut request = Request::new(body);
     if method == Method::POST {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     *request.method_mut() = method;
-    *request.uri_mut() = uri;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     let transport = |reason| FetchError::Transport { url: url.to_owned(), reason };
     let answer = async {
-        let response = client.send(request, true).await?;
+        let response = client.send_to(address, request).await?;
         let status = response.status();
         Ok((status, read_bounded(response.into_body(), bytes_max).await?))
     };

@@ -9,11 +9,15 @@
 
 mod command_line;
 mod common;
+mod connections;
+mod faults;
 mod limits;
 mod refusals;
 mod reload;
 mod serving;
 mod sharing;
+mod sources;
 mod streams;
 mod telemetry;
 mod tokens;
+mod websocket;

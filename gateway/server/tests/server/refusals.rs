@@ -105,7 +105,7 @@ async fn an_answer_is_never_stored_and_carries_the_correlation_id() {
 #[tokio::test]
 async fn a_foreign_origin_is_never_allowed_and_a_configured_one_is() {
     let mut options = in_process();
-    options.cors_origins = vec!["https://shop.example".parse().unwrap()];
+    options.cors.origins = vec!["https://shop.example".parse().unwrap()];
     let gateway = start(options).await;
     for (origin, allowed) in [
         ("https://shop.example", true),

@@ -145,9 +145,9 @@ async fn a_subgraph_that_panics_or_answers_no_graphql_is_an_error_of_its_fields(
 #[tokio::test]
 async fn a_hanging_subgraph_is_given_up_in_time() {
     let limits =
-        kopitiam_server::SubgraphLimits { timeout: Duration::from_millis(100), ..Default::default() };
+        kopitiam_server::SubgraphSettings { timeout: Duration::from_millis(100), ..Default::default() };
     let transport = Transport::new()
-        .with_default_limits(limits)
+        .with_defaults(limits)
         .with_in_process("products", subgraphs::products().router)
         .with_in_process("reviews", subgraphs::reviews());
     let gateway = start(Options::new(supergraph("", ""), transport)).await;
@@ -202,9 +202,9 @@ async fn a_query_whose_connection_breaks_is_sent_again_and_a_mutation_is_not() {
 
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_an_error_and_not_memory() {
-    let limits = kopitiam_server::SubgraphLimits { response_bytes_max: 20, ..Default::default() };
+    let limits = kopitiam_server::SubgraphSettings { response_bytes_max: 20, ..Default::default() };
     let transport = Transport::new()
-        .with_limits("reviews", limits)
+        .with_settings("reviews", limits)
         .with_in_process("products", subgraphs::products().router)
         .with_in_process("reviews", subgraphs::reviews());
     let gateway = start(Options::new(supergraph("", ""), transport)).await;

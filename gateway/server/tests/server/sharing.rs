@@ -82,7 +82,7 @@ async fn gateway(counting: &Counting, traffic: TrafficSettings) -> Gateway {
     let products = subgraphs::listen(counting.router.clone()).await;
     let mut options = Options::new(supergraph(&products, ""), Transport::new());
     options.transport = options.transport.with_in_process("reviews", subgraphs::reviews());
-    options.forward_headers = vec!["x-tenant".parse().unwrap()];
+    options.headers.all = vec![kopitiam_server::HeaderRule::forward("x-tenant".parse().unwrap())];
     options.traffic = traffic;
     start(options).await
 }

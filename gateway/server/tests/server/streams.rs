@@ -9,7 +9,7 @@ use crate::common::{eventually, in_process, refusal, start, subgraphs, supergrap
 const COUNTDOWN: &str = "subscription { countdown(from: 2) { id name rating } }";
 
 /// The events of a body: kind and data. Comments are left out.
-fn events(text: &str) -> Vec<(String, Value)> {
+pub(crate) fn events(text: &str) -> Vec<(String, Value)> {
     let field = |block: &str, name: &str| {
         block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_start().to_owned())
     };
@@ -42,6 +42,34 @@ async fn each_event_of_a_subgraph_is_joined_with_the_others() {
             ],
         );
     }
+}
+
+#[tokio::test]
+async fn a_subscription_is_written_in_parts_to_clients_that_take_them() {
+    let gateway = start(in_process()).await;
+    let accept = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json";
+    let response = gateway.query(COUNTDOWN).header("accept", accept).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let kind = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
+    assert_eq!(response.headers()["content-type"], kind);
+    let text = response.text().await.unwrap();
+    assert!(text.ends_with("\r\n--graphql--\r\n"), "{text}");
+    let parts: Vec<Value> = text
+        .split("--graphql")
+        .filter_map(|part| part.split_once("\r\n\r\n"))
+        .map(|(_, body)| serde_json::from_str::<Value>(body.trim()).unwrap())
+        .filter(|part| *part != json!({}))
+        .collect();
+    let payload = |value: Value| json!({ "payload": { "data": { "countdown": value } } });
+    assert_eq!(
+        parts,
+        [
+            payload(json!({ "id": "2", "name": "teh", "rating": 2 })),
+            payload(json!({ "id": "1", "name": "kopi", "rating": 1 })),
+        ]
+    );
+    let query = gateway.query("{ __typename }").header("accept", accept).send().await.unwrap();
+    assert_eq!(query.headers()["content-type"], "application/json; charset=utf-8", "a query is one answer");
 }
 
 #[tokio::test]

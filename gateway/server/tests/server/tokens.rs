@@ -53,7 +53,7 @@ async fn subgraphs_are_told_the_true_address_of_a_client_when_asked_for() {
     let query = r#"{ header(name: "x-client-address") }"#;
     let asked = async |trusted: &[&str]| {
         let mut options = in_process();
-        options.forward_headers = vec![name.clone()];
+        options.headers.all = vec![kopitiam_server::HeaderRule::forward(name.clone())];
         let trusted_proxies = trusted.iter().map(|address| address.parse().unwrap()).collect();
         options.client_address = Some(ClientAddress { header: name.clone(), trusted_proxies });
         let gateway = start(options).await;

@@ -1,6 +1,7 @@
 //! A gateway on an ephemeral port of loopback, with two small real subgraphs.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod certificates;
 pub(crate) mod subgraphs;
 pub(crate) mod tokens;
 

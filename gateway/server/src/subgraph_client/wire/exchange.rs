@@ -1,4 +1,7 @@
-//! One request and its answer on one connection (RFC 9112).
+//! One GraphQL request and its whole answer on one connection of HTTP/1.1 (RFC 9112).
+//!
+//! Own code because it is what most requests go through: without a task and a queue for each connection, and with each
+//! answer read straight into its place, the gateway needs 13 % less CPU and half the memory (`make bench`, mode full).
 //!
 //! Always: reads while it writes, so an answer that comes before the request is sent whole is not missed and cannot
 //! block; every length is bounded before anything is kept.
@@ -7,15 +10,15 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use bytes::{BufMut, Bytes};
-use http::StatusCode;
-use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{StatusCode, header};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::Answer;
+use super::connect::Stream;
 
 /// Status line and headers together, and the trailers of a chunked body.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -45,36 +48,39 @@ fn malformed(what: &str) -> Broken {
 /// A connection on which nothing is under way.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Empty; kept for its memory.
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self { stream, buffer: Vec::with_capacity(READ_BYTES) }
     }
 
     /// Whether the connection is open and the other side has sent nothing that nobody asked for.
-    pub(super) fn is_quiet(&self) -> bool {
-        matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut context = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
     #[cfg(test)]
     pub(super) async fn readable(&self) {
-        self.stream.readable().await.expect("the test's runtime runs");
+        let Stream::Tcp(stream) = &self.stream else { panic!("the test uses TCP") };
+        stream.readable().await.expect("the test's runtime runs");
     }
 
     /// Sends a complete request and reads its answer; gives the connection back when it can be used again.
     pub(super) async fn exchange(
         self,
         request: &[u8],
+        wanted: &[HeaderName],
         bytes_max: usize,
     ) -> Result<(Answer, Option<Self>), Broken> {
         let Self { mut stream, mut buffer } = self;
-        let (read, write) = stream.split();
-        let mut wire = Wire { read, write, unsent: request, is_cut: false };
-        let (head, start) = wire.head(&mut buffer).await?;
+        let mut wire = Wire { stream: &mut stream, unsent: request, is_flushed: false, is_cut: false };
+        let (head, start) = wire.head(&mut buffer, wanted).await?;
         let mut reader = Reader { wire, buffer: &mut buffer, position: start };
         let body = match head.framing {
             Framing::Length(length) => reader.sized(length, bytes_max).await?,
@@ -83,7 +89,7 @@ impl Connection {
         };
         let is_over = reader.position == reader.buffer.len();
         let is_reusable = head.keep_alive && is_over && reader.wire.unsent.is_empty() && !reader.wire.is_cut;
-        let answer = Answer { status: head.status, is_json: head.is_json, body };
+        let answer = Answer { status: head.status, headers: head.headers, body };
         buffer.clear();
         buffer.shrink_to(READ_BYTES);
         Ok((answer, is_reusable.then_some(Self { stream, buffer })))
@@ -92,9 +98,10 @@ impl Connection {
 
 /// Both directions of a connection during an exchange.
 struct Wire<'a> {
-    read: ReadHalf<'a>,
-    write: WriteHalf<'a>,
+    stream: &'a mut Stream,
     unsent: &'a [u8],
+    /// TLS may keep what was written.
+    is_flushed: bool,
     /// The other side takes no more; what it answered may be there all the same.
     is_cut: bool,
 }
@@ -104,20 +111,27 @@ impl Wire<'_> {
     async fn fill(&mut self, buffer: &mut impl BufMut) -> io::Result<usize> {
         poll_fn(|context| {
             while !self.unsent.is_empty() {
-                match Pin::new(&mut self.write).poll_write(context, self.unsent) {
+                match Pin::new(&mut *self.stream).poll_write(context, self.unsent) {
                     Poll::Ready(Ok(sent)) if sent > 0 => self.unsent = &self.unsent[sent..],
                     Poll::Ready(_) => (self.unsent, self.is_cut) = (&[], true),
                     Poll::Pending => break,
                 }
             }
+            if self.unsent.is_empty() && !self.is_flushed {
+                match Pin::new(&mut *self.stream).poll_flush(context) {
+                    Poll::Ready(Ok(())) => self.is_flushed = true,
+                    Poll::Ready(Err(_)) => (self.is_flushed, self.is_cut) = (true, true),
+                    Poll::Pending => {}
+                }
+            }
             // Has no state beyond this call: a new one each time is the same.
-            pin!(self.read.read_buf(buffer)).poll(context)
+            pin!(self.stream.read_buf(buffer)).poll(context)
         })
         .await
     }
 
     /// Reads to the end of the head; gives it and where the body starts.
-    async fn head(&mut self, buffer: &mut Vec<u8>) -> Result<(Head, usize), Broken> {
+    async fn head(&mut self, buffer: &mut Vec<u8>, wanted: &[HeaderName]) -> Result<(Head, usize), Broken> {
         loop {
             buffer.reserve(READ_BYTES);
             match self.fill(buffer).await {
@@ -129,7 +143,7 @@ impl Wire<'_> {
                 Err(error) if buffer.is_empty() => return Err(Broken::BeforeAnswer(error)),
                 Err(error) => return Err(Broken::InAnswer(error)),
             }
-            while let Some((head, length)) = Head::parse(buffer)? {
+            while let Some((head, length)) = Head::parse(buffer, wanted)? {
                 if !head.status.is_informational() {
                     return Ok((head, length));
                 }
@@ -159,12 +173,13 @@ struct Head {
     status: StatusCode,
     framing: Framing,
     keep_alive: bool,
-    is_json: bool,
+    /// Those that somebody wants.
+    headers: HeaderMap,
 }
 
 impl Head {
     /// Reads the head and its length, when it is there as a whole.
-    fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Broken> {
+    fn parse(bytes: &[u8], wanted: &[HeaderName]) -> Result<Option<(Self, usize)>, Broken> {
         let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut []);
         let parser = httparse::ParserConfig::default();
@@ -179,7 +194,7 @@ impl Head {
             status,
             framing: Framing::UntilClose,
             keep_alive: response.version == Some(1),
-            is_json: false,
+            headers: HeaderMap::new(),
         };
         let (mut announced, mut encodings) = (None, None);
         for header in response.headers.iter() {
@@ -195,8 +210,10 @@ impl Head {
                 let mut tokens = header.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
                 let has = |wanted: &[u8]| tokens.any(|token| token.eq_ignore_ascii_case(wanted));
                 head.keep_alive = head.connection(has);
-            } else if header.name.eq_ignore_ascii_case("content-type") {
-                head.is_json = is_json(header.value);
+            } else if let Some(name) = wanted_name(header.name, wanted)
+                && let Ok(value) = HeaderValue::from_bytes(header.value)
+            {
+                head.headers.append(name, value);
             }
         }
         let has_no_body = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -227,10 +244,11 @@ fn content_length(value: &[u8]) -> Option<usize> {
     if all_digits { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
 }
 
-fn is_json(value: &[u8]) -> bool {
-    let kind = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    kind.eq_ignore_ascii_case(b"application/json")
-        || kind.eq_ignore_ascii_case(b"application/graphql-response+json")
+/// The name when it is one of those that every answer is read by, or `wanted`.
+fn wanted_name(name: &str, wanted: &[HeaderName]) -> Option<HeaderName> {
+    let mut always = [header::CONTENT_TYPE, header::CONTENT_ENCODING].into_iter();
+    let is = |known: &HeaderName| name.eq_ignore_ascii_case(known.as_str());
+    always.find(is).or_else(|| wanted.iter().find(|known| is(known)).cloned())
 }
 
 /// Reads a body: first what came with the head, then from the wire.

@@ -6,7 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use http::header::{ACCEPT, HeaderValue};
+use http::{Method, StatusCode};
+use kopitiam_executor::transport::TransportError;
+
 use super::*;
+use crate::subgraph_client::answer::is_json;
 
 const REQUEST: &[u8] = b"{\"query\":\"{a}\"}";
 const MAX: usize = 100;
@@ -51,11 +56,25 @@ async fn subgraph(answer: &'static [u8], piece: usize, closes: bool) -> (Origin,
             });
         }
     });
-    (Origin::new(uri.parse().unwrap(), &HeaderValue::from_static("application/json")), connections)
+    (origin(&uri), connections)
+}
+
+fn origin(url: &str) -> Origin {
+    Origin::new(Address::parse(url).unwrap(), &ConnectionSettings::default())
+}
+
+async fn send(origin: &Origin, body: &[u8]) -> Result<Answer, TransportError> {
+    let request = Outgoing {
+        method: Method::POST,
+        headers: &|emit| emit(&ACCEPT, &HeaderValue::from_static("application/json")),
+        body: Bytes::copy_from_slice(body),
+        is_repeatable: false,
+    };
+    origin.ask(&request, &[], MAX).await
 }
 
 async fn post(origin: &Origin) -> Result<Answer, TransportError> {
-    origin.post(&RequestContext::empty(), REQUEST, false, MAX).await
+    send(origin, REQUEST).await
 }
 
 #[tokio::test]
@@ -70,7 +89,7 @@ async fn bodies_are_read_however_they_are_framed_and_cut() {
             let (origin, connections) = subgraph(answer, piece, closes).await;
             for _ in 0..3 {
                 let answer = post(&origin).await.unwrap();
-                assert_eq!((answer.status, answer.is_json), (StatusCode::OK, true));
+                assert_eq!((answer.status, is_json(&answer.headers)), (StatusCode::OK, true));
                 assert_eq!(answer.body, &b"{\"a\":1}"[..]);
             }
             assert_eq!(connections.load(Ordering::SeqCst), if closes { 3 } else { 1 });
@@ -98,7 +117,7 @@ async fn a_connection_is_used_again_only_when_the_subgraph_will_have_it() {
             "{}",
             String::from_utf8_lossy(answer)
         );
-        assert_eq!(origin.pool.len(), usize::from(connections_expected == 1));
+        assert_eq!(origin.pool().len(), usize::from(connections_expected == 1));
     }
 }
 
@@ -114,7 +133,7 @@ async fn a_body_beyond_the_limit_is_too_large_however_it_is_framed() {
     ] {
         let (origin, _) = subgraph(answer.leak().as_bytes(), 1000, false).await;
         assert!(matches!(post(&origin).await, Err(TransportError::TooLarge)));
-        assert_eq!(origin.pool.len(), 0);
+        assert_eq!(origin.pool().len(), 0);
     }
 }
 
@@ -165,11 +184,11 @@ async fn an_answer_to_a_request_that_is_not_read_to_its_end_is_taken() {
         socket.write_all(answer).await.unwrap();
         let _ = wait.await;
     });
-    let origin = Origin::new(uri.parse().unwrap(), &HeaderValue::from_static("application/json"));
+    let origin = origin(&uri);
     let large = vec![b' '; 64 * 1024 * 1024];
-    let answer = origin.post(&RequestContext::empty(), &large, false, MAX).await.unwrap();
+    let answer = send(&origin, &large).await.unwrap();
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(origin.pool.len(), 0);
+    assert_eq!(origin.pool().len(), 0);
     drop(done);
 }
 
@@ -182,9 +201,9 @@ async fn what_a_subgraph_says_unasked_is_nobodys_answer() {
             let answer = post(&origin).await.unwrap();
             assert_eq!((answer.status, &*answer.body), (StatusCode::OK, &b"1"[..]));
             // What comes late must have come before the next request asks.
-            if let Some((_, connection)) = origin.pool.newest() {
+            if let Some((_, connection)) = origin.pool().newest() {
                 connection.readable().await;
-                origin.pool.put(connection);
+                origin.pool().put(connection);
             }
         }
         assert_eq!(connections.load(Ordering::SeqCst), 3);

@@ -1,0 +1,178 @@
+//! One operation of a client, whatever it came by: a request, a batch, a WebSocket.
+//!
+//! In: the client's request, and who asks by what means. Out: a response, a stream of them, or a refusal.
+//! Always: everything that may refuse an operation happens in [`admit`], before anything is executed.
+//! Elsewhere: HTTP (`handler.rs`), batches (`batch.rs`), planning and execution (`kopitiam-engine`).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::stream::{BoxStream, StreamExt};
+use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
+
+use super::access_log::Logged;
+use super::app::{App, QueryKey};
+use super::encode::Refusal;
+use super::rate_limit::Client;
+use crate::documents::{ClientRequest, DocumentRefusal};
+use crate::in_flight::InFlight;
+use crate::subgraph_client::RequestContext;
+use crate::telemetry::TraceContext;
+
+/// Who asks, and by what means.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// What travels on to subgraphs.
+    pub(crate) context: RequestContext,
+    /// Who is counted.
+    pub(crate) client: Client,
+    /// The trace that this belongs to.
+    pub(crate) trace: TraceContext,
+    /// Whether the means may change data: a GET may not.
+    pub(crate) may_mutate: bool,
+}
+
+/// An operation that passed every check.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) prepared: Prepared,
+    pub(crate) request: Request,
+}
+
+/// Why an operation is not executed.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    /// By the serving side.
+    Refusal(Refusal),
+    /// By the engine, with the complete response.
+    Response(Response),
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+impl From<DocumentRefusal> for Denied {
+    fn from(refusal: DocumentRefusal) -> Self {
+        Self::Refusal(refusal.into())
+    }
+}
+
+/// Finds the document, plans the operation and checks that this caller may run it.
+///
+/// # Errors
+/// [`Denied`] says why not; `logged` then has the code.
+pub(crate) fn admit(
+    app: &App,
+    request: ClientRequest,
+    caller: &Caller,
+    logged: &mut Logged,
+) -> Result<Admitted, Denied> {
+    let admitted = try_admit(app, request, caller, logged);
+    if let Err(denied) = &admitted {
+        logged.code = Some(match denied {
+            Denied::Refusal(refusal) => refusal.status_and_code().1,
+            Denied::Response(response) => refusal_name(response.outcome),
+        });
+    }
+    admitted
+}
+
+fn try_admit(
+    app: &App,
+    request: ClientRequest,
+    caller: &Caller,
+    logged: &mut Logged,
+) -> Result<Admitted, Denied> {
+    // Also what turns out to be wrong has cost work.
+    app.rate_limits.count_operation(&caller.client)?;
+    let (request, registration) = app.documents.resolve(request)?;
+    let prepared = app.engine.prepare(&request).map_err(Denied::Response)?;
+    logged.kind = Some(prepared.kind());
+    logged.operation_name = prepared.operation_name().map(str::to_owned);
+    logged.planned_in = prepared.planned_in();
+    app.telemetry.prepared(logged.planned_in, Some(&caller.trace));
+    if !caller.may_mutate && prepared.kind() == OperationKind::Mutation {
+        return Err(Refusal::MutationByGet.into());
+    }
+    if let Some(registration) = registration {
+        app.documents.register(registration, &request.query);
+    }
+    app.rate_limits.count_fields(&caller.client, &prepared)?;
+    Ok(Admitted { prepared, request })
+}
+
+/// Runs a query or a mutation within the time limit.
+///
+/// # Errors
+/// [`Refusal::RequestTimeout`].
+pub(crate) async fn execute(
+    app: &Arc<App>,
+    admitted: Admitted,
+    context: RequestContext,
+) -> Result<Response, Refusal> {
+    let Admitted { prepared, request } = admitted;
+    let deadline = Instant::now() + app.http.request_timeout;
+    let response = match &app.shared {
+        Some(shared) if prepared.kind() == OperationKind::Query && request.extensions.is_empty() => {
+            let executed = execute_shared(app, shared, prepared, request, context);
+            tokio::time::timeout_at(deadline.into(), executed).await
+        }
+        _ => {
+            let context = context.with_deadline(deadline);
+            let executed = app.engine.execute(&prepared, &request, &context);
+            tokio::time::timeout_at(deadline.into(), executed).await
+        }
+    };
+    response.map_err(|_| Refusal::RequestTimeout)
+}
+
+/// Executes a query, or waits for an equal one. The execution has no deadline: each of those who wait has its own.
+async fn execute_shared(
+    app: &Arc<App>,
+    shared: &InFlight<QueryKey, Response>,
+    prepared: Prepared,
+    request: Request,
+    context: RequestContext,
+) -> Response {
+    let key = QueryKey {
+        prepared: prepared.clone(),
+        variables: request.variables.as_json().into(),
+        relevant: Arc::clone(context.relevant()),
+        age: app.engine.transport().age(),
+    };
+    let app = Arc::clone(app);
+    shared.run(key, move || async move { app.engine.execute(&prepared, &request, &context).await }).await
+}
+
+/// Opens a subscription: one response for each event of its source.
+///
+/// # Errors
+/// A complete response that says why no stream could be opened.
+pub(crate) async fn subscribe(
+    app: &App,
+    admitted: &Admitted,
+    context: &RequestContext,
+) -> Result<BoxStream<'static, Response>, Response> {
+    // The opening is bound by the subgraph's own timeout; a deadline here would also bind the fetches of later events.
+    let responses = app.engine.subscribe(&admitted.prepared, &admitted.request, context).await?;
+    let open = app.telemetry.stream();
+    let counted = responses.map(move |response| {
+        let _open = &open;
+        response
+    });
+    Ok(counted.boxed())
+}
+
+/// How far a refused document got, for the log; the codes of its errors are in the body.
+fn refusal_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::ParseError => "PARSE_ERROR",
+        Outcome::ValidationError => "VALIDATION_ERROR",
+        Outcome::VariableError => "VARIABLE_ERROR",
+        Outcome::PlanError => "PLAN_ERROR",
+        Outcome::Executed => "EXECUTED",
+    }
+}

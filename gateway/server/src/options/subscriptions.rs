@@ -1,0 +1,60 @@
+//! Bounds on streams, to clients and from subgraphs.
+
+use std::time::Duration;
+
+/// How clients listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionSettings {
+    /// WebSocket.
+    pub websocket: WebSocketSettings,
+    /// How much may wait for one client of a WebSocket before its sources are slowed down, in bytes.
+    pub buffer_bytes_max: usize,
+    /// How long a client may take nothing while something waits for it; then it is cut off.
+    pub slow_client_timeout: Duration,
+}
+
+/// The protocol `graphql-transport-ws`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSocketSettings {
+    /// Whether it is spoken at all.
+    pub enabled: bool,
+    /// A further path where it is spoken, besides the GraphQL path.
+    pub path: Option<String>,
+    /// From the open socket to `connection_init`.
+    pub init_timeout: Duration,
+    /// How often a silent client is asked whether it lives; after two such intervals of silence it is gone.
+    pub ping_interval: Duration,
+    /// The largest message of a client.
+    pub message_bytes_max: usize,
+    /// Operations at a time on one socket.
+    pub operations_max: usize,
+    /// Sockets open at once.
+    pub sockets_max: usize,
+    /// Sockets open at once from one address.
+    pub sockets_per_address_max: usize,
+}
+
+impl Default for SubscriptionSettings {
+    fn default() -> Self {
+        Self {
+            websocket: WebSocketSettings::default(),
+            buffer_bytes_max: 1024 * 1024,
+            slow_client_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for WebSocketSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            path: None,
+            init_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(12),
+            message_bytes_max: 256 * 1024,
+            operations_max: 100,
+            sockets_max: 10_000,
+            sockets_per_address_max: 500,
+        }
+    }
+}

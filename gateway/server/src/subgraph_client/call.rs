@@ -1,0 +1,226 @@
+//! One request on its way to a subgraph, over HTTP or in process.
+//!
+//! In: a body and the context it belongs to. Out: the whole answer, its head, or a connection.
+//! Always: the same headers either way; nothing outlives the deadline.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::FutureExt;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue,
+};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use kopitiam_executor::transport::TransportError;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::answer::{graphql, read_in_process};
+use super::compression::{self, compress};
+use super::headers::HeaderPlan;
+use super::settings::SubgraphSettings;
+use super::signature::SIGNATURE;
+use super::wire::{self, Outgoing, RequestBody};
+use super::{RequestContext, Route, Target};
+
+static ACCEPT_JSON: HeaderValue =
+    HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9");
+const CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Where a router of this process is asked.
+const IN_PROCESS_PATH: &str = "/graphql";
+
+/// One request on its way: everything it needs, so that it can outlive whoever asked first.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) route: Arc<Route>,
+    pub(super) body: Bytes,
+    pub(super) is_mutation: bool,
+    pub(super) context: RequestContext,
+    pub(super) plan: Arc<HeaderPlan>,
+}
+
+/// What is sent, but for the connection's own headers.
+struct Sent<'a> {
+    call: &'a Call,
+    body: Bytes,
+    accept: &'a HeaderValue,
+    takes_compressed: bool,
+    encoding: Option<HeaderValue>,
+    remaining: Option<(&'a HeaderName, HeaderValue)>,
+    signature: Option<HeaderValue>,
+}
+
+impl Call {
+    pub(super) fn settings(&self) -> &SubgraphSettings {
+        &self.route.settings
+    }
+
+    /// When nobody waits any more.
+    fn deadline(&self) -> Instant {
+        let own = Instant::now() + self.settings().timeout;
+        self.context.deadline().map_or(own, |client| own.min(client.into()))
+    }
+
+    /// The whole answer, within the subgraph's limits and the context's deadline.
+    pub(super) async fn answer(self) -> Result<Bytes, TransportError> {
+        let deadline = self.deadline();
+        let traffic = &self.route.traffic;
+        if self.is_mutation {
+            traffic.once(deadline, self.whole_answer(deadline)).await
+        } else {
+            traffic.repeatedly(deadline, || self.whole_answer(deadline)).await
+        }
+    }
+
+    /// Work with the subgraph that is not a whole answer, within the same bounds.
+    ///
+    /// # Errors
+    /// What the work says, or that it was not begun or not done in time.
+    pub(super) async fn admitted<T>(
+        &self,
+        work: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, TransportError> {
+        self.route.traffic.once(self.deadline(), work).await
+    }
+
+    /// Sends the request, with a connection for itself; the body is still to be read, and never comes compressed.
+    ///
+    /// # Errors
+    /// [`TransportError::Unreachable`] for every failure below HTTP.
+    pub(super) async fn open(&self, accept: &HeaderValue) -> Result<Response<Body>, TransportError> {
+        let sent = self.prepare(accept, false, None);
+        match &self.route.target {
+            Target::Http(origin) => {
+                let body = RequestBody::Whole(Full::new(sent.body.clone()));
+                let answer = origin.stream(Method::POST, &|emit| sent.for_each_header(emit), body).await?;
+                Ok(answer.map(Body::new))
+            }
+            Target::InProcess(router) => call_in_process(router.clone(), sent.in_process()).await,
+        }
+    }
+
+    /// Connects to the subgraph; a router of this process cannot be connected to.
+    ///
+    /// # Errors
+    /// [`TransportError::Unreachable`] for every failure.
+    pub(super) async fn dial(&self) -> Result<wire::Stream, TransportError> {
+        match &self.route.target {
+            Target::Http(origin) => origin.dial().await,
+            Target::InProcess(_) => Err(TransportError::Unreachable),
+        }
+    }
+
+    async fn whole_answer(&self, deadline: Instant) -> Result<Bytes, TransportError> {
+        let bytes_max = self.settings().response_bytes_max;
+        let sent = self.prepare(&ACCEPT_JSON, self.settings().compression.answers, Some(deadline));
+        match &self.route.target {
+            Target::Http(origin) => {
+                let request = Outgoing {
+                    method: Method::POST,
+                    headers: &|emit| sent.for_each_header(emit),
+                    body: sent.body.clone(),
+                    is_repeatable: !self.is_mutation,
+                };
+                graphql(origin.ask(&request, &[], bytes_max).await?, bytes_max)
+            }
+            Target::InProcess(router) => {
+                let answer = call_in_process(router.clone(), sent.in_process()).await?;
+                read_in_process(answer, bytes_max).await
+            }
+        }
+    }
+
+    /// The credential that the subgraph gets.
+    pub(super) fn credential(&self) -> Option<HeaderValue> {
+        let mut credential = None;
+        self.context.for_each_header(&self.plan, &mut |name, value| {
+            if *name == AUTHORIZATION {
+                credential = Some(value.clone());
+            }
+        });
+        credential
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        accept: &'a HeaderValue,
+        takes_compressed: bool,
+        deadline: Option<Instant>,
+    ) -> Sent<'a> {
+        let settings = self.settings();
+        let coding = settings
+            .compression
+            .requests
+            .filter(|_| self.body.len() >= settings.compression.request_bytes_min);
+        let (encoding, body) = match coding {
+            Some(coding) => {
+                let (encoding, body) = compress(coding, &self.body);
+                (Some(encoding), body)
+            }
+            None => (None, self.body.clone()),
+        };
+        let remaining = settings.deadline_header.as_ref().zip(deadline).map(|(name, deadline)| {
+            let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+            (name, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)))
+        });
+        let path = match &self.route.target {
+            Target::Http(origin) => origin.address.target(),
+            Target::InProcess(_) => IN_PROCESS_PATH,
+        };
+        let signature =
+            settings.signing.as_ref().map(|key| key.sign("POST", path, self.credential().as_ref(), &body));
+        Sent { call: self, body, accept, takes_compressed, encoding, remaining, signature }
+    }
+}
+
+impl Sent<'_> {
+    fn for_each_header(&self, emit: &mut dyn FnMut(&HeaderName, &HeaderValue)) {
+        emit(&CONTENT_TYPE, &CONTENT_TYPE_JSON);
+        emit(&ACCEPT, self.accept);
+        if self.takes_compressed {
+            emit(&ACCEPT_ENCODING, &compression::ACCEPTED);
+        }
+        if let Some(encoding) = &self.encoding {
+            emit(&CONTENT_ENCODING, encoding);
+        }
+        self.call.context.for_each_header(&self.call.plan, emit);
+        if let Some((name, value)) = &self.remaining {
+            emit(name, value);
+        }
+        if let Some(signature) = &self.signature {
+            emit(&SIGNATURE, signature);
+        }
+    }
+
+    fn in_process(&self) -> Request<Bytes> {
+        let mut headers = HeaderMap::with_capacity(16);
+        self.for_each_header(&mut |name, value| {
+            headers.append(name.clone(), value.clone());
+        });
+        let mut request = Request::new(self.body.clone());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static(IN_PROCESS_PATH);
+        *request.headers_mut() = headers;
+        request
+    }
+}
+
+/// A panic of a subgraph must not reach the gateway's request, just as it could not through a socket.
+async fn call_in_process(
+    router: axum::Router,
+    request: Request<Bytes>,
+) -> Result<Response<Body>, TransportError> {
+    let answer = AssertUnwindSafe(router.oneshot(request.map(Body::from))).catch_unwind().await;
+    match answer {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(impossible)) => match impossible {},
+        Err(_) => {
+            tracing::error!("a subgraph in this process panicked");
+            Err(TransportError::Status(StatusCode::INTERNAL_SERVER_ERROR.as_u16()))
+        }
+    }
+}
