@@ -84,7 +84,13 @@ impl ObjectValue for Object<'_> {
         let arguments =
             arguments + &contexts.taken(self.universe, &self.thing.ty, name, self.above.as_deref());
         let value = self.universe.value(&self.thing, info.field_name(), &arguments);
-        self.resolved(value, &info.field_definition().ty)
+        let ty = &info.field_definition().ty;
+        // The field may be asked on an interface where it may be null; what counts is the object's own field.
+        let own = self.universe.api.type_field(&self.thing.ty, name).ok();
+        if own.is_some_and(|own| own.ty.is_non_null()) && self.is_null(&value, ty) {
+            return Err(FieldError { message: format!("{name} is null") });
+        }
+        self.resolved(value, ty)
     }
 }
 
@@ -95,26 +101,31 @@ impl<'u> Object<'u> {
         matters.then(|| Rc::new(Above { thing: self.thing.clone(), next: self.above.clone() }))
     }
 
-    fn resolved(&self, value: Value, ty: &Type) -> Result<ResolvedValue<'u>, FieldError> {
+    /// Whether a client gets null for a value; notes when that is so because the value is hidden.
+    fn is_null(&self, value: &Value, ty: &Type) -> bool {
         let api = &self.universe.api;
+        let is_hidden = match value {
+            Value::Null => return true,
+            Value::Leaf(json) => api
+                .get_enum(ty.inner_named_type())
+                .is_some_and(|found| json.as_str().is_none_or(|name| !found.values.contains_key(name))),
+            Value::Object(thing) => api.get_object(&thing.ty).is_none(),
+            Value::List(_) | Value::Failed(_) => false,
+        };
+        if is_hidden {
+            self.hidden.store(true, Ordering::Relaxed);
+        }
+        is_hidden
+    }
+
+    fn resolved(&self, value: Value, ty: &Type) -> Result<ResolvedValue<'u>, FieldError> {
+        if self.is_null(&value, ty) {
+            return Ok(ResolvedValue::null());
+        }
         Ok(match value {
             Value::Failed(message) => return Err(FieldError { message }),
             Value::Null => ResolvedValue::null(),
-            Value::Leaf(json) => {
-                let hidden = api
-                    .get_enum(ty.inner_named_type())
-                    .is_some_and(|found| json.as_str().is_none_or(|name| !found.values.contains_key(name)));
-                if hidden {
-                    self.hidden.store(true, Ordering::Relaxed);
-                    ResolvedValue::null()
-                } else {
-                    ResolvedValue::leaf(leaf(&json))
-                }
-            }
-            Value::Object(thing) if api.get_object(&thing.ty).is_none() => {
-                self.hidden.store(true, Ordering::Relaxed);
-                ResolvedValue::null()
-            }
+            Value::Leaf(json) => ResolvedValue::leaf(leaf(&json)),
             Value::Object(thing) => ResolvedValue::object(Object {
                 universe: self.universe,
                 hidden: self.hidden,
