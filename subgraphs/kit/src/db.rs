@@ -22,6 +22,10 @@ use crate::errors::{SystemError, is_serialization_failure};
 use crate::failpoint::{self, Point};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a statement waits for the locks of others.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same on PostgreSQL.
+const LOCK_TIMEOUT: &str = "5s";
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 const ATTEMPTS: u32 = 6;
@@ -103,6 +107,8 @@ impl Db {
         }
         if self.backend() == DbBackend::Postgres {
             let lock = self.inner.writer.begin().await?;
+            // Another replica's migrations may take longer than a lock is waited for.
+            lock.execute_unprepared("SET LOCAL lock_timeout = 0").await?;
             lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
             M::up(&self.inner.writer, None).await?;
             lock.commit().await?;
@@ -279,7 +285,7 @@ fn sqlite_options(url: &str, connections: u32, read_only: bool) -> ConnectOption
             let sqlite = sqlite
                 .create_if_missing(true)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(BUSY_TIMEOUT)
                 .journal_mode(SqliteJournalMode::Wal)
                 // Money is in here: a commit that was acknowledged survives a power cut.
                 .synchronous(SqliteSynchronous::Full);
@@ -290,7 +296,15 @@ fn sqlite_options(url: &str, connections: u32, read_only: bool) -> ConnectOption
 
 async fn connect_postgres(url: &str) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+    options
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        // Unless the URL says another: who waits for a lock for ever keeps a connection from everybody else.
+        .map_sqlx_postgres_opts(|postgres| {
+            let set = postgres.get_options().is_some_and(|options| options.contains("lock_timeout"));
+            if set { postgres } else { postgres.options([("lock_timeout", LOCK_TIMEOUT)]) }
+        });
     let pool = Database::connect(options).await?;
     Ok((pool.clone(), pool))
 }

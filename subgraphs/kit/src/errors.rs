@@ -11,6 +11,7 @@ use std::error::Error;
 
 use async_graphql::{ErrorExtensions, SimpleObject};
 use kopitiam_kafka::KafkaError;
+use sea_orm::sqlx;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 use serde::{Deserialize, Serialize};
@@ -213,6 +214,9 @@ pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
         }
         cause = current.source();
     }
+    if let Some(sqlx::Error::Io(_) | sqlx::Error::Tls(_)) = sqlx_error(error) {
+        return true;
+    }
     // SQLite: 5 busy, 6 locked, 10 disk error, 13 full, and their extended codes (low byte). PostgreSQL: classes
     // 08 connection, 40 rollback, 53 resources, 55 not in the needed state, 57 operator intervention.
     sql_code(error).is_some_and(|code| match code.parse::<u32>() {
@@ -223,6 +227,11 @@ pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
 
 /// The database's own error code anywhere in the chain of causes.
 fn sql_code(error: &(dyn Error + 'static)) -> Option<String> {
+    sqlx_error(error)?.as_database_error().and_then(DatabaseError::code).map(Cow::into_owned)
+}
+
+/// The driver's error anywhere in the chain of causes.
+fn sqlx_error<'error>(error: &'error (dyn Error + 'static)) -> Option<&'error sqlx::Error> {
     let mut cause = Some(error);
     while let Some(current) = cause {
         let runtime = match current.downcast_ref::<DbErr>() {
@@ -231,10 +240,28 @@ fn sql_code(error: &(dyn Error + 'static)) -> Option<String> {
             None => current.downcast_ref::<RuntimeErr>(),
         };
         if let Some(RuntimeErr::SqlxError(sqlx)) = runtime {
-            let code = sqlx.as_database_error().and_then(DatabaseError::code);
-            return code.map(Cow::into_owned);
+            return Some(sqlx);
         }
         cause = current.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_breaks_in_the_middle_of_a_statement_is_no_fault_of_the_work() {
+        let broken = || sqlx::Error::Io(io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer"));
+        let broken = |wrap: fn(RuntimeErr) -> DbErr| wrap(RuntimeErr::SqlxError(Arc::new(broken())));
+        for wrap in [DbErr::Conn, DbErr::Exec, DbErr::Query] {
+            assert!(is_transient(&SystemError::from(broken(wrap))));
+        }
+        let missing = DbErr::Query(RuntimeErr::SqlxError(Arc::new(sqlx::Error::RowNotFound)));
+        assert!(!is_transient(&SystemError::from(missing)));
+    }
 }

@@ -222,7 +222,12 @@ async fn fire<H: TimerHandler>(
 /// Fires due timers every `pause` until `shutdown`.
 pub async fn run<H: TimerHandler>(db: Db, handler: H, pause: Duration, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-        if let Err(error) = fire_due(&db, &handler, crate::time::now()).await {
+        // Replicas share the timers, and so one clock.
+        let fired = match crate::time::of(db.read()).await {
+            Ok(now) => fire_due(&db, &handler, now).await.map(|_| ()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = fired {
             tracing::warn!(%error, "timers could not be claimed");
         }
     }

@@ -19,6 +19,9 @@ pub use database::{TestDb, each_database, sqlite};
 pub use queries::queries;
 pub use tokens::TestTokens;
 
+#[cfg(debug_assertions)]
+pub use crate::time::skew::Skewed;
+
 use crate::auth::{Denylist, Viewer};
 use crate::config::{AuthConfig, KafkaConfig, ServiceConfig};
 use crate::signing::SigningKeys;

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod auth;
+mod clocks;
 mod database;
+mod database_faults;
 mod full_database;
 mod http;
 mod idempotency;

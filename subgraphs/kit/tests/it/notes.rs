@@ -104,14 +104,19 @@ impl Running {
     }
 
     pub(crate) fn over(db: &TestDb, kafka: &KafkaConfig, handler: impl Handler + 'static) -> Self {
+        Self::named("notes", db.db(), kafka, handler)
+    }
+
+    /// As another group than the others.
+    pub(crate) fn named(group: &str, db: &Db, kafka: &KafkaConfig, handler: impl Handler + 'static) -> Self {
         let shutdown = CancellationToken::new();
         let mut tasks = kopitiam_kit::Tasks::new();
-        tasks.spawn("relay", relay::run(db.db().clone(), kafka.clone(), shutdown.clone()));
+        tasks.spawn("relay", relay::run(db.clone(), kafka.clone(), shutdown.clone()));
         let config = ConsumerConfig {
-            group: "notes".to_owned(),
+            group: group.to_owned(),
             topics: vec![Topic::UserEvents, Topic::WalletCommands],
         };
-        let consumer = consumer::run(db.db().clone(), kafka.clone(), config, handler, shutdown.clone());
+        let consumer = consumer::run(db.clone(), kafka.clone(), config, handler, shutdown.clone());
         tasks.spawn("consumer", consumer);
         Self { shutdown, tasks }
     }

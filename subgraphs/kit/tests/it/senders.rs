@@ -82,7 +82,7 @@ async fn a_command_of_a_service_without_its_scope_is_never_applied_and_kept_as_a
     let beyond = write(&listing.db, user, &refund).await;
     let good = write(&listing.db, user, &release(user)).await;
     let letters = reader(&kafka, &Topic::WalletCommands.dead_letter()).await;
-    let mut refused = vec![next(&letters).await, next(&letters).await];
+    let mut refused = [next(&letters).await, next(&letters).await];
     refused.sort_by_key(reason);
     let ids: Vec<Uuid> = refused.iter().map(|record| Envelope::from_record(record).unwrap().id).collect();
     assert_eq!(ids, [beyond.id, forged.id]);

@@ -40,7 +40,7 @@ impl Market {
                 let listing_id = listing_id.ok_or_else(unknown)?;
                 let listing =
                     listings::by_ids(&tx, &[listing_id]).await?.remove(&listing_id).ok_or_else(unknown)?;
-                let now = time::now();
+                let now = time::of(&tx).await?;
                 check_bid(&listing, bidder_id, amount, now).map_err(|refusal| told(refusal, &listing))?;
                 if store::sellers::is_banned(&tx, bidder_id).await? {
                     return Err(Failure::refused("USER_BANNED", "This account may not bid."));

@@ -48,7 +48,7 @@ impl Handler for Projections {
 /// # Errors
 /// [`SystemError`] when the database refuses, or another transaction moved the saga: to be tried again.
 pub async fn reply(tx: &Tx, market: &Market, envelope: &Envelope) -> Result<(), SystemError> {
-    let now = time::now();
+    let now = time::of(tx).await?;
     let _answered = market.bids.reply(tx, envelope, now).await?
         || market.auctions.let_go.reply(tx, envelope, now).await?
         || market.auctions.settle.reply(tx, envelope, now).await?

@@ -1,14 +1,20 @@
 //! Saga S-A from the first click to the last answer, on SQLite and on PostgreSQL; every answer is delivered twice.
 
+use std::sync::Arc;
+
 use crate::support::{Hold, ITEM, SELLER, Shop, envelope, id_in, manager, seller, user};
 use chrono::{TimeDelta, Utc};
 use kopitiam_kafka::messages::user::UserBanned;
 use kopitiam_kit::consumer::Handler;
+use kopitiam_kit::testing::{Skewed, eventually};
+use kopitiam_listing::clock;
 use kopitiam_listing::domain::auction::Rules;
 use kopitiam_listing::domain::bid::BidStatus;
 use kopitiam_listing::domain::listing::ListingStatus;
 use kopitiam_listing::projections::Projections;
+use sea_orm::DbBackend;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const ANN: Uuid = Uuid::from_u128(0xa);
@@ -265,6 +271,52 @@ async fn a_bid_of_the_buy_now_price_ends_it_at_once_and_the_timer_finds_nothing(
         let late = shop.bid(BEN, id, "50.00").await;
         assert_eq!(late["userErrors"][0]["code"], "AUCTION_ENDED");
         nothing_is_left_behind(&shop).await;
+    }
+}
+
+/// R14: replicas whose machines' clocks differ share a database, and its clock says when the auction is over.
+#[tokio::test]
+async fn only_the_databases_clock_ends_an_auction() {
+    for shop in Shop::each().await {
+        let shared = shop.db.backend() == DbBackend::Postgres;
+        let id = shop.auction(json!({ "endsAt": Utc::now() + TimeDelta::minutes(30) })).await;
+        let stop = CancellationToken::new();
+        let clock = tokio::spawn(clock::run(Arc::clone(&shop.market), stop.clone()));
+        let ahead = Skewed::by(TimeDelta::hours(1));
+        if shared {
+            let placed = shop.bid(ANN, id, "10.00").await;
+            assert_eq!(placed["userErrors"], json!([]));
+            // What other services say they did when is their own affair.
+            shop.pump().await;
+            assert_eq!(shop.bid_row(id_in(&placed, "bid")).await.status, BidStatus::Accepted);
+            // The timer is looked at before its time, and set again: by this machine's clock it is over.
+            shop.count("UPDATE timer SET due_at_ms = 0 RETURNING 1::BIGINT AS n").await;
+            eventually("the timer is set again", || async {
+                (shop.count("SELECT COUNT(*) AS n FROM timer WHERE due_at_ms > 0").await == 1).then_some(())
+            })
+            .await;
+            assert_eq!(shop.listing(id).await.status, ListingStatus::Active);
+        } else {
+            // A file is on one machine.
+            eventually("the end", || async {
+                (shop.listing(id).await.status != ListingStatus::Active).then_some(())
+            })
+            .await;
+        }
+        drop(ahead);
+        if shared {
+            let behind = Skewed::by(TimeDelta::hours(-1));
+            shop.count("UPDATE listing SET ends_at = now() - INTERVAL '1 minute' RETURNING 1::BIGINT AS n")
+                .await;
+            shop.count("UPDATE timer SET due_at_ms = 0 RETURNING 1::BIGINT AS n").await;
+            eventually("the end", || async {
+                (shop.listing(id).await.status != ListingStatus::Active).then_some(())
+            })
+            .await;
+            drop(behind);
+        }
+        stop.cancel();
+        clock.await.expect("it ends");
     }
 }
 

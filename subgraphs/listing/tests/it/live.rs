@@ -5,18 +5,24 @@ use std::time::Duration;
 
 use crate::support::{Shop, id_in, manager, seller, user};
 use async_graphql::{Request, Variables};
+use axum::body::Body;
+use axum::http;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
+use http_body_util::BodyExt;
 use kopitiam_kafka::Topic;
 use kopitiam_kit::Db;
-use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::auth::{Denylist, Verifier, Viewer};
 use kopitiam_kit::live::{self, Hub};
+use kopitiam_kit::serve::Endpoint;
+use kopitiam_kit::testing::{TestTokens, auth_config};
 use kopitiam_listing::app::{self, ListingSchema};
 use kopitiam_listing::commands::Market;
 use kopitiam_listing::domain::auction::Rules;
 use kopitiam_listing::graphql::loaders::Loaders;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 use uuid::Uuid;
 
 const ANN: Uuid = Uuid::from_u128(0xa);
@@ -150,5 +156,43 @@ async fn nobody_reaches_anothers_bid_by_its_id_or_sees_why_it_failed() {
             shown["data"]["listing"]["bids"]["totalCount"], 0,
             "a bid that never led is not in the history"
         );
+    }
+}
+
+#[tokio::test]
+async fn live_listings_and_bids_end_with_the_token_they_were_asked_for_with() {
+    let shop = Shop::sqlite().await;
+    let id = shop.auction(json!({})).await;
+    let (tokens, denylist) = (TestTokens::new(), Denylist::default());
+    let verifier = Verifier::new(auth_config(&tokens)).with_denylist(denylist.clone());
+    let loaders_db = shop.db.db().clone();
+    let schema = app::schema(Arc::clone(&shop.market));
+    let router = Endpoint::new(schema, Arc::new(verifier), shop.db.db().clone(), CancellationToken::new())
+        .per_request(move |request| request.data(Loaders::new(&loaders_db)))
+        .router();
+    let listen = |token: String, query: &'static str| {
+        let body = json!({ "query": query, "variables": { "id": id } });
+        let request = http::Request::post("/graphql")
+            .header("content-type", "application/json")
+            .header("accept", "text/event-stream")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let router = router.clone();
+        async move { router.oneshot(request).await.expect("it answers").into_body() }
+    };
+    let ended = async |mut stream: Body| {
+        let ended = async { while stream.frame().await.is_some() {} };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the stream ends");
+    };
+    for query in [LISTING, BIDS] {
+        let user = Uuid::now_v7();
+        let stream = listen(tokens.issue(user, &["USER"], "self"), query).await;
+        denylist.deny(user, kopitiam_kit::time::now());
+        ended(stream).await;
+
+        let now = kopitiam_kit::time::now().timestamp();
+        let short = tokens.sign(&json!({ "sub": Uuid::now_v7(), "iss": "kopitiam", "aud": "kopitiam", "iat": now, "exp": now + 1 }));
+        ended(listen(short, query).await).await;
     }
 }

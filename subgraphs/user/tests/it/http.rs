@@ -131,6 +131,53 @@ async fn a_change_of_roles_or_password_ends_the_access_tokens_issued_before_it()
     assert_eq!(me(&router, &other.access_token).await.0, StatusCode::OK, "others keep theirs");
 }
 
+/// An open stream of server-sent events.
+async fn listen(router: &Router, token: &str, query: &str) -> Body {
+    let request = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("accept", "text/event-stream")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::from(json!({ "query": query }).to_string()))
+        .unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK, "{query}");
+    response.into_body()
+}
+
+async fn ended(mut stream: Body) {
+    let ended = async { while stream.frame().await.is_some() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("the stream ends");
+}
+
+#[tokio::test]
+async fn live_wallets_and_notifications_end_with_the_right_to_see_them() {
+    let (shop, router) = router().await;
+    let tokens = TestTokens::new();
+    let verifier = Verifier::new(auth(tokens.jwks()));
+    let elsewhere = app::router(shop.commands.clone(), Arc::new(verifier), CancellationToken::new());
+    let admin = Uuid::now_v7();
+    for (at, query) in ["subscription { walletChanged { id } }", "subscription { notificationAdded { id } }"]
+        .iter()
+        .enumerate()
+    {
+        let banned = shop.register(&format!("bob{at}")).await;
+        let stream = listen(&router, &banned.access_token, query).await;
+        shop.commands.ban(admin, banned.user.id, "Shill bids").await.unwrap();
+        ended(stream).await;
+
+        let changed = shop.register(&format!("amy{at}")).await;
+        let stream = listen(&router, &changed.access_token, query).await;
+        shop.commands.set_roles(admin, changed.user.id, vec![Role::User, Role::Manager]).await.unwrap();
+        ended(stream).await;
+
+        let now = time::now().timestamp();
+        let short = tokens
+            .sign(&json!({ "sub": changed.user.id, "roles": ["USER"], "scope": "self", "iss": "kopitiam",
+            "aud": "kopitiam", "iat": now, "exp": now + 1 }));
+        ended(listen(&elsewhere, &short, query).await).await;
+    }
+}
+
 #[tokio::test]
 async fn keys_outlive_a_restart() {
     let (shop, _) = router().await;
