@@ -209,14 +209,12 @@ async fn a_silent_subgraph_holds_up_no_request_that_does_not_need_it() {
         .unwrap()
         .with_http("products", &proxy.url)
         .unwrap();
-    let gateway = start(Options::new(supergraph("", ""), transport)).await;
+    let mut options = Options::new(supergraph("", ""), transport);
+    options.traffic.share_subgraph_queries = false;
+    let gateway = start(options).await;
     reviews.set(Fault::HalfOpen);
-    let waiting: Vec<_> = (0..50)
-        .map(|index| {
-            let query = format!("{{ a{index}: products {{ rating }} }}");
-            tokio::spawn(gateway.query(&query).send())
-        })
-        .collect();
+    let waiting: Vec<_> =
+        (0..50).map(|_| tokio::spawn(gateway.query("{ products { rating } }").send())).collect();
     eventually("all wait for the silent one", || reviews.requests() == 50).await;
     assert_eq!(gateway.data("{ products { name } }").await["products"][0]["name"], "kopi");
     assert!(waiting.iter().all(|request| !request.is_finished()));
@@ -283,7 +281,7 @@ async fn who_finds_the_queue_of_a_subgraph_full_is_told_so_at_once() {
         counted.fetch_add(1, Ordering::SeqCst);
         let mut gate = gate;
         gate.wait_for(|open| *open).await.unwrap();
-        Json(json!({ "data": { "products": [{ "name": "kopi" }] } }))
+        Json(json!({ "data": { "product": { "name": "kopi" } } }))
     };
     let products = axum::Router::new().route("/graphql", post(answer));
     let transport = Transport::new()
@@ -291,11 +289,14 @@ async fn who_finds_the_queue_of_a_subgraph_full_is_told_so_at_once() {
         .with_in_process("products", products)
         .with_in_process("reviews", subgraphs::reviews());
     let gateway = start(Options::new(supergraph("", ""), transport)).await;
-    let ask = |alias: &str| tokio::spawn(body(gateway.query(&format!("{{ {alias}: products {{ name }} }}"))));
-    let first = ask("a");
+    let ask = |id: u32| {
+        let query = format!(r#"{{ product(id: "{id}") {{ name }} }}"#);
+        tokio::spawn(body(gateway.query(&query)))
+    };
+    let first = ask(1);
     eventually("the first is asked", || asked.load(Ordering::SeqCst) == 1).await;
     // Which of the two comes first is open: one waits, and the other finds no place.
-    let (second, third) = (ask("b"), ask("c"));
+    let (second, third) = (ask(2), ask(3));
     let (refused, waiting) = match futures::future::select(second, third).await {
         futures::future::Either::Left((refused, waiting))
         | futures::future::Either::Right((refused, waiting)) => (refused.unwrap(), waiting),
