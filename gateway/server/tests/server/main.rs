@@ -7,16 +7,21 @@
     reason = "helpers of tests are outside test functions, where clippy allows it"
 )]
 
+mod clients;
 mod command_line;
 mod common;
 mod connections;
+mod documents;
 mod faults;
+mod headers;
+mod kafka;
 mod limits;
 mod refusals;
 mod reload;
 mod serving;
 mod sharing;
 mod sources;
+mod stream_reloads;
 mod streams;
 mod telemetry;
 mod tokens;

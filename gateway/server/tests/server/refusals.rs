@@ -132,7 +132,7 @@ async fn a_client_that_never_finishes_its_header_is_disconnected() {
         socket.write_all(unfinished.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let closed = tokio::time::timeout(crate::common::PATIENCE, socket.read_to_end(&mut answer)).await;
-        assert!(closed.is_ok(), "still open");
+        assert!(closed.is_ok(), "still open: {unfinished:?}");
         assert!(!String::from_utf8_lossy(&answer).contains(" 200 "));
     }
 }

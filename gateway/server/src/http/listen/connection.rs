@@ -10,20 +10,21 @@
 //! RFC 9113, section 3.3 "Starting HTTP/2 with Prior Knowledge" and 10.5 "Denial-of-Service Considerations". The upgrade
 //! by `Upgrade: h2c` is obsolete (section 3.1) and not done.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use axum::body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsStream;
+use tokio_util::sync::CancellationToken;
 
 use super::super::Paths;
 use super::super::client_address::Peer;
@@ -71,7 +72,8 @@ pub(super) struct Connection {
     pub(super) peer: Option<Peer>,
     pub(super) paths: Paths,
     pub(super) protocols: Protocols,
-    pub(super) watcher: Watcher,
+    /// Cancelled when no further requests are to be taken.
+    pub(super) draining: CancellationToken,
     /// Dropped when it is closed.
     pub(super) open: (OwnedSemaphorePermit, Guard),
 }
@@ -87,10 +89,10 @@ impl Protocols {
 }
 
 impl Connection {
-    /// Looks at the first bytes of a plain connection, which decide.
-    pub(super) async fn version(&self, stream: &TcpStream) -> Version {
+    /// Looks at the first bytes of a plain connection, which decide; `None` when they do not come in time.
+    pub(super) async fn version(&self, stream: &TcpStream) -> Option<Version> {
         if !self.protocols.http2 {
-            return Version::Http1;
+            return Some(Version::Http1);
         }
         let look = async {
             let mut seen = [0; PREFACE.len()];
@@ -105,7 +107,7 @@ impl Connection {
                 }
             }
         };
-        timeout(self.protocols.header_timeout, look).await.unwrap_or(Version::Http1)
+        timeout(self.protocols.header_timeout, look).await.ok()
     }
 
     /// Serves a connection after its handshake, which has to end in time.
@@ -133,7 +135,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { peer, paths, protocols, watcher, open } = self;
+        let Self { peer, paths, protocols, draining, open } = self;
         let activity = Activity::default();
         let idle = activity.idle_for(protocols.header_timeout);
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -151,14 +153,18 @@ impl Connection {
             }
         });
         let stream = TokioIo::new(Patient::new(stream, protocols.write_timeout));
-        let connection = watcher
-            .watch(protocols.builder(version).serve_connection_with_upgrades(stream, service).into_owned());
         let ended = match version {
-            Version::Http1 => connection.await,
-            Version::Http2 => tokio::select! {
-                ended = connection => ended,
-                () = idle => Ok(()),
-            },
+            Version::Http1 => {
+                let connection = pin!(protocols.http1().serve_connection(stream, service).with_upgrades());
+                until_drained(connection, |connection| connection.graceful_shutdown(), &draining).await
+            }
+            Version::Http2 => {
+                let connection = pin!(protocols.http2().serve_connection(stream, service));
+                tokio::select! {
+                    ended = until_drained(connection, |connection| connection.graceful_shutdown(), &draining) => ended,
+                    () = idle => Ok(()),
+                }
+            }
         };
         if let Err(error) = ended {
             // Clients that vanish or send what is not HTTP: their affair, not the operator's.
@@ -168,34 +174,41 @@ impl Connection {
     }
 }
 
+/// A connection to its end; once the server drains, it takes no further requests.
+async fn until_drained<C: Future>(
+    mut connection: Pin<&mut C>,
+    stop: impl FnOnce(Pin<&mut C>),
+    draining: &CancellationToken,
+) -> C::Output {
+    tokio::select! {
+        ended = &mut connection => return ended,
+        () = draining.cancelled() => stop(connection.as_mut()),
+    }
+    connection.await
+}
+
 impl Protocols {
-    fn builder(self, version: Version) -> auto::Builder<TokioExecutor> {
-        let builder = auto::Builder::new(TokioExecutor::new());
-        match version {
-            Version::Http1 => {
-                let mut builder = builder.http1_only();
-                builder
-                    .http1()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(self.header_timeout)
-                    .max_buf_size(HEADER_BYTES_MAX);
-                builder
-            }
-            Version::Http2 => {
-                let mut builder = builder.http2_only();
-                builder
-                    .http2()
-                    .timer(TokioTimer::new())
-                    .max_concurrent_streams(STREAMS_MAX)
-                    .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
-                    .max_local_error_reset_streams(LOCAL_RESETS_MAX)
-                    .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).expect("it is small"))
-                    .max_send_buf_size(SEND_BUFFER_BYTES)
-                    .initial_connection_window_size(RECEIVE_WINDOW_BYTES)
-                    .keep_alive_interval(PING_INTERVAL)
-                    .keep_alive_timeout(PING_TIMEOUT);
-                builder
-            }
-        }
+    fn http1(self) -> http1::Builder {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(HEADER_BYTES_MAX);
+        builder
+    }
+
+    fn http2(self) -> http2::Builder<TokioExecutor> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+            .max_local_error_reset_streams(LOCAL_RESETS_MAX)
+            .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).expect("it is small"))
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .initial_connection_window_size(RECEIVE_WINDOW_BYTES)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        builder
     }
 }

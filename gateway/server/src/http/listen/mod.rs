@@ -22,10 +22,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use self::connection::{Connection, Protocols, Version};
 pub(crate) use self::tls::Tls;
@@ -53,7 +53,8 @@ struct Serving<'a> {
     paths: &'a Paths,
     settings: HttpSettings,
     telemetry: &'a Telemetry,
-    graceful: GracefulShutdown,
+    draining: CancellationToken,
+    connections: TaskTracker,
     room: Arc<Semaphore>,
 }
 
@@ -71,7 +72,8 @@ pub(crate) async fn run(
         paths: &paths,
         settings,
         telemetry,
-        graceful: GracefulShutdown::new(),
+        draining: draining.clone(),
+        connections: TaskTracker::new(),
         room: Arc::new(Semaphore::new(settings.connections_max.min(Semaphore::MAX_PERMITS))),
     };
     let following = tls.as_ref().map(|tls| tokio::spawn(tls.clone().follow(shutdown.clone())));
@@ -82,9 +84,10 @@ pub(crate) async fn run(
         () = serving.unix(unix) => {}
     }
     draining.cancel();
-    let left = serving.graceful.count();
-    tracing::info!(connections = left, "draining");
-    if tokio::time::timeout(settings.drain_timeout, serving.graceful.shutdown()).await.is_err() {
+    let connections = &serving.connections;
+    tracing::info!(connections = connections.len(), "draining");
+    connections.close();
+    if tokio::time::timeout(settings.drain_timeout, connections.wait()).await.is_err() {
         tracing::warn!("requests were still running after the drain timeout and are cut");
     }
     if let Some(following) = following {
@@ -104,14 +107,15 @@ impl Serving<'_> {
             let connection = self.connection(Some(peer), permit);
             match &tls {
                 None => {
-                    tokio::spawn(async move {
-                        let version = connection.version(&stream).await;
-                        connection.serve(stream, version).await;
+                    self.connections.spawn(async move {
+                        if let Some(version) = connection.version(&stream).await {
+                            connection.serve(stream, version).await;
+                        }
                     });
                 }
                 Some(tls) => {
                     let handshake = tls.accept(stream);
-                    tokio::spawn(connection.secured(handshake));
+                    self.connections.spawn(connection.secured(handshake));
                 }
             }
         }
@@ -125,7 +129,7 @@ impl Serving<'_> {
             let permit = self.room().await;
             let Some((stream, _)) = accepted(listener.accept().await).await else { continue };
             let connection = self.connection(None, permit);
-            tokio::spawn(async move {
+            self.connections.spawn(async move {
                 // Proxies on the same machine speak HTTP/1.1, and there is no looking ahead on such a socket.
                 connection.serve(stream, Version::Http1).await;
             });
@@ -142,7 +146,7 @@ impl Serving<'_> {
             peer: peer.map(Peer),
             paths: self.paths.clone(),
             protocols: Protocols::new(&self.settings),
-            watcher: self.graceful.watcher(),
+            draining: self.draining.clone(),
             open: (permit, self.telemetry.connection()),
         }
     }
