@@ -30,7 +30,7 @@ read -r web gateway < <(node -e '
     }));
   };
   attempt();')
-WEB_PORT=$web GATEWAY_PORT=$gateway DATA_DIR=$data/db "$marketplace" run --web web > "$data/log" 2>&1 &
+PAYMENT_PROVIDER=simulator WEB_PORT=$web GATEWAY_PORT=$gateway DATA_DIR=$data/db "$marketplace" run --web web > "$data/log" 2>&1 &
 pid=$!
 for attempt in $(seq 1 600); do
   kill -0 "$pid" 2>/dev/null || { tail -40 "$data/log" >&2; echo 'error: the marketplace stopped while starting' >&2; exit 1; }
@@ -39,7 +39,8 @@ for attempt in $(seq 1 600); do
   sleep 0.2
 done
 
-if ! (cd web && CHROMIUM=$chromium WEB_URL=http://127.0.0.1:$web GATEWAY_URL=http://127.0.0.1:$gateway/graphql npm run --silent e2e); then
+# By the name that letters and the payment page lead back to.
+if ! (cd web && CHROMIUM=$chromium WEB_URL=http://localhost:$web MAILBOX=$data/db/mailbox GATEWAY_URL=http://127.0.0.1:$gateway/graphql npm run --silent e2e); then
   echo '---- the end of the marketplace log' >&2
   tail -40 "$data/log" >&2
   exit 1

@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use kopitiam_kafka::embedded::EmbeddedBroker;
 use kopitiam_kit::config::KafkaConfig;
+use kopitiam_server::Server;
 use tokio_util::sync::CancellationToken;
 
 use crate::children::{self, Web};
@@ -35,24 +36,12 @@ pub(crate) async fn run(options: Run) -> Result<()> {
         preflight::port_is_free(options.web_port, "storefront", "WEB_PORT")?;
     }
     let _lock = preflight::take_data_folder(&options.data.data)?;
-    let (kafka, broker) = broker(&options.data).await?;
-
-    tell("starting the services");
     let shutdown = CancellationToken::new();
-    let services = Box::pin(Services::start(&options.data.data, &kafka, &shutdown)).await?;
-    services::seed(&options.data.data).await?;
-    services::settle(&options.data.data).await?;
-    let gateway = services.gateway(options.gateway_port).await?;
+    // The storefront needs nobody to begin to listen, and takes as long as the services do.
+    let behind = Box::pin(start_services(&options, &shutdown));
+    let ((broker, services, gateway), mut web) = tokio::try_join!(behind, start_web(&options))?;
     let gateway_stop = CancellationToken::new();
     let mut gateway = tokio::spawn(gateway.run(gateway_stop.clone()));
-
-    let mut web = match &options.web {
-        Some(folder) => {
-            tell("starting the storefront");
-            Some(Web::start(folder, options.web_port, options.gateway_port, &options.data.data).await?)
-        }
-        None => None,
-    };
     tell_ready(&options, started);
 
     let ended = tokio::select! {
@@ -79,6 +68,26 @@ pub(crate) async fn run(options: Run) -> Result<()> {
         Some(reason) => bail!(reason),
         None => Ok(()),
     }
+}
+
+/// The broker if it is ours, the services with their seed data, the gateway bound to its port.
+async fn start_services(
+    options: &Run,
+    shutdown: &CancellationToken,
+) -> Result<(Option<EmbeddedBroker>, Services, Server)> {
+    let (kafka, broker) = broker(&options.data).await?;
+    tell("starting the services");
+    let services = Box::pin(Services::start(&options.data.data, &kafka, shutdown)).await?;
+    services::seed(&options.data.data).await?;
+    services::settle(&options.data.data).await?;
+    let gateway = services.gateway(options.gateway_port).await?;
+    Ok((broker, services, gateway))
+}
+
+async fn start_web(options: &Run) -> Result<Option<Web>> {
+    let Some(folder) = &options.web else { return Ok(None) };
+    tell("starting the storefront");
+    Web::start(folder, options.web_port, options.gateway_port, &options.data.data).await.map(Some)
 }
 
 /// Fills the databases and ends.

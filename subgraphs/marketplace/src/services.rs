@@ -14,7 +14,10 @@ use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, Servic
 use kopitiam_kit::serve::CLIENT_ADDRESS;
 use kopitiam_kit::signing::SigningKeys;
 use kopitiam_kit::{Db, Service};
-use kopitiam_server::{ClientAddress, JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
+use kopitiam_server::{
+    ClientAddress, JwtAlgorithm, JwtIssuer, KeySource, Options, Server, SigningKey, SubgraphSettings,
+    Transport,
+};
 use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -35,6 +38,8 @@ pub(crate) struct Services {
     product: Service,
     order: Service,
     listing: Service,
+    /// The gateway signs with it what the services answer.
+    gateway_key: String,
 }
 
 impl Services {
@@ -48,19 +53,22 @@ impl Services {
         shutdown: &CancellationToken,
     ) -> Result<Self> {
         let denylist = Denylist::default();
-        let config = |name: &str, jwks: &JwksSource| config(name, data, kafka, jwks, &denylist);
+        // Made anew at each start: nobody outside of this process needs it.
+        let gateway_key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let gateway = SigningKeys::parse(&gateway_key).map_err(anyhow::Error::msg)?;
+        let config = |name: &str, jwks: &JwksSource| config(name, data, kafka, jwks, &denylist, &gateway);
         let keys = JwksSource::Live(LiveKeys::default());
         let user = kopitiam_user::app::start(config("user", &keys), shutdown.clone());
         let user = user.await.context("the user service does not start")?;
         let product = kopitiam_product::app::start(config("product", &keys), shutdown.clone());
         let order = kopitiam_order::app::start(config("order", &keys), shutdown.clone());
         let listing = kopitiam_listing::app::start(config("listing", &keys), shutdown.clone());
-        Ok(Self {
-            user,
-            product: product.await.context("the product service does not start")?,
-            order: order.await.context("the order service does not start")?,
-            listing: listing.await.context("the listing service does not start")?,
-        })
+        let (product, order, listing) = tokio::try_join!(
+            async { product.await.context("the product service does not start") },
+            async { order.await.context("the order service does not start") },
+            async { listing.await.context("the listing service does not start") },
+        )?;
+        Ok(Self { user, product, order, listing, gateway_key })
     }
 
     /// Binds the gateway in front of them.
@@ -68,7 +76,12 @@ impl Services {
     /// # Errors
     /// When the port is taken or the supergraph is refused.
     pub(crate) async fn gateway(&self, port: u16) -> Result<Server> {
+        let settings = SubgraphSettings {
+            signing: Some(SigningKey::new(&self.gateway_key)?),
+            ..SubgraphSettings::default()
+        };
         let transport = Transport::new()
+            .with_defaults(settings)
             .with_in_process("user", self.user.router.clone())
             .with_in_process("product", self.product.router.clone())
             .with_in_process("order", self.order.router.clone())
@@ -119,6 +132,7 @@ fn config(
     kafka: &KafkaConfig,
     jwks: &JwksSource,
     denylist: &Denylist,
+    gateway: &SigningKeys,
 ) -> ServiceConfig {
     ServiceConfig {
         name: name.to_owned(),
@@ -129,8 +143,7 @@ fn config(
             jwks: jwks.clone(),
             issuer: ISSUER.to_owned(),
             audience: ISSUER.to_owned(),
-            // In this process only the gateway reaches the services.
-            gateway: SigningKeys::default(),
+            gateway: gateway.clone(),
         },
         data_dir: data.to_owned(),
         denylist: denylist.clone(),
@@ -154,10 +167,17 @@ fn public(service: &Router, path: &str) -> Router {
 pub(crate) async fn seed(data: &Path) -> Result<()> {
     let now = kopitiam_kit::time::now();
     let open = |name: &'static str| async move { Db::connect(&database_url(data, name)).await };
-    kopitiam_user::seed::seed(&open("user").await?, now).await.context("seeding users")?;
-    kopitiam_product::seed::seed(&open("product").await?, now).await.context("seeding products")?;
+    tokio::try_join!(
+        async { kopitiam_user::seed::seed(&open("user").await?, now).await.context("seeding users") },
+        async {
+            kopitiam_product::seed::seed(&open("product").await?, now).await.context("seeding products")
+        },
+        async {
+            kopitiam_listing::seed::seed(&open("listing").await?, now).await.context("seeding listings")
+        },
+    )?;
+    // The last: some of its orders are under way, and ask the others for what they have by now.
     kopitiam_order::seed::seed(&open("order").await?, now).await.context("seeding orders")?;
-    kopitiam_listing::seed::seed(&open("listing").await?, now).await.context("seeding listings")?;
     Ok(())
 }
 

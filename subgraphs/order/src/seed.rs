@@ -1,10 +1,12 @@
-//! The data of a fresh installation: past orders in every final state, bookings, invoices and reviews, with fixed ids.
+//! The data of a fresh installation: past orders in every final state, orders under way, bookings, invoices and reviews,
+//! with fixed ids.
 //!
-//! Always: seeding twice adds nothing, and only what was bought is reviewed. No money moved for any of it, so none of it
-//! can be refunded. Elsewhere: the users, products and services that it is about (the services that own them seed the
-//! same ids). Orders still in the making are not seeded: they last for seconds.
+//! Always: seeding twice adds nothing, and only what was bought is reviewed. No money moved for what is past, so none of
+//! it can be refunded. Elsewhere: the users, products and services that it is about (the services that own them seed the
+//! same ids).
 
 mod data;
+mod open;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kit::{Db, Failure, SystemError, Tx};
@@ -26,6 +28,8 @@ const PRODUCT: u8 = 3;
 const ORDER: u8 = 5;
 const LISTING: u8 = 6;
 const REVIEW: u8 = 7;
+/// Orders under way have their numbers from here on.
+const FIRST_OPEN: u16 = 1_000;
 /// Bookings share their kind with reviews; their numbers begin here.
 const FIRST_BOOKING: u16 = 1_000;
 
@@ -55,6 +59,7 @@ pub async fn seed(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
                 review_all(&tx, &order, plan, &mut review, is_new).await?;
             }
         }
+        open::begin(&tx, |number| seed_id(ORDER, FIRST_OPEN + number), now).await?;
         for (visit, number) in VISITS.iter().zip(FIRST_BOOKING..) {
             let id = seed_id(REVIEW, number);
             if bookings::find(&tx, id).await?.is_none() {

@@ -33,7 +33,7 @@ export function ListingView({ listing, errors, bidding }: ListingViewProps) {
   return (
     <div className="shell py-6 md:py-10">
       <div className="grid gap-8 lg:grid-cols-2 lg:gap-14">
-        <div className="card overflow-hidden bg-raised">
+        <div className="card self-start overflow-hidden bg-raised">
           {picture ? (
             <img
               src={picture}
@@ -128,6 +128,7 @@ function AuctionTerms({ auction, bidding }: { auction: Auction; bidding: Bidding
         <Fact label="Reserve">{auction.reserveMet ? 'met' : 'not met yet'}</Fact>
       </dl>
       <OwnBid bid={auction.viewerBid} />
+      {auction.status === 'PENDING' ? <LiveListing id={auction.id} /> : null}
       {auction.status === 'ACTIVE' ? <Bid auction={auction} bidding={bidding} /> : null}
       {auction.status === 'ACTIVE' || auction.status === 'SETTLING' ? (
         <LiveAuction listingId={auction.id} endsAt={auction.endsAt} serverNow={auction.serverNow} />
@@ -222,9 +223,13 @@ function FixedPriceTerms({ listing, bidding }: { listing: FixedPrice; bidding: B
         </p>
       ) : null}
       <Reserve listing={listing} bidding={bidding} />
-      <LiveRefresh path={`/api/listings/${encodeURIComponent(listing.id)}/events?of=listing`} />
+      <LiveListing id={listing.id} />
     </>
   );
+}
+
+function LiveListing({ id }: { id: string }) {
+  return <LiveRefresh path={`/api/listings/${encodeURIComponent(id)}/events?of=listing`} />;
 }
 
 function ServiceTerms({ listing, bidding }: { listing: Service; bidding: Bidding }) {

@@ -339,7 +339,7 @@ async fn lists_are_newest_first_filtered_and_paged_without_repeats() {
 }
 
 #[tokio::test]
-async fn seed_gives_orders_in_every_final_state_once_beginning_with_two_confirmed_and_one_rejected() {
+async fn seed_gives_orders_in_every_state_once_beginning_with_two_confirmed_and_one_rejected() {
     for bench in benches().await {
         let now = kopitiam_kit::time::now();
         seed(bench.db.db(), now).await.unwrap();
@@ -359,7 +359,7 @@ async fn seed_gives_orders_in_every_final_state_once_beginning_with_two_confirme
         for status in ["CONFIRMED", "FULFILLED", "REJECTED", "CANCELLED", "REFUNDED"] {
             assert!(count(&[status]).await >= 3, "{status}");
         }
-        assert_eq!(count(&["PENDING", "AWAITING_PAYMENT"]).await, 0, "these would wait for ever");
+        assert_eq!((count(&["PENDING"]).await, count(&["AWAITING_PAYMENT"]).await), (1, 2));
         let query = "query($from: DateTime!, $to: DateTime!) {
             revenue(from: $from, to: $to, currency: \"USD\") { orderCount byDay { day gross { amount } } } }";
         let variables = json!({ "from": now - chrono::TimeDelta::days(400), "to": now });

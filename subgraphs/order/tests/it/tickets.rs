@@ -10,6 +10,7 @@ use kopitiam_kafka::messages::listing::{
 };
 use kopitiam_kafka::messages::order::{InvoiceIssued, OrderCreated};
 use kopitiam_kafka::messages::wallet::{FundsRejected, FundsReleased, HoldFunds, RefundFunds, ReleaseFunds};
+use kopitiam_order::seed::seed_id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -278,5 +279,25 @@ async fn viewer_sees_their_newest_order_of_a_listing_and_nobody_elses() {
         assert_eq!(seen["_entities"][0]["viewerOrder"]["id"], json!(second));
         let seen = bench.ask(user(ADA), query, ids).await;
         assert_eq!(seen["_entities"][0]["viewerOrder"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn seeded_orders_under_way_go_on_like_any_other() {
+    for bench in benches().await {
+        let now = kopitiam_kit::time::now();
+        kopitiam_order::seed(bench.db.db(), now).await.unwrap();
+        let running = bench.sagas().await.into_iter().filter(|(_, state)| state == "RUNNING").count();
+        assert_eq!(running, 3);
+        let (command, lock) = bench.last::<LockListing>().await;
+        assert!(lock.until > now + TimeDelta::days(6), "a visitor finds it days later");
+        let price = Amount::new(36_000, "USD");
+        let (order_id, until) = (lock.order_id, lock.until);
+        let locked = ListingLocked { order_id, until, price, seller_id: seed_id(1, 6), title: "Radio".into() };
+        bench.reply(&command, command.aggregate_id, &locked).await;
+        let buyer = seed_id(1, 2);
+        let paid = ask(&bench, PAY, buyer, lock.order_id, "pay").await;
+        assert_eq!(paid["userErrors"], json!([]), "{paid}");
+        assert_eq!(bench.last::<HoldFunds>().await.1.amount.minor, 36_000);
     }
 }
