@@ -88,19 +88,25 @@ impl<'a, 'f> Attempt<'a, 'f> {
     }
 
     /// Root fields of a mutation run one after the other (GraphQL specification, section 6.2.2): a field joins the
-    /// fetch of the field before it when both are of one subgraph, else it waits for everything before it. Neither they
-    /// nor the one stream of a subscription are asked in a second subgraph for what the first does not answer.
+    /// fetch of the field before it when both are of one subgraph, else it waits for everything before it. It also waits
+    /// when that field's payload has a query of which another subgraph is asked: that shows what was done by then, not what
+    /// is done next. Neither they nor the one stream of a subscription are asked in a second subgraph for what the first
+    /// does not answer.
     fn once(&mut self, root: PosId, want: Want<'a>) -> Result<(), PlanError> {
         // What came before the root fetch before this one is finished when that is.
         let drafts = &self.build.drafts;
         let last = drafts.iter().rposition(|draft| draft.position == root && draft.entities.is_none());
         let before: Vec<DraftId> = (last.unwrap_or(0)..drafts.len()).map(DraftId).collect();
+        let queries = before.iter().any(|&id| {
+            let draft = self.build.draft(id);
+            draft.position != root && draft.entities.is_none()
+        });
         let position = &mut self.build.positions[root.0];
         // Only the fetch opened last may take another root field.
-        if let Some(last) = position.sources.pop() {
-            position.sources.clear();
-            position.sources.push(last);
-        }
+        let last = position.sources.pop().filter(|_| !queries);
+        position.sources.clear();
+        position.sources.extend(last);
+        self.build.changed(root);
         self.root_level = before.iter().map(|&id| self.build.draft(id).level + 1).max().unwrap_or(0);
         self.root_deps = before;
         self.opening_root = true;

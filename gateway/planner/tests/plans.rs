@@ -456,14 +456,29 @@ fn the_query_of_a_payload_is_asked_in_other_subgraphs_after_its_mutation() {
     );
     insta::assert_snapshot!(plan, @r"
     Sequence {
-      Fetch(orders) { order { id query { orders } } cancel { query { __typename } } }
+      Fetch(orders) { order { id query { orders } } }
       Parallel {
         Fetch(users) at order.query { me }
         Fetch(catalog) at order.query { product { name } }
-        Fetch(users) at cancel.query { me }
       }
+      Fetch(orders) { cancel { query { __typename } } }
+      Fetch(users) at cancel.query { me }
     }
     ");
+}
+
+#[test]
+fn the_query_of_a_payload_shows_nothing_of_the_mutation_after_it() {
+    let query = "mutation { a: order { id } order { query { me } } cancel { id } order { query { you } } }";
+    insta::assert_snapshot!(plan_checked(&PAYLOAD_WITH_QUERY, query), @r"
+    Sequence {
+      Fetch(orders) { a:order { id } order { query { __typename } } }
+      Fetch(users) at order.query { me you }
+      Fetch(orders) { cancel { id } }
+    }
+    ");
+    let own = "mutation { order { query { orders } } cancel { id } }";
+    assert_eq!(plan_checked(&PAYLOAD_WITH_QUERY, own).fetches.len(), 1, "its own subgraph does so by itself");
 }
 
 #[test]

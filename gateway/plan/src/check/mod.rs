@@ -21,7 +21,7 @@ use std::fmt;
 use kopitiam_operation::{Conditions, FieldNode, NormalisedOperation, OperationKind};
 use kopitiam_supergraph::{Supergraph, TypeId, TypeKind};
 
-use crate::{Key, Plan};
+use crate::{FetchKind, Key, PathStep, Plan};
 use tree::{PlaceId, Tree};
 
 /// Something that a plan does not do, or should not.
@@ -87,9 +87,11 @@ impl Checker<'_> {
         seen
     }
 
-    /// Dependencies point backwards; a mutation's root fetches wait for each other.
+    /// Dependencies point backwards; a mutation's root fetches wait for each other, and for the queries of payloads before
+    /// them.
     fn order(&mut self, operation: &NormalisedOperation) {
         let mut last_root: Option<usize> = None;
+        let mut queries: Vec<usize> = Vec::new();
         for index in 0..self.plan.fetches.len() {
             let fetch = &self.plan.fetches[index];
             let subgraph = fetch.subgraph.clone();
@@ -97,9 +99,21 @@ impl Checker<'_> {
                 self.gap(format!("fetch {index} ({subgraph})"), "waits for a later fetch");
             }
             let kind = &self.plan.fetches[index].kind;
-            let is_root = matches!(kind, crate::FetchKind::Root { at, .. } if at.0.is_empty());
+            let is_root = matches!(kind, FetchKind::Root { at, .. } if at.0.is_empty());
+            if let (FetchKind::Root { at, .. }, OperationKind::Mutation) = (kind, operation.kind)
+                && let Some(first) = at.0.first()
+            {
+                queries.push(index);
+                if self.is_followed(first) {
+                    self.gap(
+                        format!("fetch {index} ({subgraph})"),
+                        "comes after the mutation behind its own",
+                    );
+                }
+            }
             if is_root && operation.kind == OperationKind::Mutation {
-                let waits = last_root.is_none_or(|last| self.before(index).contains(&last));
+                let before = self.before(index);
+                let waits = last_root.iter().chain(&queries).all(|earlier| before.contains(earlier));
                 if !waits {
                     self.gap(
                         format!("fetch {index} ({subgraph})"),
@@ -109,6 +123,18 @@ impl Checker<'_> {
                 last_root = Some(index);
             }
         }
+    }
+
+    /// Whether the request that runs a mutation field runs another one after it.
+    fn is_followed(&self, field: &PathStep) -> bool {
+        self.plan.fetches.iter().any(|fetch| match &fetch.kind {
+            FetchKind::Root { at, selection } if at.0.is_empty() => {
+                let fields = selection.fields.iter().filter(|found| found.key != Key::TYPENAME);
+                let mut keys = fields.map(|found| PathStep::Field(found.key));
+                keys.any(|key| key == *field) && keys.next().is_some()
+            }
+            _ => false,
+        })
     }
 
     fn compare(
