@@ -1,6 +1,7 @@
 //! Entity fetches: what is sent, where answers go, what is shared.
 
 mod common;
+mod contexts;
 
 use common::{PlanBuilder, Script, respond};
 

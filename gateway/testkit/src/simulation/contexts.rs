@@ -118,6 +118,10 @@ fn from_above(universe: &Universe, argument: &Argument, above: Option<&Above>) -
 }
 
 fn selected(universe: &Universe, thing: &Thing, set: &FieldSet) -> Json {
+    // A set without fields was one of `__typename`.
+    if set.0.is_empty() {
+        return thing.ty.as_str().into();
+    }
     first(universe, thing, set).unwrap_or_default()
 }
 

@@ -19,6 +19,8 @@ enum Style {
     ByType,
     /// A leaf below a list.
     List,
+    /// The runtime type.
+    Typename,
 }
 
 pub(super) fn add(subgraphs: &mut [(String, String)], model: &Model, rng: &mut Rng) {
@@ -37,7 +39,7 @@ pub(super) fn add(subgraphs: &mut [(String, String)], model: &Model, rng: &mut R
     if setters.is_empty() && !is_rooted {
         return;
     }
-    let style = *rng.pick(&[Style::Leaf, Style::ByType, Style::List]);
+    let style = *rng.pick(&[Style::Leaf, Style::ByType, Style::List, Style::Typename]);
     let mut added = vec![String::new(); subgraphs.len()];
     let mut selections = Vec::new();
     let by_union = style == Style::ByType && setters.len() > 1 && rng.chance(40);
@@ -63,6 +65,7 @@ pub(super) fn add(subgraphs: &mut [(String, String)], model: &Model, rng: &mut R
     let selection = match style {
         Style::Leaf => "{ cx }".to_owned(),
         Style::List => "{ cxs { leaf } }".to_owned(),
+        Style::Typename => "{ __typename }".to_owned(),
         Style::ByType => selections.join(" "),
     };
     let holders = entities
@@ -102,10 +105,10 @@ fn value(
     let (field, selected) = match style {
         Style::List => ("cxs: [CtxValue]", "cxs { leaf }"),
         Style::ByType if rng.chance(50) => ("cv: CtxValue", "cv { more { leaf } }"),
-        Style::Leaf | Style::ByType => ("cx: String", "cx"),
+        Style::Leaf | Style::ByType | Style::Typename => ("cx: String", "cx"),
     };
     let others: Vec<usize> = setter.subgraphs.iter().copied().filter(|&one| one != home).collect();
-    let is_leaf = !field.contains("CtxValue");
+    let is_leaf = !field.contains("CtxValue") && style != Style::Typename;
     let (own, other) = match others.first().filter(|_| is_leaf) {
         Some(_) if rng.chance(50) => (" @external", Some("")),
         Some(_) if rng.chance(30) => (" @shareable", Some(" @shareable")),
