@@ -131,15 +131,22 @@ fn refused_document(errors: &DiagnosticList, outcome: Outcome, code: ErrorCode) 
         .iter()
         .take(Response::REFUSAL_ERRORS_MAX)
         .map(|diagnostic| RequestError {
-            message: diagnostic
-                .error
-                .unstable_compat_message()
-                .unwrap_or_else(|| diagnostic.error.to_string()),
+            message: without_suggestion(
+                diagnostic.error.unstable_compat_message().unwrap_or_else(|| diagnostic.error.to_string()),
+            ),
             locations: diagnostic.line_column_range().map(|range| at(range.start)).into_iter().collect(),
             code,
         })
         .collect();
     Response::refused(outcome, &errors)
+}
+
+/// Who may not see the schema shall not be led through it by what it misspells.
+fn without_suggestion(mut message: String) -> String {
+    if let Some(end) = message.find(" Did you mean ") {
+        message.truncate(end);
+    }
+    message
 }
 
 /// Where a place of the document begins.

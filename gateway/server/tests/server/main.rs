@@ -7,15 +7,18 @@
     reason = "helpers of tests are outside test functions, where clippy allows it"
 )]
 
+mod attacks;
 mod clients;
 mod command_line;
 mod common;
 mod connections;
 mod documents;
 mod faults;
+mod graphql_over_http;
 mod headers;
 mod kafka;
 mod limits;
+mod listening;
 mod refusals;
 mod reload;
 mod serving;
