@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kopitiam_composition::{Contract, Diagnostic, compose, compose_contract};
 
 use super::output::{self, Failure};
-use crate::config::load_subgraphs;
+use crate::config::{LoadedSubgraph, load_subgraphs};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -44,6 +44,31 @@ impl Arguments {
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let loaded = load_subgraphs(&arguments.config).await.map_err(Failure::diagnostics)?;
+    let composed =
+        composed(loaded, &arguments.config, arguments.contract().as_ref()).map_err(Failure::diagnostics)?;
+    for hint in composed.hints {
+        output::note(hint);
+    }
+    output::write(&composed.sdl, arguments.output.as_deref())
+}
+
+/// A supergraph, and what composition has to say of it.
+#[derive(Debug)]
+pub(super) struct Composed {
+    pub(super) sdl: String,
+    /// Lines for people.
+    pub(super) hints: Vec<String>,
+}
+
+/// Composes the subgraphs of `config`, whole or as a contract.
+///
+/// # Errors
+/// A line for each error.
+pub(super) fn composed(
+    loaded: Vec<LoadedSubgraph>,
+    config: &Path,
+    contract: Option<&Contract>,
+) -> Result<Composed, Vec<String>> {
     let (subgraphs, origins): (Vec<_>, BTreeMap<_, _>) = loaded
         .into_iter()
         .map(|loaded| {
@@ -51,17 +76,17 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             (loaded.subgraph, (name, loaded.origin))
         })
         .unzip();
-    let composed = match arguments.contract() {
-        Some(contract) => compose_contract(&subgraphs, &contract),
+    let composed = match contract {
+        Some(contract) => compose_contract(&subgraphs, contract),
         None => compose(&subgraphs),
     };
-    let composed = composed.map_err(|errors| {
-        Failure::diagnostics(errors.iter().map(|error| line(error, "error", &origins, &arguments.config)))
-    })?;
-    for hint in &composed.hints {
-        output::note(line(hint, "hint", &origins, &arguments.config));
+    let lines = |diagnostics: &[Diagnostic], severity: &str| -> Vec<String> {
+        diagnostics.iter().map(|diagnostic| line(diagnostic, severity, &origins, config)).collect()
+    };
+    match composed {
+        Ok(composed) => Ok(Composed { hints: lines(&composed.hints, "hint"), sdl: composed.supergraph_sdl }),
+        Err(errors) => Err(lines(&errors, "error")),
     }
-    output::write(&composed.supergraph_sdl, arguments.output.as_deref())
 }
 
 /// `file:line:column: error[CODE]: message`, as compilers write it, with a line for each further place.
@@ -69,7 +94,7 @@ fn line(
     diagnostic: &Diagnostic,
     severity: &str,
     origins: &BTreeMap<String, String>,
-    config: &std::path::Path,
+    config: &Path,
 ) -> String {
     let place = |location: &kopitiam_composition::Location| {
         let origin = origins.get(&location.subgraph).unwrap_or(&location.subgraph);

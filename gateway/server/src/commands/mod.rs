@@ -3,11 +3,14 @@
 //! In: arguments. Out: what a command prints on stdout, diagnostics on stderr, an exit code.
 //! Always: 0 is good, 1 means that the input is wrong, 2 that the command was used wrongly.
 //!
-//! - `serve.rs`, `compose.rs`, `plan.rs`, `config.rs`: one file per command
+//! - `serve.rs`, `compose.rs`, `dev.rs`, `plan.rs`, `check/`, `config.rs`, `migrate/`: one for each command
 //! - `output.rs`: printing and exit codes
 
+mod check;
 mod compose;
 mod config;
+mod dev;
+mod migrate;
 mod output;
 mod plan;
 mod serve;
@@ -32,9 +35,13 @@ enum Command {
     Serve(serve::Arguments),
     /// Composes subgraphs into a supergraph.
     Compose(compose::Arguments),
+    /// Composes subgraphs, serves them, and does so anew when one changes.
+    Dev(dev::Arguments),
     /// Prints the query plan of an operation.
     Plan(plan::Arguments),
-    /// Describes the configuration file.
+    /// Compares two supergraphs: what breaks clients, and which plans change.
+    Check(check::Arguments),
+    /// Describes the configuration file, or makes one from another gateway's.
     #[command(subcommand)]
     Config(config::Arguments),
 }
@@ -50,7 +57,9 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Compose(arguments) => compose::run(&arguments).await,
+            Command::Dev(arguments) => dev::run(arguments).await,
             Command::Plan(arguments) => plan::run(&arguments),
+            Command::Check(arguments) => check::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
         }
     });

@@ -64,3 +64,20 @@ pub(super) fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
 pub(super) fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| FileError::unreadable(file, &error).into())
 }
+
+/// The errors of a GraphQL response as `file:line:column: error[CODE]: message`.
+pub(super) fn diagnostics(body: &[u8], file: &str) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    errors
+        .iter()
+        .map(|error| {
+            let place = error["locations"]
+                .get(0)
+                .map(|location| format!(":{}:{}", location["line"], location["column"]))
+                .unwrap_or_default();
+            let code = error["extensions"]["code"].as_str().unwrap_or("ERROR");
+            format!("{file}{place}: error[{code}]: {}", error["message"].as_str().unwrap_or_default())
+        })
+        .collect()
+}

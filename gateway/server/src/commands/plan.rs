@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ..Request::default()
     };
     let prepared = engine.prepare(&request).map_err(|refused| {
-        Failure::diagnostics(diagnostics(&refused.body, &arguments.query.display().to_string()))
+        Failure::diagnostics(output::diagnostics(&refused.body, &arguments.query.display().to_string()))
     })?;
     let text = match arguments.format {
         Format::Text => prepared.plan().to_string() + "\n",
@@ -52,21 +52,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     output::write(&text, None)
-}
-
-/// The errors of a GraphQL response as `file:line:column: error[CODE]: message`.
-fn diagnostics(body: &[u8], file: &str) -> Vec<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    errors
-        .iter()
-        .map(|error| {
-            let place = error["locations"]
-                .get(0)
-                .map(|location| format!(":{}:{}", location["line"], location["column"]))
-                .unwrap_or_default();
-            let code = error["extensions"]["code"].as_str().unwrap_or("ERROR");
-            format!("{file}{place}: error[{code}]: {}", error["message"].as_str().unwrap_or_default())
-        })
-        .collect()
 }

@@ -1,4 +1,5 @@
-//! Secrets in a file of settings: `${env.NAME}` is the value of an environment variable, `${file.PATH}` what a file says.
+//! Secrets in a file of settings: `${env.NAME}` is the value of an environment variable, `${env.NAME:-default}` has a
+//! default, `${file.PATH}` is what a file says.
 //!
 //! Always: a value cannot add lines, so places in diagnostics stay right; comments stay as they are.
 
@@ -55,7 +56,10 @@ fn reference(line: &str) -> Option<(&str, &str, &str, &str)> {
 /// Values of this process: its environment, files relative to `folder`.
 pub(super) fn of_process(folder: &std::path::Path, kind: &str, name: &str) -> Result<String, String> {
     if kind == "env" {
-        std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))
+        let (name, default) =
+            name.split_once(":-").map_or((name, None), |(name, default)| (name, Some(default)));
+        let value = std::env::var(name).ok().or_else(|| default.map(str::to_owned));
+        value.ok_or_else(|| format!("the environment variable `{name}` is not set"))
     } else {
         std::fs::read_to_string(folder.join(name)).map_err(|error| format!("the file `{name}`: {error}"))
     }
@@ -79,6 +83,13 @@ mod tests {
         let text = "# ${env.NONE}\nkey: 'x-${env.KEY}-${file./run/key}' ${other}\nprice: $5\n";
         let expected = "# ${env.NONE}\nkey: 'x-secret-from a file' ${other}\nprice: $5\n";
         assert_eq!(expanded(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_has_its_default() {
+        let folder = std::path::Path::new("");
+        assert_eq!(of_process(folder, "env", "GATEWAY_TEST_NO_SUCH:-a:-b").unwrap(), "a:-b");
+        assert!(of_process(folder, "env", "GATEWAY_TEST_NO_SUCH").unwrap_err().contains("is not set"));
     }
 
     #[test]

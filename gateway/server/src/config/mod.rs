@@ -156,6 +156,13 @@ impl Config {
         Ok(config)
     }
 
+    /// Checks what a file would say, without the values of the environment and of files.
+    pub(crate) fn check(path: &Path, text: &str) -> Result<(), FileError> {
+        let config: Option<Self> =
+            serde_yaml_ng::from_str(text).map_err(|error| FileError::from_yaml(path, &error))?;
+        config.map_or(Ok(()), |config| config.into_options(path, String::new()).map(|_| ()))
+    }
+
     /// Files are named relative to the file that names them.
     fn resolve_paths(&mut self, folder: &Path) {
         self.supergraph.resolve_paths(folder);

@@ -62,7 +62,8 @@ impl Follower {
                 Some(()) = hangup.recv() => true,
                 () = pause(interval) => false,
             };
-            if let Some(changed) = self.look_at_settings(asked).await {
+            // Rare, and large: what it needs is not kept for every look.
+            if let Some(changed) = Box::pin(self.look_at_settings(asked)).await {
                 interval = changed;
             }
             self.look(asked).await;

@@ -60,9 +60,20 @@ struct Data {
 #[derive(Deserialize)]
 #[serde(tag = "__typename", rename_all_fields = "camelCase")]
 enum RouterConfig {
-    RouterConfigResult { id: String, supergraph_sdl: String, min_delay_seconds: f64 },
-    Unchanged { id: String, min_delay_seconds: f64 },
-    FetchError { code: String, message: String },
+    #[serde(rename = "RouterConfigResult")]
+    Changed {
+        id: String,
+        supergraph_sdl: String,
+        min_delay_seconds: f64,
+    },
+    Unchanged {
+        id: String,
+        min_delay_seconds: f64,
+    },
+    FetchError {
+        code: String,
+        message: String,
+    },
 }
 
 impl Uplink {
@@ -107,7 +118,7 @@ impl Uplink {
 
     fn take(&mut self, answer: RouterConfig) -> Result<Option<String>, String> {
         let (id, sdl, delay) = match answer {
-            RouterConfig::RouterConfigResult { id, supergraph_sdl, min_delay_seconds } => {
+            RouterConfig::Changed { id, supergraph_sdl, min_delay_seconds } => {
                 (id, Some(supergraph_sdl), min_delay_seconds)
             }
             RouterConfig::Unchanged { id, min_delay_seconds } => (id, None, min_delay_seconds),

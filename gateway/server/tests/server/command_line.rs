@@ -10,16 +10,16 @@ use tempfile::TempDir;
 
 use crate::common::{PATIENCE, eventually, subgraphs, supergraph, tokens};
 
-fn gateway(arguments: &[&str], folder: &Path) -> Output {
+pub(crate) fn gateway(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     command.args(arguments).current_dir(folder).env_remove("GATEWAY_CONFIG").output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn folder(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
         std::fs::write(folder.path().join(name), content).unwrap();
@@ -256,8 +256,13 @@ impl Drop for Served {
 
 impl Served {
     pub(crate) async fn start(arguments: &[&str], folder: &Path) -> Self {
+        Self::start_command("serve", arguments, folder).await
+    }
+
+    /// Starts a command that serves and logs JSON, its address first.
+    pub(crate) async fn start_command(command: &str, arguments: &[&str], folder: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"))
-            .arg("serve")
+            .arg(command)
             .args(arguments)
             .current_dir(folder)
             .stderr(Stdio::piped())

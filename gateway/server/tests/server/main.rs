@@ -28,4 +28,5 @@ mod stream_reloads;
 mod streams;
 mod telemetry;
 mod tokens;
+mod tools;
 mod websocket;
