@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{OperationType, Selection};
 use async_graphql::{ObjectType, Request, SubscriptionType};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
@@ -20,6 +22,8 @@ use crate::signing::{GATEWAY_SIGNATURE, SignedCall, SigningKeys};
 use crate::time;
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Scope of service tokens with which the schema may be read without the gateway, as composition does.
+const SCHEMA_SCOPE: &str = "schema:read";
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
 pub(super) async fn graphql<Q, M, S>(
@@ -43,9 +47,7 @@ where
     let Ok(bytes) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "request body exceeds 1 MiB");
     };
-    if !is_signed(endpoint.verifier.gateway(), &parts, &bytes) {
-        return refusal(StatusCode::FORBIDDEN, "FORBIDDEN", "only the gateway may ask");
-    }
+    let is_signed = is_signed(endpoint.verifier.gateway(), &parts, &bytes);
     let viewer = match viewer(&endpoint, headers).await {
         Ok(viewer) => viewer,
         Err(response) => return response,
@@ -54,6 +56,9 @@ where
         Ok(request) => request,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", &reason),
     };
+    if !is_signed && !(viewer.has_scope(SCHEMA_SCOPE) && asks_for_the_schema_only(&request.query)) {
+        return refusal(StatusCode::FORBIDDEN, "FORBIDDEN", "only the gateway may ask");
+    }
     let end = end_of_stream(&endpoint, &viewer);
     let request = (endpoint.attach)(request.data(viewer).data(client_address(headers)));
     if accepts(headers, "text/event-stream") {
@@ -93,6 +98,20 @@ fn is_signed(keys: &SigningKeys, parts: &Parts, body: &[u8]) -> bool {
     };
     let header = parts.headers.get(GATEWAY_SIGNATURE).and_then(|value| value.to_str().ok());
     header.is_some_and(|header| call.verify(keys, header, time::now()))
+}
+
+/// Whether the document is queries for the service's SDL and nothing else.
+fn asks_for_the_schema_only(document: &str) -> bool {
+    let Ok(document) = parse_query(document) else { return false };
+    document.operations.iter().all(|(_, operation)| {
+        let selected = &operation.node.selection_set.node.items;
+        let is_schema = |selection: &Selection| match selection {
+            Selection::Field(field) => matches!(field.node.name.node.as_str(), "_service" | "__typename"),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+        };
+        operation.node.ty == OperationType::Query
+            && selected.iter().all(|selection| is_schema(&selection.node))
+    })
 }
 
 /// Streams end at shutdown, when the token they were asked for with ends, and when its owner is banned.

@@ -2,7 +2,7 @@
 //!
 //! Always: mutations only by POST with a JSON content type (a browser cannot send that across sites unasked); bodies end at
 //! 1 MiB; a client that does not finish its headers is dropped; shutdown lets requests in flight finish; with
-//! `GATEWAY_SIGNING_KEYS` only what the gateway signed is answered.
+//! `GATEWAY_SIGNING_KEYS` only what the gateway signed is answered, and the SDL to service tokens with `schema:read`.
 //! The wire form of subscriptions is the distinct-connections mode of the GraphQL-over-SSE protocol.
 
 mod handler;

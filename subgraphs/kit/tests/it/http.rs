@@ -213,6 +213,26 @@ async fn behind_a_gateway_with_a_key_only_what_it_signed_is_answered() {
 }
 
 #[tokio::test]
+async fn without_the_gateway_a_service_token_reads_the_schema_and_nothing_else() {
+    let server = Server::start_behind(SigningKeys::parse("the gateway's own key of 32 bytes").unwrap()).await;
+    let reader = server.tokens.issue(Uuid::now_v7(), &["SERVICE"], "schema:read");
+    let person = server.tokens.issue(Uuid::now_v7(), &["USER"], "self");
+    for (token, query, status) in [
+        (&reader, "{ _service { sdl } __typename }", StatusCode::OK),
+        (&reader, "{ _service { sdl } hello }", StatusCode::FORBIDDEN),
+        (&reader, "{ ... on Query { hello } }", StatusCode::FORBIDDEN),
+        (&reader, "{ ...h } fragment h on Query { hello }", StatusCode::FORBIDDEN),
+        (&reader, "query a { _service { sdl } } query b { hello }", StatusCode::FORBIDDEN),
+        (&reader, "mutation { bump }", StatusCode::FORBIDDEN),
+        (&reader, "{", StatusCode::FORBIDDEN),
+        (&person, "{ _service { sdl } }", StatusCode::FORBIDDEN),
+    ] {
+        let answer = server.post(&json!({ "query": query })).bearer_auth(token).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_browser_can_send_unasked_is_refused() {
     let server = Server::start().await;
     let body = json!({ "query": "mutation { bump }" }).to_string();
