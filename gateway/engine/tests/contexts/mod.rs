@@ -180,3 +180,19 @@ async fn the_type_of_what_sets_a_context_may_be_its_value() {
     let kind = |kind: u32| json!({"deep": [{"child": {"kind": kind}}]});
     assert_eq!(gateway.query(query).await, json!({"data": {"tops": [kind(1), kind(2)]}}));
 }
+
+#[tokio::test]
+async fn clients_see_nothing_of_contexts() {
+    let gateway = gateway(&[json!("EUR")]);
+    let query = r#"{ __type(name: "Product") { fields { name args { name } } } __schema { types { name } directives { name } } }"#;
+    let response = gateway.query(query).await;
+    let price = &response["data"]["__type"]["fields"][1];
+    assert_eq!(*price, json!({"name": "price", "args": [{"name": "plus"}]}));
+    for kind in ["types", "directives"] {
+        let named = response["data"]["__schema"][kind].as_array().map_or(&[][..], Vec::as_slice);
+        let machinery = |found: &&Json| found["name"].as_str().is_some_and(|name| name.contains("ontext"));
+        assert_eq!(named.iter().find(machinery), None);
+    }
+    let refused = gateway.query(r#"{ shops { best { price(in: "USD") } } }"#).await;
+    assert!(refused["data"].is_null() && refused["errors"].is_array(), "{refused}");
+}

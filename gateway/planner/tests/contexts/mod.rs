@@ -3,7 +3,8 @@
 use kopitiam_testkit::plan_checked;
 
 const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.12",
-    import: ["@key", "@context", "@fromContext", "@external", "@shareable", "@requires"])"#;
+    import: ["@key", "@context", "@fromContext", "@external", "@shareable", "@requires",
+    "@interfaceObject", "@override", "@provides"])"#;
 
 fn sdl(types: &str) -> String {
     format!("{LINK} {types}")
@@ -164,6 +165,44 @@ fn a_context_may_be_the_runtime_type_of_what_sets_it() {
     Sequence {
       Fetch(a) { tops { child { id } __typename } }
       Fetch(a) at tops.child with $contextualArgument_1_0 = tops { __typename } { ... on Child { kind(of:$contextualArgument_1_0) } }
+    }
+    ");
+}
+
+#[test]
+fn an_interface_object_takes_values_from_above_for_all_that_it_stands_for() {
+    let a = sdl(r#"type Query { tops: [Top] }
+        type Top @key(fields: "id") { id: ID! media: [Media] }
+        interface Media @key(fields: "id") { id: ID! }
+        type Book implements Media @key(fields: "id") { id: ID! pages: Int }
+        type Film implements Media @key(fields: "id") { id: ID! minutes: Int }"#);
+    let b = sdl(r#"type Top @key(fields: "id") @context(name: "top") { id: ID! unit: String }
+        type Media @interfaceObject @key(fields: "id") {
+            id: ID! price(in: String @fromContext(field: "$top { unit }")): String }"#);
+    let query = "{ tops { media { price ... on Book { pages } } } }";
+    insta::assert_snapshot!(plan_checked(&[("a", &a), ("b", &b)], query), @r"
+    Sequence {
+      Fetch(a) { tops { media { __typename id ... on Book { pages } } id } }
+      Fetch(b) at tops { ... on Top { unit } }
+      Fetch(b) at tops.media with $contextualArgument_2_0 = tops { unit } { ... on Media { price(in:$contextualArgument_2_0) } }
+    }
+    ");
+}
+
+#[test]
+fn a_shared_field_is_asked_where_it_needs_no_context_when_none_is_set() {
+    let a = sdl(r#"type Query { top: Top }
+        type Top @key(fields: "id") @context(name: "top") { id: ID! unit: String child: Child }
+        type Child @key(fields: "id") { id: ID! size(in: String @fromContext(field: "$top { unit }")): Int @shareable }"#);
+    let b = sdl(r#"type Query { other: Child }
+        type Child @key(fields: "id") { id: ID! size: Int @shareable }"#);
+    insta::assert_snapshot!(plan_checked(&[("a", &a), ("b", &b)], "{ top { child { size } } other { size } }"), @r"
+    Sequence {
+      Parallel {
+        Fetch(a) { top { child { id } } }
+        Fetch(b) { other { size } }
+      }
+      Fetch(b) at top.child { ... on Child { size } }
     }
     ");
 }
