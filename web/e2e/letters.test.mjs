@@ -88,3 +88,36 @@ async function signIn(page, email, password) {
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
+
+test('someone whose rights change stays signed in', async () => {
+  const { context, page } = await visit(browser);
+  const { username } = await register(page);
+  const login =
+    'mutation($in: LoginInput!) { login(input: $in) { accessToken userErrors { code } } }';
+  const admin = { email: 'admin@kopitiam.example', password: 'kopitiam-2026' };
+  const token = (await ask(login, { in: admin })).login.accessToken;
+  const found = 'query($name: String!) { users(first: 1, query: $name) { edges { node { id } } } }';
+  const { id } = (await ask(found, { name: username }, token)).users.edges[0].node;
+  const set =
+    'mutation($id: ID!) { setRoles(id: $id, roles: [USER, MANAGER]) { userErrors { code } } }';
+  assert.deepEqual((await ask(set, { id }, token)).setRoles.userErrors, []);
+  await page.goto('/account');
+  await page.getByText('here since').waitFor();
+  assert.equal(new URL(page.url()).pathname, '/account');
+  await context.close();
+});
+
+/** Asks the gateway beside the storefront, as a program would. */
+async function ask(query, variables, token) {
+  const response = await fetch(process.env.GATEWAY_URL ?? 'http://127.0.0.1:4000/graphql', {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+    },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = await response.json();
+  assert.equal(errors, undefined);
+  return data;
+}

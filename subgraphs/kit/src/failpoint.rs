@@ -1,7 +1,9 @@
 //! Named points at which a test stops a service as `kill -9` would: between two effects that must not part.
 //!
 //! In debug builds a test arms a point of one database; what reaches it never goes on, nor does anything that reaches any
-//! point of that database afterwards, until it is disarmed. In release builds all of this is nothing.
+//! point of that database afterwards, until it is disarmed. A whole program is ended there by a file: once the file that
+//! [`KILL_FILE`] names is written, whoever reaches the point it says aborts the process, as `kill -9` would. In release
+//! builds all of this is nothing.
 
 /// Where a service can be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +19,9 @@ pub enum Point {
     /// A message is applied, its offset not committed.
     BeforeOffset,
 }
+
+/// Names the file that ends this process: `<part of a database's URL> <point> <nth>`, such as `order.db AfterCommit 3`.
+pub const KILL_FILE: &str = "KOPITIAM_KILL_AT_FILE";
 
 impl Point {
     /// Every point.
@@ -35,6 +40,7 @@ pub use armed::{Armed, arm};
 #[cfg(debug_assertions)]
 mod armed {
     use std::collections::HashMap;
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, LazyLock, Mutex};
 
@@ -87,8 +93,29 @@ mod armed {
         Armed { database: database.to_owned(), sprung }
     }
 
+    /// The file of [`super::KILL_FILE`], and how often its point was reached.
+    static KILL: LazyLock<Option<(PathBuf, AtomicUsize)>> = LazyLock::new(|| {
+        let file = std::env::var_os(super::KILL_FILE).filter(|file| !file.is_empty())?;
+        Some((PathBuf::from(file), AtomicUsize::new(0)))
+    });
+
+    fn kill_at(database: &str, point: Point) {
+        let Some((file, reached)) = &*KILL else { return };
+        let Ok(order) = std::fs::read_to_string(file) else { return };
+        let mut words = order.split_whitespace();
+        let (Some(part), Some(name), Some(nth)) = (words.next(), words.next(), words.next()) else { return };
+        if database.contains(part) && format!("{point:?}") == name {
+            let reached = reached.fetch_add(1, Ordering::SeqCst) + 1;
+            if Ok(reached) == nth.parse() {
+                // Without a word and without any destructor.
+                std::process::abort();
+            }
+        }
+    }
+
     /// Goes on, unless a test stops the service here.
     pub(crate) async fn reach(database: &str, point: Point) {
+        kill_at(database, point);
         if COUNT.load(Ordering::Relaxed) == 0 {
             return;
         }

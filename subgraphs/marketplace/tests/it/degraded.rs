@@ -13,7 +13,7 @@ use kopitiam_server::{Options, Server, Transport};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-const SUPERGRAPH: &str = include_str!("../../../schema/supergraph.graphql");
+const SUPERGRAPH: &str = include_str!("../../../../schema/supergraph.graphql");
 
 fn config(name: &str, data: &Path) -> ServiceConfig {
     let url = format!("sqlite://{}", data.join(format!("{name}.db")).display());

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::world::{ALL, BEANS, BOB, CAROL, FIELD_RECORDER, Name, World, confirmed};
+use crate::world::{ALL, BEANS, BOB, CAROL, FIELD_RECORDER, Name, World, confirmed, rejected};
 use kopitiam_kit::config::ServiceConfig;
 use kopitiam_kit::failpoint::{Point, arm};
 use kopitiam_kit::rebuild::rebuild;
 use kopitiam_order::projections::Copies;
+use kopitiam_order::sagas::place_order::DEADLINE_SECONDS;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::json;
 
@@ -82,19 +83,32 @@ async fn user_service_stopped_between_any_two_effects_loses_and_doubles_nothing(
 async fn orders_are_taken_while_the_broker_is_away_and_decided_when_it_is_back() {
     let mut world = World::new().await;
     let Some(stopped) = world.stop_broker().await else { return };
+    // The wallets of the two cover so many.
+    let count = (2 * outage_seconds()).clamp(6, 60);
+    let pause = Duration::from_millis(1_000 * outage_seconds() / count);
     let mut orders = Vec::new();
-    for round in 0..6_u64 {
+    for round in 0..count {
         orders.push(world.check_out(if round % 2 == 0 { BOB } else { CAROL }, BEANS, 1).await);
         let cart = world.ask(BOB, "{ cart { lines { id } } }", json!({})).await;
         assert!(cart["cart"]["lines"].is_array(), "carts work without the broker");
         // No claim rests on the pause: it only makes the clients and the sagas try in vain.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(pause).await;
     }
     world.start_broker(stopped).await;
-    for order in orders {
-        assert_eq!(world.decided(order).await, confirmed());
+    let outcomes = world.outcomes(&orders).await;
+    if outage_seconds() < u64::from(DEADLINE_SECONDS) / 2 {
+        assert_eq!(outcomes, BTreeMap::from([(confirmed(), orders.len())]));
     }
+    // Those whose time ran out meanwhile were called off, and took nothing.
+    let late = rejected("DEADLINE");
+    assert!(outcomes.keys().all(|outcome| *outcome == confirmed() || *outcome == late), "{outcomes:?}");
+    assert!(outcomes.contains_key(&confirmed()), "{outcomes:?}");
     world.assert_books_add_up().await;
+}
+
+/// How long the broker is away: a few seconds in every run, `KOPITIAM_OUTAGE_SECONDS=60` in the long one.
+fn outage_seconds() -> u64 {
+    std::env::var("KOPITIAM_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
 }
 
 const COPIES: [&str; 4] = ["product_replica", "stock_replica", "user_replica", "listing_replica"];

@@ -5,9 +5,11 @@
 
 mod architecture;
 mod auctions;
+mod crowd;
 mod degraded;
 mod exchanges;
 mod faults;
+mod kills;
 mod requirements;
 mod sagas;
 mod simulated;

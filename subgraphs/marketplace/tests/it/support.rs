@@ -25,11 +25,17 @@ pub(crate) struct Marketplace {
 impl Marketplace {
     /// Starts it on a data folder and waits for its `ready` line.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_with(data: &Path, environment: &[(&str, &Path)]) -> Self {
         let port = free_port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_marketplace"))
             .args(["run", "--gateway-port", &port.to_string()])
             .env("DATA_DIR", data)
             .env_remove("KAFKA_BROKERS")
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the marketplace starts");
@@ -52,6 +58,18 @@ impl Marketplace {
     /// The GraphQL endpoint.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/graphql", self.port)
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
+    /// One GraphQL request to a process that may end meanwhile: `None` when there was no whole answer.
+    pub(crate) async fn try_ask(&self, token: &str, query: &str, variables: Value) -> Option<Value> {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.client.post(self.url()).bearer_auth(token).json(&body);
+        request.send().await.ok()?.json().await.ok()
     }
 
     /// Ends it as a power cut would, without any chance to tidy up.

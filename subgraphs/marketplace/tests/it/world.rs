@@ -254,6 +254,15 @@ impl World {
         .await
     }
 
+    /// How often each outcome came, once all of these orders are decided.
+    pub(crate) async fn outcomes(&self, orders: &[Uuid]) -> BTreeMap<(String, Option<String>), usize> {
+        let mut outcomes = BTreeMap::new();
+        for order in orders {
+            *outcomes.entry(self.decided(*order).await).or_default() += 1;
+        }
+        outcomes
+    }
+
     pub(crate) async fn rows<T>(&self, name: Name, select: &str, values: Vec<sea_orm::Value>) -> Vec<T>
     where
         T: sea_orm::TryGetableMany,

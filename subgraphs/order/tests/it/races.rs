@@ -23,9 +23,9 @@ use kopitiam_order::store::orders;
 use sea_orm::{ConnectionTrait, Statement, TryGetable};
 use uuid::Uuid;
 
-/// Rounds of each race; the long run takes the design's thousand.
+/// Rounds of each race; the long run takes the design's thousand (`RACE_ROUNDS=1000`).
 fn rounds() -> usize {
-    std::env::var("KOPITIAM_RACE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(60)
+    usize::try_from(kopitiam_kit::testing::rounds(60)).unwrap()
 }
 
 fn identity(id: Uuid) -> Identity {
