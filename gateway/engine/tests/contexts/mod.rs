@@ -186,8 +186,8 @@ async fn clients_see_nothing_of_contexts() {
     let gateway = gateway(&[json!("EUR")]);
     let query = r#"{ __type(name: "Product") { fields { name args { name } } } __schema { types { name } directives { name } } }"#;
     let response = gateway.query(query).await;
-    let price = &response["data"]["__type"]["fields"][1];
-    assert_eq!(*price, json!({"name": "price", "args": [{"name": "plus"}]}));
+    let fields = response["data"]["__type"]["fields"].as_array().map_or(&[][..], Vec::as_slice);
+    assert!(fields.contains(&json!({"name": "price", "args": [{"name": "plus"}]})), "{response}");
     for kind in ["types", "directives"] {
         let named = response["data"]["__schema"][kind].as_array().map_or(&[][..], Vec::as_slice);
         let machinery = |found: &&Json| found["name"].as_str().is_some_and(|name| name.contains("ontext"));
