@@ -8,6 +8,7 @@
 //! - `reload/`: the supergraph and the settings, followed while the server runs
 //! - `http/`: requests and answers
 //! - `in_flight.rs`: equal work in flight, done once
+//! - `events/`: subscriptions fed from Kafka
 //! - `streams/`: subscriptions to clients
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
 //! - `auth/`: access tokens
@@ -38,6 +39,7 @@ mod auth;
 pub mod commands;
 pub mod config;
 mod documents;
+mod events;
 mod http;
 mod in_flight;
 mod options;
@@ -49,6 +51,7 @@ pub mod telemetry;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
 pub use documents::{DocumentsError, ManifestError};
+pub use events::{EventField, EventSettings, NotATemplate, Template};
 pub use http::TlsError as ClientTlsError;
 pub use options::{
     ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ExposeSettings, FieldLimit,

@@ -307,13 +307,17 @@ fn build(
     if traffic.share_subgraph_queries {
         transport.share_queries(traffic.shared_in_flight_max);
     }
+    let mut subscriptions = options.subscriptions;
+    if let Some(events) = subscriptions.events.take() {
+        transport.feed(events);
+    }
     let client = transport.client().clone();
     let observed = Observed::new(transport, telemetry.clone());
     let engine = Engine::new(&options.supergraph_sdl, observed, settings)?;
     follow(engine.transport(), &engine.supergraph())?;
     let auth = if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client)?) };
     let documents = Documents::new(&options.documents, &client)?;
-    let streams = Streams { settings: options.subscriptions, origins: options.cors.origins, sockets };
+    let streams = Streams { settings: subscriptions, origins: options.cors.origins, sockets };
     Ok(App {
         engine,
         streams,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::HumanDuration;
+use super::events::KafkaConfig;
 use crate::options::{Options, SubscriptionSettings, WebSocketSettings};
 
 /// How clients listen.
@@ -16,6 +17,8 @@ pub struct SubscriptionsConfig {
     pub buffer_bytes_max: usize,
     /// How long a message may wait for a client of a WebSocket to take it; then the client is cut off.
     pub slow_client_timeout: HumanDuration,
+    /// Subscriptions that are fed from Kafka topics.
+    pub kafka: Option<KafkaConfig>,
 }
 
 /// The protocol `graphql-transport-ws`; queries and mutations go by it, too.
@@ -47,6 +50,7 @@ impl Default for SubscriptionsConfig {
             websocket: WebSocketConfig::default(),
             buffer_bytes_max: settings.buffer_bytes_max,
             slow_client_timeout: HumanDuration(settings.slow_client_timeout),
+            kafka: None,
         }
     }
 }
@@ -79,6 +83,7 @@ impl SubscriptionsConfig {
             websocket: self.websocket.settings(),
             buffer_bytes_max: self.buffer_bytes_max,
             slow_client_timeout: self.slow_client_timeout.0,
+            events: self.kafka.map(KafkaConfig::settings).transpose()?,
         };
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::events::EventSettings;
+
 /// How clients listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionSettings {
@@ -11,6 +13,8 @@ pub struct SubscriptionSettings {
     pub buffer_bytes_max: usize,
     /// How long a client may take nothing while something waits for it; then it is cut off.
     pub slow_client_timeout: Duration,
+    /// Subscriptions that are fed from Kafka topics.
+    pub events: Option<EventSettings>,
 }
 
 /// The protocol `graphql-transport-ws`.
@@ -40,6 +44,7 @@ impl Default for SubscriptionSettings {
             websocket: WebSocketSettings::default(),
             buffer_bytes_max: 1024 * 1024,
             slow_client_timeout: Duration::from_secs(10),
+            events: None,
         }
     }
 }

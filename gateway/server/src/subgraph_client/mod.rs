@@ -35,6 +35,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::stream::BoxStream;
 use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
 
@@ -57,6 +58,7 @@ pub use self::traffic::{
     BreakerSettings, BreakerState, ConcurrencySettings, RateSettings, RetrySettings, TrafficState,
 };
 use self::wire::{Address, Origin};
+use crate::events::{Ask, EventSettings, Events};
 pub use self::wire::{ConnectionSettings, HttpVersion, InvalidUrl, Tls, TlsError};
 
 #[derive(Debug)]
@@ -101,6 +103,8 @@ pub struct Transport {
     mutations: Mutations,
     /// `None`: every request is sent.
     shared: Option<Shared>,
+    /// Subscriptions that are fed from topics instead of by their subgraph.
+    events: Option<Events>,
 }
 
 type Routes = BTreeMap<String, Arc<Route>>;
@@ -122,6 +126,7 @@ impl Transport {
             client: HttpClient::new(),
             mutations: Mutations::default(),
             shared: None,
+            events: None,
         }
     }
 
@@ -133,6 +138,11 @@ impl Transport {
     /// From now on, subgraphs get these headers.
     pub(crate) fn set_headers(&mut self, rules: &HeaderRules) {
         self.headers = HeaderPlans::new(rules);
+    }
+
+    /// From now on, these subscriptions are fed from topics.
+    pub(crate) fn feed(&mut self, settings: EventSettings) {
+        self.events = Some(Events::new(settings));
     }
 
     /// How many mutations went through and have ended.
@@ -237,6 +247,15 @@ impl Transport {
         })
     }
 
+    /// Asks the subscription's subgraph something else.
+    fn ask(&self, request: &SubgraphRequest<'_>, context: &RequestContext) -> Ask {
+        let source = self.source(request, context);
+        Box::new(move |body| {
+            let call = source();
+            async move { Call { body, ..call? }.answer().await }.boxed()
+        })
+    }
+
     /// Makes the call of a subscription as often as its stream has to be opened.
     fn source(&self, request: &SubgraphRequest<'_>, context: &RequestContext) -> streams::Source {
         let routes = Arc::clone(&self.routes);
@@ -294,6 +313,9 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
+        if let Some(listening) = self.events.as_ref().and_then(|events| events.find(&request.body)) {
+            return listening.open(self.ask(&request, context)).await;
+        }
         streams::source(self.source(&request, context)).await
     }
 
@@ -302,6 +324,9 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
+        if let Some(listening) = self.events.as_ref().and_then(|events| events.find(&request.body)) {
+            return listening.open(self.ask(&request, context)).await;
+        }
         streams::again(self.source(&request, context)).await
     }
 }

@@ -1,6 +1,7 @@
 //! Subscriptions over server-sent events, from subgraphs over HTTP and in process.
 
 use futures::StreamExt;
+use kopitiam_server::config::Config;
 use kopitiam_server::{KeySource, Options, Transport};
 use serde_json::{Value, json};
 
@@ -161,4 +162,21 @@ async fn shutdown_cuts_streams_so_that_clients_connect_anew() {
     let events = events(&response.text().await.unwrap());
     assert!(events.iter().all(|(kind, _)| kind != "complete"), "{events:?}");
     (&mut gateway.task).await.unwrap();
+}
+
+#[test]
+fn the_settings_of_the_readme_are_taken() {
+    let readme = include_str!("../../../../README.md");
+    let section = readme.split_once("### Subscriptions").expect("the section is there").1;
+    let settings = section.split_once("```yaml").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.yaml");
+    std::fs::write(&file, settings).unwrap();
+    let options = Config::load(&file).unwrap().into_options(&file, supergraph("", "")).unwrap();
+    assert_eq!(options.subscriptions.websocket.path.as_deref(), Some("/ws"));
+    let events = options.subscriptions.events.unwrap();
+    assert_eq!(
+        (events.fields[0].field.as_str(), events.fields[0].topic.as_str()),
+        ("orderChanged", "orders")
+    );
 }

@@ -12,7 +12,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::common::{Gateway, PATIENCE, eventually, in_process, start, subgraphs, supergraph, tokens};
 
-struct Socket(WebSocketStream<TcpStream>);
+pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
     /// A socket before `connection_init`.
@@ -44,7 +44,7 @@ impl Socket {
     }
 
     /// An acknowledged socket.
-    async fn acknowledged(gateway: &Gateway, payload: Value) -> Self {
+    pub(crate) async fn acknowledged(gateway: &Gateway, payload: Value) -> Self {
         let mut socket = Self::open(gateway).await;
         socket.send(&json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(socket.next().await, json!({ "type": "connection_ack" }));
@@ -59,7 +59,7 @@ impl Socket {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {
         self.send(&json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
     }
 
@@ -73,7 +73,7 @@ impl Socket {
         }
     }
 
-    async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         match self.frame().await {
             Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
