@@ -2,6 +2,8 @@
 
 #[path = "requests/cost.rs"]
 mod cost;
+#[path = "requests/unsatisfiable.rs"]
+mod unsatisfiable;
 
 use std::fmt::Write as _;
 

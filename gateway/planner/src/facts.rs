@@ -110,7 +110,12 @@ impl<'a> Facts<'a> {
         let interfaces = self.interfaces(ty);
         let mut found = Vec::new();
         for subgraph in supergraph.subgraph_ids() {
-            let own = supergraph.field_in(subgraph, ty, name).filter(|view| !view.external);
+            let knows_type = |view: &FieldView| {
+                let base = supergraph.ty(view.base);
+                base.possible.is_empty() || supergraph.type_in(subgraph, view.base).is_some()
+            };
+            let answers = |view: &&FieldView| !view.external && knows_type(view);
+            let own = supergraph.field_in(subgraph, ty, name).filter(answers);
             if let (Some(view), Some(_)) = (own, supergraph.type_in(subgraph, ty)) {
                 let asked = !by_interface || supergraph.field_in(subgraph, parent, name).is_some();
                 found.push(Owner { subgraph, ty, view, rank: u8::from(!asked) });
@@ -119,7 +124,7 @@ impl<'a> Facts<'a> {
             for &interface in interfaces.iter().filter(|&&interface| interface != ty) {
                 let stands_in =
                     supergraph.type_in(subgraph, interface).is_some_and(|view| view.is_interface_object);
-                let view = supergraph.field_in(subgraph, interface, name).filter(|view| !view.external);
+                let view = supergraph.field_in(subgraph, interface, name).filter(answers);
                 if let (true, Some(view)) = (stands_in, view) {
                     found.push(Owner { subgraph, ty: interface, view, rank: u8::from(!by_interface) });
                     break;

@@ -39,7 +39,7 @@ pub(crate) fn api_schema(document: &ast::Document) -> Result<Valid<Schema>, Supe
     let mut view = ast::Document::new();
     for definition in &document.definitions {
         let machinery =
-            definition.name().is_some_and(|name| is_machinery(name) || hidden_types.contains(&name));
+            is_machinery(definition) || definition.name().is_some_and(|name| hidden_types.contains(&name));
         let filter = Filter { inaccessible: &inaccessible, hidden_types: &hidden_types };
         if !machinery {
             view.definitions.extend(filter.definition(definition));

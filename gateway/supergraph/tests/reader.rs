@@ -173,6 +173,19 @@ fn clients_see_neither_the_machinery_nor_what_is_inaccessible() {
 }
 
 #[test]
+fn types_may_have_the_names_of_the_machinerys_directives() {
+    let supergraph = read(
+        "type Query @join__type(graph: A) { link: link core: core }
+        type link @join__type(graph: A) { url: String } type core @join__type(graph: A) { url: String }",
+    );
+    for name in ["link", "core"] {
+        assert!(supergraph.type_id(name).is_some(), "{name}");
+        assert!(supergraph.api_schema().get_object(name).is_some(), "{name}");
+    }
+    assert!(!supergraph.api_schema().directive_definitions.contains_key("link"));
+}
+
+#[test]
 fn a_schema_that_is_no_supergraph_is_refused() {
     let refused = |sdl: &str| Supergraph::parse(sdl).unwrap_err();
     assert!(matches!(refused("type Query { a: Int }"), SupergraphError::NotASupergraph));

@@ -15,10 +15,15 @@ pub(super) struct Graphs {
     pub(super) says_members: bool,
 }
 
-/// Whether a name belongs to the machinery of the supergraph rather than to its schema.
-pub(crate) fn is_machinery(name: &str) -> bool {
-    ["join__", "link__", "core__", "connect__", "context__"].iter().any(|prefix| name.starts_with(prefix))
-        || matches!(name, "link" | "core")
+/// Whether a definition belongs to the machinery of the supergraph rather than to its schema.
+pub(crate) fn is_machinery(definition: &ast::Definition) -> bool {
+    let prefixes = ["join__", "link__", "core__", "connect__", "context__"];
+    let is_directive = definition.as_directive_definition().is_some();
+    definition.name().is_some_and(|name| {
+        // A type may well be called `link`.
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+            || (is_directive && matches!(name.as_str(), "link" | "core"))
+    })
 }
 
 impl Graphs {
@@ -79,7 +84,7 @@ fn uses_new_types(document: &ast::Document) -> bool {
         matches!(
             definition,
             ast::Definition::InterfaceTypeDefinition(_) | ast::Definition::EnumTypeDefinition(_)
-        ) && definition.name().is_some_and(|name| !is_machinery(name))
+        ) && !is_machinery(definition)
     });
     let mut any = false;
     for definition in scalars_and_enums {

@@ -78,8 +78,9 @@ fn defined_types(document: &ast::Document) -> IndexMap<Name, Definition<'_>> {
     let mut found = IndexMap::new();
     for wanted in kinds {
         for definition in document.definitions.iter().filter(|definition| wanted(definition)) {
-            let name =
-                definition.name().filter(|name| kind_of(definition).is_some() && !join::is_machinery(name));
+            let name = definition
+                .name()
+                .filter(|_| kind_of(definition).is_some() && !join::is_machinery(definition));
             if let Some(name) = name {
                 found.insert(name.clone(), definition);
             }
