@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { byField, isBroken, readPartErrors } from './errors';
+import { byField, isBroken, isTokenRefused, readPartErrors, type Answer } from './errors';
 
 const errors = readPartErrors([
   { message: 'down', path: ['product', 'reviews'], extensions: { code: 'SUBGRAPH_UNAVAILABLE' } },
@@ -45,5 +45,25 @@ describe('business errors', () => {
       ['email', 'password'],
     );
     expect(sorted).toEqual({ form: ['wrong', 'odd'], fields: { email: 'taken' } });
+  });
+});
+
+describe('a refused token', () => {
+  const of = (code: string) =>
+    readPartErrors([{ message: 'no', path: ['me'], extensions: { code } }]);
+
+  it('is known by the part that a service refused, whatever the others gave', () => {
+    expect(isTokenRefused({ ok: true, data: {}, errors: of('UNAUTHENTICATED') })).toBe(true);
+    expect(isTokenRefused({ ok: true, data: {}, errors: of('FORBIDDEN') })).toBe(false);
+    expect(isTokenRefused({ ok: true, data: {}, errors: [] })).toBe(false);
+  });
+
+  it('is known by the refusal of the whole', () => {
+    const failed = (kind: 'unauthenticated' | 'unreachable'): Answer<unknown> => ({
+      ok: false,
+      failure: { kind, detail: '', errors: [] },
+    });
+    expect(isTokenRefused(failed('unauthenticated'))).toBe(true);
+    expect(isTokenRefused(failed('unreachable'))).toBe(false);
   });
 });

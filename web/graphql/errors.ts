@@ -53,6 +53,12 @@ export function isBroken(errors: PartError[], path: string): boolean {
   );
 }
 
+/** Whether the token of the request was refused, by the gateway or by a service behind it. */
+export function isTokenRefused(answer: Answer<unknown>): boolean {
+  if (!answer.ok) return answer.failure.kind === 'unauthenticated';
+  return answer.errors.some((error) => error.code === 'UNAUTHENTICATED');
+}
+
 export type FieldErrors = { form: string[]; fields: Record<string, string> };
 
 /** Business errors sorted by form field; what names no known field concerns the whole form. */

@@ -129,6 +129,10 @@ export type ServiceInput = {
 
 export type UserStatus = 'ACTIVE' | 'BANNED' | 'UNVERIFIED';
 
+export type SessionProbeQueryVariables = Exact<{ [key: string]: never }>;
+
+export type SessionProbeQuery = { me: { id: string } | null; cart: { id: string } | null };
+
 export type RegisterMutationVariables = Exact<{
   input: RegisterInput;
 }>;
@@ -1384,6 +1388,16 @@ export const ListingMadeFragmentDoc = new TypedDocumentString(
     `,
   { fragmentName: 'ListingMade' },
 ) as unknown as TypedDocumentString<ListingMadeFragment, unknown>;
+export const SessionProbeDocument = new TypedDocumentString(`
+    query SessionProbe {
+  me {
+    id
+  }
+  cart {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<SessionProbeQuery, SessionProbeQueryVariables>;
 export const RegisterDocument = new TypedDocumentString(`
     mutation Register($input: RegisterInput!) {
   register(input: $input) {

@@ -4,14 +4,14 @@ import { redirect } from 'next/navigation';
 import { currentSession } from '@/lib/session/cookies';
 import type { Session } from '@/lib/session/session';
 import { ask } from './client';
-import type { Answer } from './errors';
+import { isTokenRefused, type Answer } from './errors';
 import type { TypedDocumentString } from './generated';
 
 /**
  * Asks with the session's token, or as a visitor when there is none.
  *
- * A token that the gateway no longer takes (revoked, or signed by a key that is gone) would break every page,
- * so the session is ended and the page asked for again.
+ * A token that is no longer taken (revoked, or signed by a key that is gone) would break every page, so the session is
+ * renewed or ended and the page asked for again.
  */
 export async function askAsViewer<Data, Variables>(
   document: TypedDocumentString<Data, Variables>,
@@ -20,7 +20,7 @@ export async function askAsViewer<Data, Variables>(
 ): Promise<Answer<Data>> {
   const session = await currentSession();
   const answer = await ask(document, variables, { token: session?.accessToken });
-  if (session && !answer.ok && answer.failure.kind === 'unauthenticated') {
+  if (session && isTokenRefused(answer)) {
     redirect(`/session/ended?next=${encodeURIComponent(page)}`);
   }
   return answer;

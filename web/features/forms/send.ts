@@ -2,7 +2,7 @@
 import 'server-only';
 import { randomUUID } from 'node:crypto';
 import { ask } from '@/graphql/client';
-import { byField, failureText, type UserError } from '@/graphql/errors';
+import { byField, failureText, isTokenRefused, type UserError } from '@/graphql/errors';
 import type { TypedDocumentString } from '@/graphql/generated';
 import { currentSession } from '@/lib/session/cookies';
 import { hasErrors, refusedForm, type FormState } from './state';
@@ -44,6 +44,7 @@ export async function send<Data, Variables>(
   if (!session) return refused({ form: ['Your session has ended. Please sign in again.'] });
   const answer = await ask(document, variables, { token: session.accessToken });
   if (!answer.ok) return refused({ form: [failureText(answer.failure)] });
+  if (isTokenRefused(answer)) return refused({ form: ['Please load the page again.'] });
   const part = payload(answer.data) as Payload | null;
   if (!part) return refused({ form: ['That did not work. Please try again.'] });
   const errors = byField(part.userErrors, Object.keys(values));

@@ -1,16 +1,17 @@
-// Ends a session whose token the gateway refuses, then goes back to the page that found out. Rights that changed are no
+// Ends a session whose token is refused, then goes back to the page that found out. Rights that changed are no
 // reason to sign in again: a token made anew is tried first.
 import { NextResponse, type NextRequest } from 'next/server';
 import { renew } from '@/features/auth/refresh';
 import { ask } from '@/graphql/client';
-import { CartCountDocument } from '@/graphql/generated';
+import { isTokenRefused } from '@/graphql/errors';
+import { SessionProbeDocument } from '@/graphql/generated';
 import { safePath } from '@/lib/safe-path';
 import { currentSession, dropSession, storeSession } from '@/lib/session/cookies';
 
 export async function GET(request: NextRequest): Promise<NextResponse> {
   const session = await currentSession();
   if (session) {
-    // Any site can lead a browser here; only the gateway's refusal ends the session.
+    // Any site can lead a browser here; only a refusal of the token ends the session.
     if (await isRefused(session.accessToken)) {
       const renewal = await renew(session);
       const isGood = renewal.kind === 'renewed' && !(await isRefused(renewal.session.accessToken));
@@ -24,6 +25,5 @@ export async function GET(request: NextRequest): Promise<NextResponse> {
 }
 
 async function isRefused(token: string): Promise<boolean> {
-  const answer = await ask(CartCountDocument, { id: null }, { token });
-  return !answer.ok && answer.failure.kind === 'unauthenticated';
+  return isTokenRefused(await ask(SessionProbeDocument, {}, { token }));
 }
