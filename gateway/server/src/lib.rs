@@ -12,6 +12,7 @@
 //! - `streams/`: subscriptions to clients
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
 //! - `auth/`: access tokens
+//! - `uploads/`: files from clients to subgraphs
 //! - `documents/`: persisted documents, listed and automatic
 //! - `config/`: the settings as YAML
 //! - `telemetry/`: log lines, metrics, traces
@@ -48,6 +49,7 @@ mod server;
 mod streams;
 mod subgraph_client;
 pub mod telemetry;
+mod uploads;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
 pub use documents::{DocumentsError, ManifestError};
@@ -61,9 +63,11 @@ pub use options::{
 pub use server::{SchemaHandle, Server, ServerError, serve};
 pub use subgraph_client::fetch::FetchError;
 pub use subgraph_client::{
-    BreakerSettings, BreakerState, Coding, CompressionSettings, ConcurrencySettings, ConnectionSettings,
-    HeaderRule, HeaderRules, HttpVersion, InvalidSubgraphUrl, InvalidUrl, KeyTooShort, RateSettings,
-    RequestContext, RetrySettings, SigningKey, SubgraphSettings, Tls, TlsError, TrafficState, Transport,
+    AnswerHeaderRule, AnswerHeaderRules, BreakerSettings, BreakerState, Coding, Combine, CompressionSettings,
+    ConcurrencySettings, ConnectionSettings, HeaderRule, HeaderRules, HttpVersion, InvalidSubgraphUrl,
+    InvalidUrl, KeyTooShort, RateSettings, RequestContext, RetrySettings, SigningKey, SubgraphSettings, Tls,
+    TlsError, TrafficState, Transport,
 };
 pub use subgraph_client::{SourceProtocol, SourceSettings};
 pub use telemetry::TelemetryError;
+pub use uploads::UploadSettings;

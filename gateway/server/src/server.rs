@@ -303,6 +303,9 @@ fn build(
     if let Some(name) = unusable_header(&options.headers, options.client_address.as_ref()) {
         return Err(ServerError::Header(name));
     }
+    if let Some(name) = options.answer_headers.unusable() {
+        return Err(ServerError::Header(name));
+    }
     transport.set_headers(&options.headers);
     if traffic.share_subgraph_queries {
         transport.share_queries(traffic.shared_in_flight_max);
@@ -331,7 +334,9 @@ fn build(
         dev: options.dev,
         client_address: options.client_address,
         forward_headers: options.headers.forwarded(),
+        answer_headers: (!options.answer_headers.is_empty()).then(|| Arc::new(options.answer_headers)),
         http: options.http,
+        uploads: options.uploads,
         shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),
         draining,
     })

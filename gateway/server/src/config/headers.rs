@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::options::{ClientAddress, Options};
-use crate::subgraph_client::{HeaderRule, HeaderRules};
+use crate::subgraph_client::{AnswerHeaderRule, AnswerHeaderRules, Combine, HeaderRule, HeaderRules};
 
 /// What travels to subgraphs: beside the verified credential and the trace, only what is named here. Headers of the
 /// connection and of the body's form cannot be named.
@@ -27,10 +27,37 @@ pub struct HeadersConfig {
     pub rules: Vec<HeaderRuleConfig>,
     /// Further rules for one subgraph, by its name.
     pub by_subgraph: BTreeMap<String, Vec<HeaderRuleConfig>>,
+    /// What of subgraphs' answers reaches the client.
+    pub response: ResponseHeadersConfig,
     /// The name of a header that tells subgraphs the client's address, such as `x-client-address`. Unset: they are not told.
     pub client_address: Option<String>,
     /// Proxies in front of the gateway, by address: the client is whom they name in `X-Forwarded-For`.
     pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// What of subgraphs' answers reaches the client.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResponseHeadersConfig {
+    /// Headers of answers that clients get; `set-cookie` of mutations only.
+    pub forward: Vec<ForwardAnswerConfig>,
+    /// Whether a query's response may be cached when all answers to it may be, as long as the shortest; only by the
+    /// client itself when a credential was in play. Otherwise no response may be stored.
+    pub merge_cache_control: bool,
+}
+
+/// Passes a header of subgraphs' answers on to the client.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardAnswerConfig {
+    /// The subgraphs' header.
+    pub name: String,
+    /// Its name at the client. Unset: the same.
+    #[serde(default, rename = "as")]
+    pub renamed: Option<String>,
+    /// Which of several values: first, last, or all. Default: all.
+    #[serde(default)]
+    pub combine: Combine,
 }
 
 /// What is done with one header; exactly one of these.
@@ -77,6 +104,8 @@ pub struct InsertConfig {
 impl HeadersConfig {
     pub(super) fn apply(self, options: &mut Options) -> Result<(), String> {
         options.headers = self.rules()?;
+        options.answer_headers =
+            self.response.rules().map_err(|error| format!("`headers.response`: {error}"))?;
         options.client_address = self.client_address()?;
         options.trusted_proxies = self.trusted_proxies;
         Ok(())
@@ -107,6 +136,20 @@ impl HeadersConfig {
 
 fn rules(rules: &[HeaderRuleConfig]) -> Result<Vec<HeaderRule>, String> {
     rules.iter().map(HeaderRuleConfig::rule).collect()
+}
+
+impl ResponseHeadersConfig {
+    fn rules(&self) -> Result<AnswerHeaderRules, String> {
+        let rule = |forward: &ForwardAnswerConfig| {
+            Ok(AnswerHeaderRule {
+                from: name(&forward.name)?,
+                to: name(forward.renamed.as_ref().unwrap_or(&forward.name))?,
+                combine: forward.combine,
+            })
+        };
+        let forward = self.forward.iter().map(rule).collect::<Result<_, String>>()?;
+        Ok(AnswerHeaderRules { forward, merge_cache_control: self.merge_cache_control })
+    }
 }
 
 impl HeaderRuleConfig {

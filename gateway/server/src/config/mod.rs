@@ -32,6 +32,7 @@ mod supergraph_yaml;
 mod telemetry;
 mod tls;
 mod traffic;
+mod uploads;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ pub use self::supergraph_yaml::{LoadedSubgraph, load as load_subgraphs};
 pub use self::telemetry::{ExposeConfig, LogFormat, MetricsConfig, OtlpConfig, TelemetryConfig};
 pub use self::tls::TlsConfig;
 pub use self::traffic::TrafficConfig;
+pub use self::uploads::UploadsConfig;
 use crate::options::Options;
 use crate::subgraph_client::Transport;
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub rate_limits: RateLimitsConfig,
     /// Several operations in one request.
     pub batching: BatchingConfig,
+    /// Files that clients upload.
+    pub uploads: UploadsConfig,
     /// Documents that clients name instead of sending them.
     pub documents: DocumentsConfig,
     /// What equal queries share while one of them is in flight.
@@ -117,6 +121,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             rate_limits: RateLimitsConfig::default(),
             batching: BatchingConfig::default(),
+            uploads: UploadsConfig::default(),
             documents: DocumentsConfig::default(),
             traffic: TrafficConfig::default(),
             subscriptions: SubscriptionsConfig::default(),
@@ -201,6 +206,7 @@ impl Config {
         self.limits.apply(&mut options);
         self.rate_limits.apply(&mut options)?;
         self.batching.apply(&mut options);
+        self.uploads.apply(&mut options);
         self.documents.apply(&mut options)?;
         self.traffic.apply(&mut options);
         self.subscriptions.apply(&mut options)?;

@@ -130,7 +130,7 @@ impl Documents {
     }
 
     /// Keeps a document for those who will name it.
-    pub(crate) fn register(&self, registration: Registration, document: &str) {
+    pub(crate) fn register(&self, registration: &Registration, document: &str) {
         if let Some(registered) = &self.registered {
             registered.insert(registration.0, document);
         }
@@ -232,7 +232,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), r#"{"one":"{ a }"}"#).unwrap();
         let source = Some(DocumentSource::File(file.path().to_owned()));
-        documents(&DocumentsSettings { unlisted, source, ..DocumentsSettings::default() })
+        documents(&DocumentsSettings { source, unlisted, ..DocumentsSettings::default() })
     }
 
     fn documents(settings: &DocumentsSettings) -> Documents {
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(refused(&documents, asked()), DocumentRefusal::NotRegistered);
         let (_, registration) = documents.resolve(client(QUERY, Some(&hash), None)).unwrap();
         assert_eq!(refused(&documents, asked()), DocumentRefusal::NotRegistered);
-        documents.register(registration.unwrap(), QUERY);
+        documents.register(&registration.unwrap(), QUERY);
         assert_eq!(documents.resolve(asked()).unwrap().0.query, QUERY);
         let named = client("", None, Some(&format!("sha256:{hash}")));
         assert_eq!(documents.resolve(named).unwrap().0.query, QUERY);

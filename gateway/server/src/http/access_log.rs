@@ -103,6 +103,29 @@ where
     response
 }
 
+/// Logs and counts an operation of a WebSocket when it has ended; a subscription when it is open.
+pub(crate) fn socket_operation(telemetry: &Telemetry, logged: &Logged, duration: Duration) {
+    let (kind, operation) = (logged.kind.map(kind_name), logged.operation_name.as_deref());
+    tracing::info!(
+        target: "access",
+        protocol = "websocket",
+        duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        kind,
+        operation,
+        errors = logged.has_errors.then_some(true),
+        code = logged.code,
+        "operation",
+    );
+    telemetry.operation(&RequestOutcome {
+        kind: kind.unwrap_or("none"),
+        operation: kind.and(operation),
+        is_known: kind.is_some(),
+        status: 200,
+        outcome: logged.code.unwrap_or(if logged.has_errors { "partial" } else { "ok" }),
+        duration,
+    });
+}
+
 fn kind_name(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Query => "query",

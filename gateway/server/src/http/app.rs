@@ -20,8 +20,9 @@ use crate::documents::Documents;
 use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ExposeSettings, HttpSettings};
 use crate::streams::{Ends, Streams};
-use crate::subgraph_client::Age;
+use crate::subgraph_client::{Age, AnswerHeaderRules, Answered};
 use crate::telemetry::{Observed, Telemetry};
+use crate::uploads::UploadSettings;
 
 /// One gateway.
 #[derive(Debug)]
@@ -33,19 +34,25 @@ pub(crate) struct App {
     pub(crate) auth: Option<Authenticator>,
     pub(crate) dev: bool,
     pub(crate) forward_headers: Vec<HeaderName>,
+    /// Which headers of subgraphs' answers reach clients; `None`: none.
+    pub(crate) answer_headers: Option<Arc<AnswerHeaderRules>>,
     pub(crate) client_address: Option<ClientAddress>,
     pub(crate) trusted_proxies: Vec<IpAddr>,
     pub(crate) http: HttpSettings,
+    pub(crate) uploads: Option<UploadSettings>,
     pub(crate) documents: Documents,
     pub(crate) rate_limits: RateLimits,
     /// One permit for each operation that may be executed at once; streams hold none.
     pub(crate) room: Semaphore,
     /// Client queries in flight; `None`: every one is executed.
-    pub(crate) shared: Option<InFlight<QueryKey, Response>>,
+    pub(crate) shared: Option<InFlight<QueryKey, SharedResponse>>,
     pub(crate) streams: Streams,
     /// Cancelled when shutdown begins: readiness turns to "no" and streams end.
     pub(crate) draining: CancellationToken,
 }
+
+/// A response, and what the answers behind it said to clients.
+pub(crate) type SharedResponse = (Response, Option<Arc<Answered>>);
 
 /// What makes two client queries one: they get the same bytes whatever happens.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use futures::stream::{self, StreamExt};
+use http::header::HeaderName;
 use http::request::Parts;
 use http::{Method, Request as HttpRequest, Response as HttpResponse};
 use kopitiam_engine::{OperationKind, Response};
@@ -28,6 +29,10 @@ use crate::documents::ClientRequest;
 use crate::streams::{self, websocket};
 use crate::subgraph_client::RequestContext;
 use crate::telemetry::Exposed;
+use crate::uploads;
+
+/// What an operation costs, shown in development.
+const OPERATION_COST: HeaderName = HeaderName::from_static("x-operation-cost");
 
 /// Answers one request to the GraphQL path.
 pub(super) async fn graphql(
@@ -91,7 +96,8 @@ async fn answer_request(
     if accepted.is_nothing() {
         return Err(Refusal::NotAcceptable);
     }
-    if !is_get {
+    let multipart = app.uploads.filter(|_| !is_get).zip(uploads::boundary(&parts.headers));
+    if !is_get && multipart.is_none() {
         request::check_content_type(&parts.headers)?;
     }
     if !csrf::is_safe(&parts.headers) {
@@ -102,16 +108,28 @@ async fn answer_request(
         return Err(Refusal::Overloaded);
     }
     let verified = authenticate(app, parts).await?;
+    let caller = visitor::caller(app, parts, verified.as_ref(), !is_get);
+    // What is rare is boxed, so that the future of a plain request stays small.
+    if let Some((settings, boundary)) = multipart {
+        let received = Box::pin(uploads::receive(boundary, body, &settings, app.http.body_bytes_max));
+        let received = tokio::time::timeout(app.http.body_timeout, received).await;
+        let (request, files) = received.map_err(|_| Refusal::BodyTimeout)??;
+        let context = caller.context.with_uploads(Some(Arc::clone(&files)));
+        let caller = Caller { context, ..caller };
+        let answer = Box::pin(answer_one(app, parts, request, caller, verified, accepted, logged)).await;
+        // Many clients read the answer only after they have sent everything.
+        let _ = tokio::time::timeout(app.http.body_timeout, Box::pin(files.discard())).await;
+        return answer;
+    }
     let payload = if is_get {
         Payload::One(request::from_uri(&parts.uri)?)
     } else {
         let body = request::read_body(&parts.headers, body, app.http.body_bytes_max, app.http.body_timeout);
         request::from_json(&body.await?, app.http.batch_operations_max)?
     };
-    let caller = visitor::caller(app, parts, verified.as_ref(), !is_get);
     match payload {
         Payload::One(request) => answer_one(app, parts, request, caller, verified, accepted, logged).await,
-        Payload::Batch(requests) => batch::answer(app, requests, caller, logged).await,
+        Payload::Batch(requests) => Box::pin(batch::answer(app, requests, caller, logged)).await,
     }
 }
 
@@ -137,6 +155,9 @@ async fn answer_one(
     let exposed = Exposed::asked(&parts.headers, app.expose, app.dev);
     caller.context = caller.context.with_fetches(exposed.fetches.clone());
     let prepared = admitted.prepared.clone();
+    let (answered, has_credential) = (caller.context.answered().cloned(), caller.context.has_credential());
+    // For whoever sets `limits.cost_max`; anybody else would learn how to come close to it.
+    let cost = if app.dev { app.engine.cost(&admitted.prepared, &admitted.request) } else { None };
     let mut response = operation::execute(app, admitted, caller.context).await?;
     logged.has_errors = response.has_errors();
     let plan = || prepared.plan().to_json();
@@ -147,7 +168,15 @@ async fn answer_one(
         &caller.trace,
         visitor::correlation_id(parts).as_str(),
     );
-    Ok(single(app, accepted, response))
+    let mut response = single(app, accepted, response);
+    if let Some(cost) = cost {
+        response.headers_mut().insert(OPERATION_COST, cost.into());
+    }
+    if let Some(answered) = answered.filter(|_| accepted.json.is_some()) {
+        let is_cacheable = prepared.kind() == OperationKind::Query && !logged.has_errors;
+        answered.apply(response.headers_mut(), is_cacheable, has_credential, &app.forward_headers);
+    }
+    Ok(response)
 }
 
 async fn authenticate(app: &App, parts: &Parts) -> Result<Option<Verified>, Refusal> {

@@ -46,7 +46,7 @@ use axum::routing::{any, get};
 use http::{Request, Response};
 use tower::ServiceExt;
 
-pub(crate) use self::access_log::Logged;
+pub(crate) use self::access_log::{Logged, socket_operation};
 pub(crate) use self::app::App;
 pub(crate) use self::encode::{Refusal, error_body};
 pub(crate) use self::layers::Layers;

@@ -11,7 +11,7 @@ use futures::stream::{BoxStream, StreamExt};
 use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
 
 use super::access_log::Logged;
-use super::app::{App, QueryKey};
+use super::app::{App, QueryKey, SharedResponse};
 use super::encode::Refusal;
 use super::rate_limit::Client;
 use crate::documents::{ClientRequest, DocumentRefusal};
@@ -98,7 +98,7 @@ fn try_admit(
         return Err(Refusal::MutationByGet.into());
     }
     if let Some(registration) = registration {
-        app.documents.register(registration, &request.query);
+        app.documents.register(&registration, &request.query);
     }
     app.rate_limits.count_fields(&caller.client, &prepared)?;
     Ok(Admitted { prepared, request })
@@ -132,7 +132,7 @@ pub(crate) async fn execute(
 /// Executes a query, or waits for an equal one. The execution has no deadline: each of those who wait has its own.
 async fn execute_shared(
     app: &Arc<App>,
-    shared: &InFlight<QueryKey, Response>,
+    shared: &InFlight<QueryKey, SharedResponse>,
     prepared: Prepared,
     request: Request,
     context: RequestContext,
@@ -143,8 +143,16 @@ async fn execute_shared(
         relevant: Arc::clone(context.relevant()),
         age: app.engine.transport().age(),
     };
-    let app = Arc::clone(app);
-    shared.run(key, move || async move { app.engine.execute(&prepared, &request, &context).await }).await
+    let (app, own) = (Arc::clone(app), context.answered().cloned());
+    let executed = move || async move {
+        let response = app.engine.execute(&prepared, &request, &context).await;
+        (response, context.answered().cloned())
+    };
+    let (response, answered) = shared.run(key, executed).await;
+    if let (Some(own), Some(answered)) = (own, answered) {
+        own.share(&answered);
+    }
+    response
 }
 
 /// Opens a subscription: one response for each event of its source.
@@ -157,7 +165,9 @@ pub(crate) async fn subscribe(
     context: &RequestContext,
 ) -> Result<BoxStream<'static, Response>, Response> {
     // The opening is bound by the subgraph's own timeout; a deadline here would also bind the fetches of later events.
-    let responses = app.engine.subscribe(&admitted.prepared, &admitted.request, context).await?;
+    // Its head is sent before any answer comes, and a stream must not gather what nobody reads.
+    let context = context.clone().with_answered(None);
+    let responses = app.engine.subscribe(&admitted.prepared, &admitted.request, &context).await?;
     let open = app.telemetry.stream();
     let counted = responses.map(move |response| {
         let _open = &open;

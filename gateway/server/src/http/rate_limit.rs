@@ -81,10 +81,10 @@ impl RateLimits {
     /// [`Refusal::RateLimited`] with the time until there is room for it.
     pub(crate) fn count_operation(&self, client: &Client) -> Result<(), Refusal> {
         if let (Some(buckets), Some(key)) = (&self.per_address, client.address_key()) {
-            buckets.take(key, NonZeroU32::MIN)?;
+            buckets.take(&key, NonZeroU32::MIN)?;
         }
         if let (Some(buckets), Some(key)) = (&self.per_subject, client.subject_key()) {
-            buckets.take(key, NonZeroU32::MIN)?;
+            buckets.take(&key, NonZeroU32::MIN)?;
         }
         Ok(())
     }
@@ -100,7 +100,7 @@ impl RateLimits {
             // Where it came from tells more than a token that anyone may have made for the purpose.
             let key = client.address_key().or_else(|| client.subject_key());
             if let (Some(occurrences), Some(key)) = (NonZeroU32::new(occurrences), key) {
-                field.buckets.take(key, occurrences)?;
+                field.buckets.take(&key, occurrences)?;
             }
         }
         Ok(())
@@ -137,9 +137,9 @@ impl Buckets {
         Self { quota, table: Cache::new(clients_max.max(1)) }
     }
 
-    fn take(&self, key: Key, count: NonZeroU32) -> Result<(), Refusal> {
+    fn take(&self, key: &Key, count: NonZeroU32) -> Result<(), Refusal> {
         let made = || Ok::<_, Refusal>(Arc::new(RateLimiter::direct(self.quota)));
-        let bucket = self.table.get_or_insert_with(&key, made)?;
+        let bucket = self.table.get_or_insert_with(key, made)?;
         match bucket.check_n(count) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(until)) => {
@@ -170,28 +170,28 @@ mod tests {
     fn a_client_has_its_burst_and_then_waits() {
         let buckets = buckets(1, 3, 10);
         for _ in 0..3 {
-            buckets.take(address("10.0.0.1"), NonZeroU32::MIN).unwrap();
+            buckets.take(&address("10.0.0.1"), NonZeroU32::MIN).unwrap();
         }
-        let Err(Refusal::RateLimited { wait }) = buckets.take(address("10.0.0.1"), NonZeroU32::MIN) else {
+        let Err(Refusal::RateLimited { wait }) = buckets.take(&address("10.0.0.1"), NonZeroU32::MIN) else {
             panic!("a fourth was let through");
         };
         assert!(wait > Duration::from_mins(50) && wait <= Duration::from_hours(1), "{wait:?}");
-        buckets.take(address("10.0.0.2"), NonZeroU32::MIN).unwrap();
+        buckets.take(&address("10.0.0.2"), NonZeroU32::MIN).unwrap();
     }
 
     #[test]
     fn what_is_more_than_a_bucket_holds_is_refused_whole() {
         let buckets = buckets(1, 3, 10);
-        assert!(buckets.take(address("10.0.0.1"), NonZeroU32::new(4).unwrap()).is_err());
-        buckets.take(address("10.0.0.1"), NonZeroU32::new(3).unwrap()).unwrap();
+        assert!(buckets.take(&address("10.0.0.1"), NonZeroU32::new(4).unwrap()).is_err());
+        buckets.take(&address("10.0.0.1"), NonZeroU32::new(3).unwrap()).unwrap();
     }
 
     #[test]
     fn all_addresses_of_one_subscriber_share_a_bucket() {
         let buckets = buckets(1, 1, 10);
-        buckets.take(address("2001:db8:1:2::1"), NonZeroU32::MIN).unwrap();
-        assert!(buckets.take(address("2001:db8:1:2:ffff::9"), NonZeroU32::MIN).is_err());
-        buckets.take(address("2001:db8:1:3::1"), NonZeroU32::MIN).unwrap();
+        buckets.take(&address("2001:db8:1:2::1"), NonZeroU32::MIN).unwrap();
+        assert!(buckets.take(&address("2001:db8:1:2:ffff::9"), NonZeroU32::MIN).is_err());
+        buckets.take(&address("2001:db8:1:3::1"), NonZeroU32::MIN).unwrap();
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         let buckets = buckets(1, 1, 100);
         for number in 0..10_000_u32 {
             let address = Key::Address(std::net::Ipv4Addr::from_bits(number).into());
-            let _ = buckets.take(address, NonZeroU32::MIN);
+            let _ = buckets.take(&address, NonZeroU32::MIN);
         }
         assert!(buckets.table.len() <= 100, "{}", buckets.table.len());
     }

@@ -5,6 +5,7 @@
 //! Elsewhere: credentials (`auth/`); addresses behind proxies (`client_address.rs`).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -15,7 +16,7 @@ use super::client_address::{self, Peer};
 use super::operation::Caller;
 use super::rate_limit::Client;
 use crate::auth::Verified;
-use crate::subgraph_client::RequestContext;
+use crate::subgraph_client::{Answered, RequestContext};
 use crate::telemetry::TraceContext;
 
 /// What a connection that outlives its request keeps of it.
@@ -90,6 +91,8 @@ fn make(
         &app.forward_headers,
         told.map(|(settings, peer)| client_address::header(settings, peer, headers)),
     );
+    let rules = app.answer_headers.as_ref();
+    let context = context.with_answered(rules.map(|rules| Arc::new(Answered::new(Arc::clone(rules)))));
     let client = Client {
         address: address(app, headers, peer),
         subject: verified.and_then(|verified| verified.subject.clone()),

@@ -29,7 +29,8 @@ pub use self::telemetry::{ExposeSettings, LabelSettings, OtlpSettings, Telemetry
 pub use self::tls::ClientTls;
 pub use self::traffic::TrafficSettings;
 use crate::auth::JwtIssuer;
-use crate::subgraph_client::{HeaderRules, Transport};
+use crate::subgraph_client::{AnswerHeaderRules, HeaderRules, Transport};
+use crate::uploads::UploadSettings;
 
 /// Everything one gateway needs.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct Options {
     /// What becomes of headers on the way to subgraphs, beside the verified credential and the trace, which travel anyhow.
     /// Rules about headers of the connection and of the body's form are refused.
     pub headers: HeaderRules,
+    /// Which headers of subgraphs' answers reach clients, and whether their `cache-control` does.
+    pub answer_headers: AnswerHeaderRules,
     /// Tells subgraphs the client's address, for limits per address. `None`: they are not told.
     pub client_address: Option<ClientAddress>,
     /// Proxies in front of the gateway: whom they name in `X-Forwarded-For` is the client, for limits and the log.
@@ -66,6 +69,8 @@ pub struct Options {
     pub routes: Router,
     /// Bounds of HTTP.
     pub http: HttpSettings,
+    /// Files that clients upload; `None`: they are refused.
+    pub uploads: Option<UploadSettings>,
     /// What it tells of itself, beside its log.
     pub telemetry: TelemetrySettings,
     /// Bounds of streams.
@@ -88,6 +93,7 @@ impl Options {
             jwt: Vec::new(),
             dev: false,
             headers: HeaderRules::default(),
+            answer_headers: AnswerHeaderRules::default(),
             client_address: None,
             trusted_proxies: Vec::new(),
             documents: DocumentsSettings::default(),
@@ -95,6 +101,7 @@ impl Options {
             cors: CorsSettings::default(),
             routes: Router::new(),
             http: HttpSettings::default(),
+            uploads: None,
             telemetry: TelemetrySettings::default(),
             subscriptions: SubscriptionSettings::default(),
             traffic: TrafficSettings::default(),

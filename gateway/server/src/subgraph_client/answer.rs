@@ -3,6 +3,7 @@
 //! Always: bounded; an answer comes out in one piece of memory.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -18,13 +19,21 @@ use super::wire::Answer;
 /// A length that an answer announces is not believed further than this before the bytes are there.
 const RESERVE_MAX: usize = 1024 * 1024;
 
+/// A GraphQL response and the headers that came with it.
+#[derive(Debug, Clone)]
+pub(super) struct Whole {
+    pub(super) body: Bytes,
+    pub(super) headers: Arc<HeaderMap>,
+}
+
 /// The GraphQL response of a whole answer.
 ///
 /// # Errors
 /// As [`read_graphql`].
-pub(super) fn graphql(answer: Answer, bytes_max: usize) -> Result<Bytes, TransportError> {
+pub(super) fn graphql(answer: Answer, bytes_max: usize) -> Result<Whole, TransportError> {
     let body = compression::decompress(&answer.headers, answer.body, bytes_max)?;
-    graphql_body(answer.status, &answer.headers, body)
+    let body = graphql_body(answer.status, &answer.headers, body)?;
+    Ok(Whole { body, headers: Arc::new(answer.headers) })
 }
 
 /// Reads a whole answer, which must be a GraphQL response.
@@ -32,7 +41,7 @@ pub(super) fn graphql(answer: Answer, bytes_max: usize) -> Result<Bytes, Transpo
 /// # Errors
 /// [`TransportError::TooLarge`] beyond `bytes_max`, [`TransportError::Status`] for a failure without a GraphQL response,
 /// [`TransportError::Unreachable`] when the connection broke.
-pub(super) async fn read_graphql<B>(response: Response<B>, bytes_max: usize) -> Result<Bytes, TransportError>
+pub(super) async fn read_graphql<B>(response: Response<B>, bytes_max: usize) -> Result<Whole, TransportError>
 where
     B: hyper::body::Body<Data = Bytes> + Unpin,
 {
@@ -48,7 +57,7 @@ where
 pub(super) async fn read_in_process(
     response: Response<Body>,
     bytes_max: usize,
-) -> Result<Bytes, TransportError> {
+) -> Result<Whole, TransportError> {
     let read = AssertUnwindSafe(read_graphql(response, bytes_max)).catch_unwind().await;
     read.unwrap_or(Err(TransportError::Unreachable))
 }

@@ -8,28 +8,31 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::{FutureExt, TryStreamExt};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use kopitiam_executor::transport::TransportError;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::answer::{graphql, read_in_process};
+use super::answer::{Whole, graphql, read_in_process};
 use super::compression::{self, compress};
 use super::headers::HeaderPlan;
 use super::settings::SubgraphSettings;
 use super::signature::SIGNATURE;
-use super::wire::{self, Outgoing, RequestBody};
+use super::wire::{self, BodyError, Outgoing, RequestBody};
 use super::{RequestContext, Route, Target};
+use crate::uploads::Claimed;
 
 static ACCEPT_JSON: HeaderValue =
     HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9");
-const CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/json");
+static CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Where a router of this process is asked.
 const IN_PROCESS_PATH: &str = "/graphql";
 
@@ -47,6 +50,7 @@ pub(super) struct Call {
 struct Sent<'a> {
     call: &'a Call,
     body: Bytes,
+    content_type: &'a HeaderValue,
     accept: &'a HeaderValue,
     takes_compressed: bool,
     encoding: Option<HeaderValue>,
@@ -66,10 +70,12 @@ impl Call {
     }
 
     /// The whole answer, within the subgraph's limits and the context's deadline.
-    pub(super) async fn answer(self) -> Result<Bytes, TransportError> {
+    pub(super) async fn answer(self) -> Result<Whole, TransportError> {
         let deadline = self.deadline();
         let traffic = &self.route.traffic;
-        if self.is_mutation {
+        if let Some(files) = self.context.uploads().and_then(|uploads| uploads.claim(&self.body)) {
+            traffic.once(deadline, self.with_files(files, deadline)).await
+        } else if self.is_mutation {
             traffic.once(deadline, self.whole_answer(deadline)).await
         } else {
             traffic.repeatedly(deadline, || self.whole_answer(deadline)).await
@@ -99,7 +105,9 @@ impl Call {
                 let answer = origin.stream(Method::POST, &|emit| sent.for_each_header(emit), body).await?;
                 Ok(answer.map(Body::new))
             }
-            Target::InProcess(router) => call_in_process(router.clone(), sent.in_process()).await,
+            Target::InProcess(router) => {
+                call_in_process(router.clone(), sent.in_process().map(Body::from)).await
+            }
         }
     }
 
@@ -114,7 +122,7 @@ impl Call {
         }
     }
 
-    async fn whole_answer(&self, deadline: Instant) -> Result<Bytes, TransportError> {
+    async fn whole_answer(&self, deadline: Instant) -> Result<Whole, TransportError> {
         let bytes_max = self.settings().response_bytes_max;
         let sent = self.prepare(&ACCEPT_JSON, self.settings().compression.answers, Some(deadline));
         match &self.route.target {
@@ -125,13 +133,53 @@ impl Call {
                     body: sent.body.clone(),
                     is_repeatable: !self.is_mutation,
                 };
-                graphql(origin.ask(&request, &[], bytes_max).await?, bytes_max)
+                graphql(origin.ask(&request, self.context.wanted_headers(), bytes_max).await?, bytes_max)
             }
             Target::InProcess(router) => {
-                let answer = call_in_process(router.clone(), sent.in_process()).await?;
+                let answer = call_in_process(router.clone(), sent.in_process().map(Body::from)).await?;
                 read_in_process(answer, bytes_max).await
             }
         }
+    }
+
+    /// As [`Call::whole_answer`], with files: sent once, since a client's body can be read once.
+    async fn with_files(&self, files: Claimed, deadline: Instant) -> Result<Whole, TransportError> {
+        let bytes_max = self.settings().response_bytes_max;
+        let content_type = files.content_type();
+        let body = files.body().map_ok(Frame::data).map_err(|error| {
+            tracing::warn!(%error, "an upload was not sent on");
+            BodyError::from(error)
+        });
+        let mut body = UnsyncBoxBody::new(StreamBody::new(body));
+        let signed = self.settings().signing.is_some();
+        let mut sent = self.prepare(&ACCEPT_JSON, false, Some(deadline));
+        sent.encoding = None;
+        sent.content_type = &content_type;
+        if signed {
+            // A signature is of the whole body, so the whole of it must be there.
+            let whole = body.collect().await.map_err(|_| TransportError::Unreachable)?.to_bytes();
+            sent.signature = self.signature(&whole);
+            body = UnsyncBoxBody::new(Full::new(whole).map_err(|never| match never {}));
+        }
+        let answer = match &self.route.target {
+            Target::Http(origin) => {
+                let headers = |emit: &mut dyn FnMut(&HeaderName, &HeaderValue)| sent.for_each_header(emit);
+                origin.stream(Method::POST, &headers, RequestBody::Stream(body)).await?.map(Body::new)
+            }
+            Target::InProcess(router) => {
+                call_in_process(router.clone(), sent.in_process().map(|_| Body::new(body))).await?
+            }
+        };
+        read_in_process(answer, bytes_max).await
+    }
+
+    fn signature(&self, body: &Bytes) -> Option<HeaderValue> {
+        let path = match &self.route.target {
+            Target::Http(origin) => origin.address.target(),
+            Target::InProcess(_) => IN_PROCESS_PATH,
+        };
+        let key = self.settings().signing.as_ref()?;
+        Some(key.sign("POST", path, self.credential().as_ref(), body))
     }
 
     /// The credential that the subgraph gets.
@@ -167,19 +215,15 @@ impl Call {
             let left = deadline.saturating_duration_since(Instant::now()).as_millis();
             (name, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)))
         });
-        let path = match &self.route.target {
-            Target::Http(origin) => origin.address.target(),
-            Target::InProcess(_) => IN_PROCESS_PATH,
-        };
-        let signature =
-            settings.signing.as_ref().map(|key| key.sign("POST", path, self.credential().as_ref(), &body));
-        Sent { call: self, body, accept, takes_compressed, encoding, remaining, signature }
+        let signature = self.signature(&body);
+        let content_type = &CONTENT_TYPE_JSON;
+        Sent { call: self, body, content_type, accept, takes_compressed, encoding, remaining, signature }
     }
 }
 
 impl Sent<'_> {
     fn for_each_header(&self, emit: &mut dyn FnMut(&HeaderName, &HeaderValue)) {
-        emit(&CONTENT_TYPE, &CONTENT_TYPE_JSON);
+        emit(&CONTENT_TYPE, self.content_type);
         emit(&ACCEPT, self.accept);
         if self.takes_compressed {
             emit(&ACCEPT_ENCODING, &compression::ACCEPTED);
@@ -212,9 +256,9 @@ impl Sent<'_> {
 /// A panic of a subgraph must not reach the gateway's request, just as it could not through a socket.
 async fn call_in_process(
     router: axum::Router,
-    request: Request<Bytes>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, TransportError> {
-    let answer = AssertUnwindSafe(router.oneshot(request.map(Body::from))).catch_unwind().await;
+    let answer = AssertUnwindSafe(router.oneshot(request)).catch_unwind().await;
     match answer {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(impossible)) => match impossible {},

@@ -9,9 +9,11 @@ use std::time::{Instant, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use super::answered::Answered;
 use super::headers::HeaderPlan;
 use super::signature::SIGNATURE;
 use crate::telemetry::{Fetches, TRACEPARENT, TRACESTATE, TraceContext};
+use crate::uploads::Uploads;
 
 /// The header that carries the correlation id of a request, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,6 +35,10 @@ pub struct RequestContext {
     /// Where the client is, when subgraphs are told. Not relevant to an answer: a query's must not depend on it.
     client_address: Option<(HeaderName, HeaderValue)>,
     deadline: Option<Instant>,
+    /// What the answers say that the client may see; `None` when there are no rules about that.
+    answered: Option<Arc<Answered>>,
+    /// The files that the client sent along.
+    uploads: Option<Arc<Uploads>>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +57,8 @@ impl RequestContext {
             fetches: None,
             client_address: None,
             deadline: None,
+            answered: None,
+            uploads: None,
         }
     }
 
@@ -84,6 +92,8 @@ impl RequestContext {
             fetches: None,
             client_address,
             deadline: None,
+            answered: None,
+            uploads: None,
         }
     }
 
@@ -100,6 +110,17 @@ impl RequestContext {
         self
     }
 
+    /// Files that go to the subgraphs whose requests name them.
+    pub(crate) fn with_uploads(mut self, uploads: Option<Arc<Uploads>>) -> Self {
+        self.uploads = uploads;
+        self
+    }
+
+    /// The files of the client's request.
+    pub(super) fn uploads(&self) -> Option<&Arc<Uploads>> {
+        self.uploads.as_ref()
+    }
+
     /// Notes subgraph requests for the client that asked to see them.
     pub(crate) fn with_fetches(mut self, fetches: Option<Arc<Fetches>>) -> Self {
         self.fetches = fetches;
@@ -108,6 +129,26 @@ impl RequestContext {
 
     pub(crate) fn fetches(&self) -> Option<&Arc<Fetches>> {
         self.fetches.as_ref()
+    }
+
+    /// Notes the headers of answers that the client may see.
+    pub(crate) fn with_answered(mut self, answered: Option<Arc<Answered>>) -> Self {
+        self.answered = answered;
+        self
+    }
+
+    pub(crate) fn answered(&self) -> Option<&Arc<Answered>> {
+        self.answered.as_ref()
+    }
+
+    /// The headers of answers that are to be read.
+    pub(super) fn wanted_headers(&self) -> &[HeaderName] {
+        self.answered.as_ref().map_or(&[], |answered| answered.wanted())
+    }
+
+    /// Whether there is a verified credential.
+    pub(crate) fn has_credential(&self) -> bool {
+        self.credential.is_some()
     }
 
     /// Sets the moment after which no answer is of use to the client.

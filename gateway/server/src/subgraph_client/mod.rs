@@ -6,7 +6,7 @@
 //!
 //! - `settings.rs`: how one subgraph is reached
 //! - `context.rs`: what all requests on behalf of one client share
-//! - `headers.rs`: which headers travel
+//! - `headers.rs`: which headers travel; `answered.rs`: which come back
 //! - `call.rs`: one request
 //! - `traffic/`: how many at once, which are tried again, and when a subgraph is left alone
 //! - `sharing.rs`: which requests are the same request
@@ -17,6 +17,7 @@
 //! - `fetch.rs`: the gateway's own small requests (a subgraph's SDL, key sets)
 
 mod answer;
+mod answered;
 mod call;
 mod compression;
 mod context;
@@ -39,7 +40,9 @@ use futures::FutureExt;
 use futures::stream::BoxStream;
 use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
 
-pub(crate) use self::answer::read_bounded;
+use self::answer::Whole;
+pub(crate) use self::answered::Answered;
+pub use self::answered::{AnswerHeaderRule, AnswerHeaderRules, Combine};
 use self::call::Call;
 pub use self::compression::Coding;
 pub use self::context::RequestContext;
@@ -58,8 +61,8 @@ pub use self::traffic::{
     BreakerSettings, BreakerState, ConcurrencySettings, RateSettings, RetrySettings, TrafficState,
 };
 use self::wire::{Address, Origin};
-use crate::events::{Ask, EventSettings, Events};
 pub use self::wire::{ConnectionSettings, HttpVersion, InvalidUrl, Tls, TlsError};
+use crate::events::{Ask, EventSettings, Events};
 
 #[derive(Debug)]
 enum Target {
@@ -252,8 +255,35 @@ impl Transport {
         let source = self.source(request, context);
         Box::new(move |body| {
             let call = source();
-            async move { Call { body, ..call? }.answer().await }.boxed()
+            async move { Ok(Call { body, ..call? }.answer().await?.body) }.boxed()
         })
+    }
+
+    async fn whole(
+        &self,
+        request: SubgraphRequest<'_>,
+        context: &RequestContext,
+    ) -> Result<Whole, TransportError> {
+        let call = self.call(&request, context)?;
+        if call.is_mutation {
+            let _running = self.mutations.begin();
+            return call.answer().await;
+        }
+        let Some(shared) = &self.shared else { return call.answer().await };
+        let key = FetchKey {
+            route: Arc::clone(&call.route),
+            body: call.body.clone(),
+            relevant: Arc::clone(context.relevant()),
+            age: self.age(),
+        };
+        let alone = Call { context: context.without_deadline(), ..call };
+        match context.deadline() {
+            Some(deadline) => {
+                let answer = shared.run(key, move || alone.answer());
+                tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or(Err(TransportError::Timeout))
+            }
+            None => shared.run(key, move || alone.answer()).await,
+        }
     }
 
     /// Makes the call of a subscription as often as its stream has to be opened.
@@ -286,26 +316,12 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<Bytes, TransportError> {
-        let call = self.call(&request, context)?;
-        if call.is_mutation {
-            let _running = self.mutations.begin();
-            return call.answer().await;
+        let is_mutation = request.is_mutation;
+        let Whole { body, headers } = self.whole(request, context).await?;
+        if let Some(answered) = context.answered() {
+            answered.note(headers, is_mutation);
         }
-        let Some(shared) = &self.shared else { return call.answer().await };
-        let key = FetchKey {
-            route: Arc::clone(&call.route),
-            body: call.body.clone(),
-            relevant: Arc::clone(context.relevant()),
-            age: self.age(),
-        };
-        let alone = Call { context: context.without_deadline(), ..call };
-        match context.deadline() {
-            Some(deadline) => {
-                let answer = shared.run(key, move || alone.answer());
-                tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or(Err(TransportError::Timeout))
-            }
-            None => shared.run(key, move || alone.answer()).await,
-        }
+        Ok(body)
     }
 
     async fn subscribe(

@@ -14,10 +14,11 @@ use http::HeaderMap;
 use kopitiam_executor::transport::TransportError;
 
 use super::Route;
+use super::answer::Whole;
 use crate::in_flight::InFlight;
 
 /// Subgraph queries in flight.
-pub(super) type Shared = InFlight<FetchKey, Result<Bytes, TransportError>>;
+pub(super) type Shared = InFlight<FetchKey, Result<Whole, TransportError>>;
 
 /// What makes two queries to a subgraph one.
 #[derive(Debug, Clone)]

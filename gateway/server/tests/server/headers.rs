@@ -4,7 +4,11 @@ use axum::extract::Request;
 use axum::routing::post;
 use axum::{Json, Router};
 use http::{HeaderName, HeaderValue};
-use kopitiam_server::{ClientAddress, HeaderRule, HeaderRules, Options, Server, ServerError, Transport};
+use http_body_util::BodyExt;
+use kopitiam_server::{
+    AnswerHeaderRule, ClientAddress, Combine, HeaderRule, HeaderRules, Options, Server, ServerError,
+    Transport,
+};
 use serde_json::json;
 
 use crate::common::{Gateway, in_process, start, supergraph};
@@ -69,6 +73,69 @@ async fn headers_are_forwarded_renamed_given_a_default_inserted_and_removed() {
     let expected =
         "x-gateway: kopitiam; x-region: eu; x-shop: sent; x-shop: twice; x-tenant: sent; x-tenant: twice";
     assert_eq!(seen(&gateway).await, expected);
+}
+
+/// Answers every field, with headers of its own.
+fn answering(name: &'static str, cache: &'static str) -> Router {
+    let answer = async move |request: Request| {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let product = json!({ "__typename": "Product", "id": "1", "name": "kopi", "rating": 1 });
+        let data = if body.starts_with(br#"{"query":"mutation"#) {
+            json!({ "rename": product })
+        } else {
+            json!({ "products": [product], "_entities": [product] })
+        };
+        let headers = [("cache-control", cache), ("x-cache", name), ("set-cookie", "a=b"), ("x-other", "no")];
+        (headers, Json(json!({ "data": data })))
+    };
+    Router::new().route("/graphql", post(answer))
+}
+
+#[tokio::test]
+async fn clients_get_the_headers_of_answers_that_rules_name_and_how_long_all_are_fresh() {
+    for share_client_queries in [false, true] {
+        let transport = Transport::new()
+            .with_in_process("products", answering("products", "max-age=90"))
+            .with_in_process("reviews", answering("reviews", "public, max-age=60"));
+        let mut options = Options::new(supergraph("", ""), transport);
+        let rule = |from, to| AnswerHeaderRule { from: name(from), to: name(to), combine: Combine::All };
+        options.answer_headers.forward = vec![rule("x-cache", "x-seen"), rule("set-cookie", "set-cookie")];
+        options.answer_headers.merge_cache_control = true;
+        options.traffic.share_client_queries = share_client_queries;
+        let gateway = start(options).await;
+        let get = async |query: &str| {
+            let response = gateway.query(query).send().await.unwrap();
+            let headers = response.headers().clone();
+            let of = |name: &str| {
+                let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap());
+                values.collect::<Vec<_>>().join("; ")
+            };
+            assert_eq!(of("x-other"), "");
+            (of("x-seen"), of("cache-control"), of("set-cookie"))
+        };
+        let is =
+            |seen: &str, cache: &str, cookie: &str| (seen.to_owned(), cache.to_owned(), cookie.to_owned());
+        let (none, both) = ("private, no-store", "{ products { name rating } }");
+        assert_eq!(get("{ products { name } }").await, is("products", "public, max-age=90", ""));
+        assert_eq!(get(both).await, is("products; reviews", "public, max-age=60", ""));
+        assert_eq!(get("{ __typename }").await, is("", none, ""));
+        assert_eq!(
+            get("{ products { name } failing: products { name } }").await.1,
+            none,
+            "an error is in it"
+        );
+        let renamed = get(r#"mutation { rename(id: "1", name: "x") { name } }"#).await;
+        assert_eq!(renamed, is("products", none, "a=b"));
+    }
+}
+
+#[tokio::test]
+async fn without_rules_a_client_gets_no_header_of_an_answer_and_stores_nothing() {
+    let transport = Transport::new().with_in_process("products", answering("products", "max-age=90"));
+    let gateway = start(Options::new(supergraph("", "http://127.0.0.1:9"), transport)).await;
+    let response = gateway.query("{ products { name } }").send().await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "private, no-store");
+    assert!(!response.headers().contains_key("x-cache") && !response.headers().contains_key("set-cookie"));
 }
 
 #[tokio::test]

@@ -29,4 +29,5 @@ mod streams;
 mod telemetry;
 mod tokens;
 mod tools;
+mod uploads;
 mod websocket;

@@ -156,12 +156,12 @@ impl Connection {
         let ended = match version {
             Version::Http1 => {
                 let connection = pin!(protocols.http1().serve_connection(stream, service).with_upgrades());
-                until_drained(connection, |connection| connection.graceful_shutdown(), &draining).await
+                until_drained(connection, http1::UpgradeableConnection::graceful_shutdown, &draining).await
             }
             Version::Http2 => {
-                let connection = pin!(protocols.http2().serve_connection(stream, service));
+                let connection = pin!(Protocols::http2().serve_connection(stream, service));
                 tokio::select! {
-                    ended = until_drained(connection, |connection| connection.graceful_shutdown(), &draining) => ended,
+                    ended = until_drained(connection, http2::Connection::graceful_shutdown, &draining) => ended,
                     () = idle => Ok(()),
                 }
             }
@@ -197,7 +197,7 @@ impl Protocols {
         builder
     }
 
-    fn http2(self) -> http2::Builder<TokioExecutor> {
+    fn http2() -> http2::Builder<TokioExecutor> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())

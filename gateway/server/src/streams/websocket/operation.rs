@@ -2,10 +2,13 @@
 //!
 //! Elsewhere: whether it may run, and how (`http/operation.rs`); its last message (`session.rs`).
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use kopitiam_engine::{OperationKind, Outcome, Response};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -13,7 +16,7 @@ use super::outbox::Outbox;
 use super::protocol;
 use crate::documents::ClientRequest;
 use crate::http::operation::{self, Caller, Denied};
-use crate::http::{App, Logged, Refusal};
+use crate::http::{App, Logged, Refusal, socket_operation};
 
 /// The operation was not executed; the body is a GraphQL response of errors.
 pub(super) struct Refused(pub(super) Bytes);
@@ -44,26 +47,56 @@ pub(super) async fn run(
     id: &str,
     outbox: &Outbox,
 ) -> Result<(), Refused> {
-    let mut logged = Logged::default();
-    let admitted = operation::admit(app, request, &caller, &mut logged)?;
-    if admitted.prepared.kind() != OperationKind::Subscription {
-        let response = operation::execute(app, admitted, caller.context).await?;
-        return one(response, id, outbox).await;
-    }
-    let opened = operation::subscribe(app, &admitted, &caller.context).await;
-    let mut responses = opened.map_err(|refused| Refused(refused.body))?;
-    while let Some(response) = responses.next().await {
-        outbox.push(Message::Text(protocol::next(id, &response.body))).await;
+    let operation = AssertUnwindSafe(begin(app, request, caller));
+    match operation.catch_unwind().await.unwrap_or(Err(Refusal::Internal.into()))? {
+        Begun::Answered(response) => {
+            outbox.push(Message::Text(protocol::next(id, &response.body))).await;
+        }
+        Begun::Open(mut responses) => {
+            while let Some(response) = responses.next().await {
+                outbox.push(Message::Text(protocol::next(id, &response.body))).await;
+            }
+        }
     }
     Ok(())
 }
 
-async fn one(response: Response, id: &str, outbox: &Outbox) -> Result<(), Refused> {
+/// What became of an operation.
+enum Begun {
+    Answered(Response),
+    Open(BoxStream<'static, Response>),
+}
+
+async fn begin(app: &Arc<App>, request: ClientRequest, caller: Caller) -> Result<Begun, Refused> {
+    let started = Instant::now();
+    let mut logged = Logged::default();
+    let begun = checked(app, request, caller, &mut logged).await;
+    match &begun {
+        Ok(Begun::Answered(response)) => logged.has_errors = response.has_errors(),
+        Ok(Begun::Open(_)) => {}
+        Err(_) => logged.code = logged.code.or(Some("REFUSED")),
+    }
+    socket_operation(&app.telemetry, &logged, started.elapsed());
+    begun
+}
+
+async fn checked(
+    app: &Arc<App>,
+    request: ClientRequest,
+    caller: Caller,
+    logged: &mut Logged,
+) -> Result<Begun, Refused> {
+    let room = app.room.try_acquire().map_err(|_| Refusal::Overloaded)?;
+    let admitted = operation::admit(app, request, &caller, logged)?;
+    if admitted.prepared.kind() == OperationKind::Subscription {
+        // A stream holds no room.
+        drop(room);
+        let opened = operation::subscribe(app, &admitted, &caller.context).await;
+        return opened.map(Begun::Open).map_err(|refused| Refused(refused.body));
+    }
+    let response = operation::execute(app, admitted, caller.context).await?;
     match response.outcome {
-        Outcome::Executed => {
-            outbox.push(Message::Text(protocol::next(id, &response.body))).await;
-            Ok(())
-        }
+        Outcome::Executed => Ok(Begun::Answered(response)),
         _ => Err(Refused(response.body)),
     }
 }

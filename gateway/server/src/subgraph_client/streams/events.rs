@@ -30,7 +30,7 @@ pub(super) async fn open(call: &Call) -> Result<BoxStream<'static, Item>, Transp
         return Ok(events(response.into_body(), bytes_max));
     }
     // A subgraph that refuses the operation may say why in a plain GraphQL response.
-    let refusal = read_graphql(response, bytes_max).await?;
+    let refusal = read_graphql(response, bytes_max).await?.body;
     Ok(stream::iter([Ok(refusal)]).boxed())
 }
 

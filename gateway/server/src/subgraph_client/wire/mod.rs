@@ -37,7 +37,7 @@ use http::header::HeaderMap;
 
 pub(crate) use self::address::Address;
 pub use self::address::InvalidUrl;
-pub(crate) use self::body::{AnswerBody, RequestBody};
+pub(crate) use self::body::{AnswerBody, BodyError, RequestBody};
 pub(crate) use self::connect::Stream;
 pub(crate) use self::origin::{Origin, Outgoing};
 pub use self::tls::{Tls, TlsError};

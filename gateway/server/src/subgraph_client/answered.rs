@@ -1,0 +1,249 @@
+//! Headers of subgraphs' answers that reach the client.
+//!
+//! In: what each answer to one client request said. Out: headers of the response.
+//! Always: none but those that a rule names; `set-cookie` only of a mutation, whose answer nobody else gets; a response may
+//! be cached only where every answer says so, and by others than the client only where no credential was in play.
+//! Elsewhere: headers to subgraphs (`headers.rs`); what a response without such rules says (`http/encode.rs`).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::header::{AGE, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
+
+use super::may_be_forwarded;
+
+/// Which headers of subgraphs' answers reach the client. By default none does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AnswerHeaderRules {
+    /// Passed on.
+    pub forward: Vec<AnswerHeaderRule>,
+    /// Whether `cache-control` of a query's response is made of those of all answers: cacheable if all are, as long as
+    /// the shortest. Otherwise no response may be stored.
+    pub merge_cache_control: bool,
+}
+
+/// Passes a header of answers on to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerHeaderRule {
+    /// The subgraphs' header.
+    pub from: HeaderName,
+    /// Its name at the client.
+    pub to: HeaderName,
+    /// Which of several values, in the order in which the answers came.
+    pub combine: Combine,
+}
+
+/// Which of several values the client gets.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Combine {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+    /// All of them.
+    #[default]
+    All,
+}
+
+impl AnswerHeaderRules {
+    fn wanted(&self) -> Vec<HeaderName> {
+        let cache = if self.merge_cache_control { &[CACHE_CONTROL, AGE][..] } else { &[] };
+        self.forward.iter().map(|rule| &rule.from).chain(cache).cloned().collect()
+    }
+
+    /// A header that the connection, the body's form or the gateway decides about.
+    pub(crate) fn unusable(&self) -> Option<HeaderName> {
+        let mut names = self.forward.iter().flat_map(|rule| [&rule.from, &rule.to]);
+        names.find(|name| !may_be_forwarded(name) || **name == CACHE_CONTROL).cloned()
+    }
+
+    /// Whether there is nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.forward.is_empty() && !self.merge_cache_control
+    }
+}
+
+/// What the answers to one client request said.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    rules: Arc<AnswerHeaderRules>,
+    wanted: Vec<HeaderName>,
+    /// One for each answer; the flag says that a mutation got it.
+    answers: Mutex<Vec<(Arc<HeaderMap>, bool)>>,
+}
+
+impl Answered {
+    pub(crate) fn new(rules: Arc<AnswerHeaderRules>) -> Self {
+        Self { wanted: rules.wanted(), rules, answers: Mutex::default() }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Vec<(Arc<HeaderMap>, bool)>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The headers to be read.
+    pub(super) fn wanted(&self) -> &[HeaderName] {
+        &self.wanted
+    }
+
+    pub(super) fn note(&self, headers: Arc<HeaderMap>, is_mutation: bool) {
+        self.answers().push((headers, is_mutation));
+    }
+
+    /// Takes over what an equal request, whose response this one shares, was told.
+    pub(crate) fn share(&self, other: &Self) {
+        if !std::ptr::eq(self, other) {
+            let answers = other.answers().clone();
+            *self.answers() = answers;
+        }
+    }
+
+    /// Adds to a response's headers what the rules say. `varies` are the client's headers that answers may depend on.
+    pub(crate) fn apply(
+        &self,
+        response: &mut HeaderMap,
+        is_cacheable: bool,
+        has_credential: bool,
+        varies: &[HeaderName],
+    ) {
+        let answers = self.answers();
+        for rule in &self.rules.forward {
+            let of_answers =
+                answers.iter().filter(|(_, is_mutation)| rule.from != SET_COOKIE || *is_mutation);
+            let mut values = of_answers.flat_map(|(headers, _)| headers.get_all(&rule.from));
+            match rule.combine {
+                Combine::First => set(response, &rule.to, values.next()),
+                Combine::Last => set(response, &rule.to, values.last()),
+                Combine::All => values.for_each(|value| {
+                    response.append(rule.to.clone(), value.clone());
+                }),
+            }
+        }
+        if !self.rules.merge_cache_control || !is_cacheable || answers.is_empty() {
+            return;
+        }
+        let fresh = answers.iter().map(|(headers, _)| Freshness::of(headers));
+        let merged = fresh.reduce(|one, other| Some(one?.and(other?))).flatten();
+        let Some(Freshness { seconds, is_private }) = merged.filter(|merged| merged.seconds > 0) else {
+            return;
+        };
+        let kind = if is_private || has_credential { "private" } else { "public" };
+        let value = format!("{kind}, max-age={seconds}");
+        response.insert(CACHE_CONTROL, HeaderValue::from_str(&value).expect("visible ASCII"));
+        for name in varies {
+            response.append(VARY, HeaderValue::from(name.clone()));
+        }
+    }
+}
+
+fn set(response: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) {
+    if let Some(value) = value {
+        response.insert(name.clone(), value.clone());
+    }
+}
+
+/// How long an answer may be kept, and by whom (RFC 9111, section 5.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Freshness {
+    seconds: u64,
+    is_private: bool,
+}
+
+impl Freshness {
+    /// `None`: not at all.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let (mut max_age, mut shared_max_age, mut is_private) = (None, None, false);
+        for line in headers.get_all(CACHE_CONTROL) {
+            for directive in line.to_str().ok()?.split(',') {
+                let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+                let seconds = || value.trim().trim_matches('"').parse::<u64>().ok();
+                match name.trim().to_ascii_lowercase().as_str() {
+                    "no-store" | "no-cache" => return None,
+                    "private" => is_private = true,
+                    "max-age" => max_age = Some(seconds()?),
+                    "s-maxage" => shared_max_age = Some(seconds()?),
+                    _ => {}
+                }
+            }
+        }
+        let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let seconds = [max_age, shared_max_age].into_iter().flatten().min()?.saturating_sub(age);
+        Some(Self { seconds, is_private })
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { seconds: self.seconds.min(other.seconds), is_private: self.is_private || other.is_private }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> Arc<HeaderMap> {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        Arc::new(pairs.iter().map(pair).collect())
+    }
+
+    fn cached(answers: &[&[(&'static str, &'static str)]], has_credential: bool) -> Option<String> {
+        let rules = AnswerHeaderRules { merge_cache_control: true, ..AnswerHeaderRules::default() };
+        let answered = Answered::new(Arc::new(rules));
+        for answer in answers {
+            answered.note(headers(answer), false);
+        }
+        let mut response = HeaderMap::new();
+        answered.apply(&mut response, true, has_credential, &[]);
+        response.get(CACHE_CONTROL).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_response_is_fresh_as_long_as_the_answer_that_ages_first() {
+        const HOUR: (&str, &str) = ("cache-control", "max-age=3600");
+        const MINUTE: (&str, &str) = ("cache-control", "public, max-age=60");
+        let is = |answers: &[&[(&'static str, &'static str)]], expected: Option<&str>| {
+            assert_eq!(cached(answers, false).as_deref(), expected, "{answers:?}");
+        };
+        is(&[&[HOUR], &[MINUTE]], Some("public, max-age=60"));
+        is(&[&[HOUR], &[("cache-control", "private, max-age=90")]], Some("private, max-age=90"));
+        is(&[&[MINUTE, ("age", "50")]], Some("public, max-age=10"));
+        is(&[&[MINUTE, ("age", "70")]], None);
+        is(&[&[("cache-control", "max-age=60, s-maxage=5")]], Some("public, max-age=5"));
+        is(&[&[HOUR], &[]], None);
+        is(&[&[HOUR], &[("cache-control", "No-Store")]], None);
+        is(&[&[HOUR], &[("cache-control", "max-age=soon")]], None);
+        is(&[], None);
+        assert_eq!(cached(&[&[HOUR]], true).as_deref(), Some("private, max-age=3600"));
+    }
+
+    #[test]
+    fn headers_are_passed_on_as_the_rules_say_and_cookies_of_mutations_only() {
+        let rule = |from, to, combine| AnswerHeaderRule {
+            from: HeaderName::from_static(from),
+            to: HeaderName::from_static(to),
+            combine,
+        };
+        let forward = vec![
+            rule("x-a", "x-first", Combine::First),
+            rule("x-a", "x-last", Combine::Last),
+            rule("x-a", "x-all", Combine::All),
+            rule("set-cookie", "set-cookie", Combine::All),
+        ];
+        let answered = Answered::new(Arc::new(AnswerHeaderRules { forward, ..AnswerHeaderRules::default() }));
+        answered.note(headers(&[("x-a", "1"), ("x-b", "9"), ("set-cookie", "query=1")]), false);
+        answered.note(headers(&[("x-a", "2"), ("set-cookie", "mutation=1")]), true);
+        let sharing = Answered::new(Arc::clone(&answered.rules));
+        sharing.share(&answered);
+        for answered in [answered, sharing] {
+            let mut response = HeaderMap::new();
+            answered.apply(&mut response, true, false, &[]);
+            let mut lines: Vec<_> =
+                response.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+            lines.sort_unstable();
+            assert_eq!(lines, ["set-cookie: mutation=1", "x-all: 1", "x-all: 2", "x-first: 1", "x-last: 2"]);
+        }
+    }
+}
