@@ -14,6 +14,7 @@ mod requirements;
 mod sagas;
 mod simulated;
 mod simulation;
+mod streams;
 mod support;
 mod system;
 mod world;
