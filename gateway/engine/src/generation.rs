@@ -2,31 +2,38 @@
 //!
 //! Always: immutable but for the plan cache, which lives in here so that no plan outlives its schema. Where fields move to
 //! another subgraph for a part of the requests (`@override(label: "percent(n)")`), there is one generation for each
-//! share of the requests to which the same fields have moved.
+//! share of the requests to which the same fields have moved; they share whatever does not depend on that, and are not
+//! many ([`GENERATIONS_MAX`]).
 //! Elsewhere: swapping generations (`engine.rs`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apollo_compiler::collections::{HashMap, HashSet};
 use apollo_compiler::schema::Implementers;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
-use kopitiam_supergraph::{Overrides, SetField, Supergraph, percentage};
+use kopitiam_supergraph::{Overrides, SetField, Supergraph, SupergraphDocument, SupergraphError, percentage};
 
 use crate::EngineSettings;
 use crate::cost::Weights;
 use crate::engine::EngineError;
 use crate::plan_cache::{Hot, PlanCache};
 
+/// Generations of one supergraph. More percentages than this are not told apart.
+const GENERATIONS_MAX: usize = 32;
+/// Plans that each of several generations may keep at least.
+const PLANS_MIN: usize = 50;
+
 /// See the module's header.
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) supergraph: Supergraph,
     pub(crate) plans: PlanCache,
-    pub(crate) weights: Weights,
+    pub(crate) weights: Arc<Weights>,
     /// Names of the fields that some `@requires` asks with arguments.
     pub(crate) required_with_arguments: HashSet<Name>,
-    implementers: HashMap<Name, Implementers>,
+    implementers: Arc<HashMap<Name, Implementers>>,
     /// Counted by its engine for as long as anything holds this generation.
     _alive: Arc<()>,
 }
@@ -37,20 +44,39 @@ pub(crate) struct Generations(Vec<(f64, Arc<Generation>)>);
 
 impl Generations {
     pub(crate) fn new(sdl: &str, settings: &EngineSettings, alive: &Arc<()>) -> Result<Self, EngineError> {
-        let with = |percentile: f64| {
-            let overrides = Overrides { percentile, labels: settings.override_labels.clone() };
-            Generation::new(sdl, &overrides, settings.plan_cache_entries, alive)
-        };
-        let first = with(0.0)?;
-        let labels = first.supergraph.override_labels().iter();
-        let mut ends: Vec<f64> = labels.filter_map(|label| percentage(label)).collect();
-        ends.push(100.0);
-        ends.sort_by(f64::total_cmp);
-        ends.dedup();
-        ends.retain(|&end| end > 0.0);
-        let mut all = vec![(ends[0], first)];
-        for pair in ends.windows(2) {
-            all.push((pair[1], with(pair[0])?));
+        let refused = |error: SupergraphError| EngineError::Supergraph(error.to_string());
+        let document = SupergraphDocument::parse(sdl).map_err(refused)?;
+        let ends = ends(document.override_labels());
+        // One cache's worth of plans for all of them, but some for each.
+        let entries = settings.plan_cache_entries;
+        let entries = (entries / ends.len()).max(entries.min(PLANS_MIN));
+        let mut all: Vec<(f64, Arc<Generation>)> = Vec::with_capacity(ends.len());
+        let mut start = 0.0;
+        for end in ends {
+            let overrides = Overrides { percentile: start, labels: settings.override_labels.clone() };
+            let like = all.first().map(|(_, first)| &**first);
+            let supergraph =
+                document.read(&overrides, like.map(|first| &first.supergraph)).map_err(refused)?;
+            let generation = match like {
+                Some(first) => Generation {
+                    required_with_arguments: required_with_arguments(&supergraph),
+                    supergraph,
+                    plans: PlanCache::new(entries),
+                    weights: Arc::clone(&first.weights),
+                    implementers: Arc::clone(&first.implementers),
+                    _alive: Arc::clone(alive),
+                },
+                None => Generation {
+                    required_with_arguments: required_with_arguments(&supergraph),
+                    implementers: Arc::new(supergraph.api_schema().implementers_map()),
+                    supergraph,
+                    plans: PlanCache::new(entries),
+                    weights: Arc::new(Weights::read(sdl)),
+                    _alive: Arc::clone(alive),
+                },
+            };
+            all.push((end, Arc::new(generation)));
+            start = end;
         }
         Ok(Self(all))
     }
@@ -93,30 +119,27 @@ impl Generations {
     }
 }
 
-impl Generation {
-    fn new(
-        sdl: &str,
-        overrides: &Overrides,
-        plan_cache_entries: usize,
-        alive: &Arc<()>,
-    ) -> Result<Arc<Self>, EngineError> {
-        let supergraph = Supergraph::parse_with(sdl, overrides)
-            .map_err(|error| EngineError::Supergraph(error.to_string()))?;
-        let implementers = supergraph.api_schema().implementers_map();
-        let plans = PlanCache::new(plan_cache_entries);
-        let weights = Weights::read(sdl);
-        let required_with_arguments = required_with_arguments(&supergraph);
-        let alive = Arc::clone(alive);
-        Ok(Arc::new(Self {
-            supergraph,
-            plans,
-            weights,
-            required_with_arguments,
-            implementers,
-            _alive: alive,
-        }))
+/// The percentiles at which another share of the requests begins, and 100. Where there are too many, the closest two are
+/// one.
+fn ends(labels: &BTreeSet<Box<str>>) -> Vec<f64> {
+    let mut ends: Vec<f64> = labels.iter().filter_map(|label| percentage(label)).collect();
+    ends.push(100.0);
+    ends.sort_by(f64::total_cmp);
+    ends.dedup();
+    ends.retain(|&end| end > 0.0);
+    // The first of the percentages that are one, and where their share ends now.
+    let mut shares: Vec<(f64, f64)> = ends.into_iter().map(|end| (end, end)).collect();
+    while shares.len() > GENERATIONS_MAX {
+        let widths = shares.windows(2).map(|pair| pair[1].1 - pair[0].0).enumerate();
+        let (narrowest, _) =
+            widths.min_by(|one, other| one.1.total_cmp(&other.1)).expect("there are several");
+        let (first, _) = shares.remove(narrowest);
+        shares[narrowest].0 = first;
     }
+    shares.into_iter().map(|(_, end)| end).collect()
+}
 
+impl Generation {
     /// What clients see.
     pub(crate) fn api_schema(&self) -> &Valid<Schema> {
         self.supergraph.api_schema()
@@ -140,4 +163,33 @@ fn required_with_arguments(supergraph: &Supergraph) -> HashSet<Name> {
         open.extend(&field.selection.fields);
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(percentages: impl Iterator<Item = f64>) -> BTreeSet<Box<str>> {
+        percentages.map(|percentage| format!("percent({percentage})").into()).collect()
+    }
+
+    #[test]
+    fn shares_end_where_percentages_say() {
+        assert_eq!(ends(&BTreeSet::from(["beta".into()])), [100.0]);
+        assert_eq!(ends(&labels([50.0, 0.0, 10.0, 50.0].into_iter())), [10.0, 50.0, 100.0]);
+    }
+
+    #[test]
+    fn closest_shares_are_one_where_there_are_too_many() {
+        let given: Vec<f64> = (1..=60).map(f64::from).chain([60.25]).collect();
+        let found = ends(&labels(given.iter().copied()));
+        assert!(
+            found.len() == GENERATIONS_MAX && found.is_sorted() && found.last() == Some(&100.0),
+            "{found:?}"
+        );
+        for percentage in given {
+            let end = found.iter().find(|end| **end >= percentage).expect("the last is 100");
+            assert!(end - percentage <= 2.0, "{percentage} became {end}: {found:?}");
+        }
+    }
 }

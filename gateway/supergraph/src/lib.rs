@@ -22,8 +22,8 @@ mod typeset;
 pub use fieldset::{FieldSet, SetField};
 pub use ids::{SubgraphId, TypeId};
 pub use model::{
-    ContextArgument, ContextValue, Field, FieldView, Key, Root, Subgraph, Supergraph, Type, TypeKind,
-    TypeView,
+    ContextArgument, ContextValue, Field, FieldView, Key, Root, Subgraph, Supergraph, SupergraphDocument,
+    Type, TypeKind, TypeView,
 };
 pub use overrides::{Overrides, percentage};
 pub use typeset::TypeSet;

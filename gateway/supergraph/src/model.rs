@@ -12,11 +12,46 @@ use crate::{FieldSet, Overrides, SubgraphId, SupergraphError, TypeId, TypeSet, r
 #[derive(Debug)]
 pub struct Supergraph {
     pub(crate) subgraphs: Vec<Subgraph>,
-    pub(crate) types: IndexMap<Name, Type>,
+    pub(crate) types: IndexMap<Name, Arc<Type>>,
     pub(crate) roots: [Option<TypeId>; 3],
     pub(crate) api_schema: Arc<Valid<Schema>>,
     pub(crate) override_labels: BTreeSet<Box<str>>,
     pub(crate) contextual_names: BTreeSet<Name>,
+}
+
+/// A supergraph document that is parsed, for reading it with several choices of progressive overrides.
+#[derive(Debug)]
+pub struct SupergraphDocument {
+    pub(crate) document: ast::Document,
+    pub(crate) api_schema: Arc<Valid<Schema>>,
+    pub(crate) override_labels: BTreeSet<Box<str>>,
+}
+
+impl SupergraphDocument {
+    /// Parses supergraph SDL.
+    ///
+    /// # Errors
+    /// [`SupergraphError`] when it is not GraphQL or has no valid schema for clients.
+    pub fn parse(sdl: &str) -> Result<Self, SupergraphError> {
+        read::document(sdl)
+    }
+
+    /// The labels of all progressive overrides.
+    pub fn override_labels(&self) -> &BTreeSet<Box<str>> {
+        &self.override_labels
+    }
+
+    /// Reads it as it is with these progressive overrides on. What is the same in `like` is shared with it.
+    ///
+    /// # Errors
+    /// [`SupergraphError`] when the text is not a supergraph of the `join` specification.
+    pub fn read(
+        &self,
+        overrides: &Overrides,
+        like: Option<&Supergraph>,
+    ) -> Result<Supergraph, SupergraphError> {
+        read::supergraph(self, overrides, like)
+    }
 }
 
 /// A subgraph's name and address.
@@ -57,7 +92,7 @@ pub enum TypeKind {
 }
 
 /// A named type of the supergraph.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Type {
     /// Its name.
     pub name: Name,
@@ -76,7 +111,7 @@ pub struct Type {
 }
 
 /// A type as one subgraph defines it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TypeView {
     /// An `@interfaceObject`: an interface that this subgraph defines as if it were an object type.
     pub is_interface_object: bool,
@@ -90,7 +125,7 @@ pub struct TypeView {
 }
 
 /// One `@key`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     /// The key's fields.
     pub fields: FieldSet,
@@ -99,7 +134,7 @@ pub struct Key {
 }
 
 /// A field of an object or interface type.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// Its name.
     pub name: Name,
@@ -116,7 +151,7 @@ pub struct Field {
 }
 
 /// A field as one subgraph defines it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldView {
     /// Its type there (`@join__field(type:)`, else the supergraph's).
     pub ty: ast::Type,
@@ -175,7 +210,7 @@ impl Supergraph {
     /// # Errors
     /// As [`Supergraph::parse`].
     pub fn parse_with(sdl: &str, overrides: &Overrides) -> Result<Self, SupergraphError> {
-        read::supergraph(sdl, overrides)
+        SupergraphDocument::parse(sdl)?.read(overrides, None)
     }
 
     /// The labels of all progressive overrides.
@@ -220,7 +255,7 @@ impl Supergraph {
 
     /// All types with their ids.
     pub fn types(&self) -> impl Iterator<Item = (TypeId, &Type)> {
-        self.types.values().enumerate().map(|(index, ty)| (TypeId::from_index(index), ty))
+        self.types.values().enumerate().map(|(index, ty)| (TypeId::from_index(index), &**ty))
     }
 
     /// A root operation type, when the supergraph has it.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use kopitiam_supergraph::{Overrides, Supergraph, SupergraphError, TypeSet, percentage};
+use kopitiam_supergraph::{Overrides, Root, Supergraph, SupergraphError, TypeSet, percentage};
 
 const HEAD: &str = r#"schema @link(url: "https://specs.apollo.dev/link/v1.0")
     @link(url: "https://specs.apollo.dev/join/v0.3", for: EXECUTION)
@@ -170,6 +170,23 @@ fn clients_see_neither_the_machinery_nor_what_is_inaccessible() {
       RED
     }
     "#);
+}
+
+#[test]
+fn field_sets_speak_of_the_types_that_their_subgraph_has() {
+    let supergraph = read(
+        r#"type Query @join__type(graph: A) @join__type(graph: B) { found: Found
+            @join__field(graph: A, type: "Book", provides: "next { title }") @join__field(graph: B) }
+        union Found @join__type(graph: B) @join__unionMember(graph: B, member: "Book") @join__unionMember(graph: B, member: "Film") = Book | Film
+        type Book @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") {
+            id: ID! title: String @join__field(graph: A, external: true) @join__field(graph: B)
+            next: Found @join__field(graph: A, type: "Book") @join__field(graph: B) }
+        type Film @join__type(graph: B) { length: Int }"#,
+    );
+    let (a, query) = (supergraph.subgraph_id("a").unwrap(), supergraph.root(Root::Query).unwrap());
+    let book = supergraph.type_id("Book").unwrap();
+    let provides = supergraph.field_in(a, query, "found").unwrap().provides.as_ref().unwrap();
+    assert_eq!(provides.fields[0].selection.fields[0].on, TypeSet::one(book));
 }
 
 #[test]

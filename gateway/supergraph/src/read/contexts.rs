@@ -88,7 +88,7 @@ impl Reader<'_> {
                 Some(view) => view.possible.clone(),
                 None => ty.possible.clone(),
             };
-            values.push(ContextValue { on, selection: self.parse_whole(selection, id, place)? });
+            values.push(ContextValue { on, selection: self.parse_whole(selection, graph, id, place)? });
         }
         Ok(values)
     }

@@ -13,23 +13,37 @@ use apollo_compiler::{Name, ast};
 use indexmap::IndexMap;
 
 use crate::{
-    Overrides, Root, Subgraph, SubgraphId, Supergraph, SupergraphError, Type, TypeId, TypeKind, TypeSet,
-    TypeView, api,
+    Overrides, Root, Subgraph, SubgraphId, Supergraph, SupergraphDocument, SupergraphError, Type, TypeId,
+    TypeKind, TypeSet, TypeView, api,
 };
 use join::Graphs;
 pub(crate) use join::{arg_bool, arg_str, is_machinery};
 
-/// Reads a supergraph document.
-pub(crate) fn supergraph(sdl: &str, overrides: &Overrides) -> Result<Supergraph, SupergraphError> {
+/// Parses a supergraph document.
+pub(crate) fn document(sdl: &str) -> Result<SupergraphDocument, SupergraphError> {
     let document = ast::Document::parse(sdl, "supergraph.graphql")
         .map_err(|errors| SupergraphError::Syntax(errors.errors.to_string()))?;
-    let graphs = Graphs::read(&document)?;
-    let defined = defined_types(&document);
-    let inaccessible = api::inaccessible_name(&document);
+    // A document that is no supergraph is refused as that, not for what is wrong with it besides.
+    Graphs::read(&document)?;
+    let api_schema = Arc::new(api::api_schema(&document)?);
+    let override_labels = fields::override_labels(&document);
+    Ok(SupergraphDocument { document, api_schema, override_labels })
+}
 
-    let context_directive = contexts::directive_name(&document);
+/// Reads a supergraph document.
+pub(crate) fn supergraph(
+    parsed: &SupergraphDocument,
+    overrides: &Overrides,
+    like: Option<&Supergraph>,
+) -> Result<Supergraph, SupergraphError> {
+    let document = &parsed.document;
+    let graphs = Graphs::read(document)?;
+    let defined = defined_types(document);
+    let inaccessible = api::inaccessible_name(document);
+
+    let context_directive = contexts::directive_name(document);
     let mut reader = Reader {
-        document: &document,
+        document,
         graphs: &graphs,
         defined: &defined,
         overrides,
@@ -46,15 +60,18 @@ pub(crate) fn supergraph(sdl: &str, overrides: &Overrides) -> Result<Supergraph,
     let roots = [ast::OperationType::Query, ast::OperationType::Mutation, ast::OperationType::Subscription]
         .map(|kind| reader.root(kind));
     let types = reader.types;
-    let api_schema = Arc::new(api::api_schema(&document)?);
-    let override_labels = fields::override_labels(&document);
     let contextual_names = contexts::selected_names(&types);
+    let shared = |name: &Name, ty: &Type| like?.types.get(name).filter(|known| ***known == *ty).cloned();
+    let types = types.into_iter().map(|(name, ty)| {
+        let ty = shared(&name, &ty).unwrap_or_else(|| Arc::new(ty));
+        (name, ty)
+    });
     Ok(Supergraph {
         subgraphs: graphs.subgraphs,
-        types,
+        types: types.collect(),
         roots,
-        api_schema,
-        override_labels,
+        api_schema: Arc::clone(&parsed.api_schema),
+        override_labels: parsed.override_labels.clone(),
         contextual_names,
     })
 }

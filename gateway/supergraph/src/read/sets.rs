@@ -8,7 +8,7 @@ use super::{
     Reader,
     join::{arg_bool, arg_str},
 };
-use crate::{FieldSet, Key, SetField, SubgraphId, SupergraphError, TypeId};
+use crate::{Field, FieldSet, Key, SetField, SubgraphId, SupergraphError, TypeId};
 
 impl Reader<'_> {
     pub(super) fn fill_field_sets(&mut self) -> Result<(), SupergraphError> {
@@ -31,7 +31,7 @@ impl Reader<'_> {
         for directive in definition.directives().get_all("join__type") {
             let Some(text) = arg_str(directive, "key") else { continue };
             let graph = self.graphs.argument(directive, &place)?;
-            let fields = self.parse(text, id, &place)?;
+            let fields = self.parse(text, graph, id, &place)?;
             let resolvable = arg_bool(directive, "resolvable").unwrap_or(true);
             if let Some(view) = &mut self.types[id.index()].views[graph.index()] {
                 view.keys.push(Key { fields, resolvable });
@@ -50,9 +50,9 @@ impl Reader<'_> {
             }
             let graph: SubgraphId = self.graphs.argument(&directive, &place)?;
             let contexts = contexts.map(|list| self.contexts(list, graph, &place)).transpose()?;
-            let base = self.types[parent.index()].fields[name].base;
-            let requires = requires.map(|text| self.parse(text, parent, &place)).transpose()?;
-            let provides = provides.map(|text| self.parse(text, base, &place)).transpose()?;
+            let base = base_in(graph, &self.types[parent.index()].fields[name]);
+            let requires = requires.map(|text| self.parse(text, graph, parent, &place)).transpose()?;
+            let provides = provides.map(|text| self.parse(text, graph, base, &place)).transpose()?;
             let field = &mut self.types[parent.index()].fields[name];
             if let Some(view) = &mut field.views[graph.index()] {
                 view.requires = requires;
@@ -63,8 +63,14 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn parse(&self, text: &str, parent: TypeId, place: &str) -> Result<FieldSet, SupergraphError> {
-        let mut set = self.parse_whole(text, parent, place)?;
+    fn parse(
+        &self,
+        text: &str,
+        graph: SubgraphId,
+        parent: TypeId,
+        place: &str,
+    ) -> Result<FieldSet, SupergraphError> {
+        let mut set = self.parse_whole(text, graph, parent, place)?;
         drop_typenames(&mut set);
         Ok(set)
     }
@@ -73,6 +79,7 @@ impl Reader<'_> {
     pub(super) fn parse_whole(
         &self,
         text: &str,
+        graph: SubgraphId,
         parent: TypeId,
         place: &str,
     ) -> Result<FieldSet, SupergraphError> {
@@ -85,6 +92,7 @@ impl Reader<'_> {
         let mut set = FieldSet::default();
         self.collect(
             &operation.selection_set,
+            graph,
             parent,
             &self.types[parent.index()].possible,
             place,
@@ -96,6 +104,7 @@ impl Reader<'_> {
     fn collect(
         &self,
         selections: &[ast::Selection],
+        graph: SubgraphId,
         parent: TypeId,
         on: &crate::TypeSet,
         place: &str,
@@ -117,8 +126,9 @@ impl Reader<'_> {
                         message: format!("{} has no field {}", self.types[parent.index()].name, field.name),
                     })?;
                     let mut selection = FieldSet::default();
-                    let below = &self.types[definition.base.index()].possible;
-                    self.collect(&field.selection_set, definition.base, below, place, &mut selection)?;
+                    let base = base_in(graph, definition);
+                    let below = &self.types[base.index()].possible;
+                    self.collect(&field.selection_set, graph, base, below, place, &mut selection)?;
                     set.fields.push(SetField {
                         name: field.name.clone(),
                         arguments: field.arguments.clone(),
@@ -133,13 +143,18 @@ impl Reader<'_> {
                         None => parent,
                     };
                     let narrowed = on.and(&self.types[condition.index()].possible);
-                    self.collect(&fragment.selection_set, condition, &narrowed, place, set)?;
+                    self.collect(&fragment.selection_set, graph, condition, &narrowed, place, set)?;
                 }
                 ast::Selection::FragmentSpread(_) => {}
             }
         }
         Ok(())
     }
+}
+
+/// The named type of a field in a subgraph, which may be narrower than the supergraph's.
+fn base_in(graph: SubgraphId, field: &Field) -> TypeId {
+    field.views[graph.index()].as_ref().map_or(field.base, |view| view.base)
 }
 
 /// What a representation's fields are is no matter of runtime types.
