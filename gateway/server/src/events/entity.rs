@@ -266,7 +266,7 @@ mod tests {
         let text = request["query"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(
             text,
-            "query ($n: Int = 2, $representations: [_Any!]!) { _entities(representations: $representations) { ... on \
+            "query($n: Int = 2, $representations: [_Any!]!) { _entities(representations: $representations) { ... on \
              Order { __typename id lines(first: $n) { ...L } } } } fragment L on Line { sku }"
         );
     }

@@ -63,7 +63,7 @@ pub(super) fn init(headers: &HeaderMap) -> Utf8Bytes {
     if payload.is_empty() {
         return Utf8Bytes::from_static(r#"{"type":"connection_init"}"#);
     }
-    serde_json::json!({ "type": "connection_init", "payload": payload }).to_string().into()
+    format!(r#"{{"type":"connection_init","payload":{}}}"#, Value::Object(payload)).into()
 }
 
 /// Asks for a subscription; `body` is the GraphQL request as JSON.
@@ -110,7 +110,7 @@ mod tests {
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer t"));
         assert_eq!(
             init(&headers).as_str(),
-            r#"{"payload":{"authorization":"Bearer t"},"type":"connection_init"}"#
+            r#"{"type":"connection_init","payload":{"authorization":"Bearer t"}}"#
         );
     }
 }
