@@ -69,6 +69,7 @@ pub struct SubgraphConfig {
 /// Whom to trust over TLS, and who the gateway is. Files are relative to this one.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "keys of the file say that a path is wanted")]
 pub struct TlsConfig {
     /// Authorities that subgraphs' certificates come from, in PEM form. Unset: the public ones.
     pub ca_file: Option<PathBuf>,

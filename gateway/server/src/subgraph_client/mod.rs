@@ -66,7 +66,7 @@ use crate::events::{Ask, EventSettings, Events};
 
 #[derive(Debug)]
 enum Target {
-    Http(Origin),
+    Http(Box<Origin>),
     InProcess(Router),
 }
 
@@ -224,7 +224,7 @@ impl Transport {
     }
 
     fn http(&self, subgraph: &str, address: Address) -> Target {
-        Target::Http(Origin::new(address, &self.settings_of(subgraph).connection))
+        Target::Http(Box::new(Origin::new(address, &self.settings_of(subgraph).connection)))
     }
 
     fn insert(&self, subgraph: &str, target: Target, of_supergraph: bool) {

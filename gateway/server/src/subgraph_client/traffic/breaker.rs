@@ -46,7 +46,7 @@ pub enum BreakerState {
 }
 
 /// The window moves in steps of a tenth.
-const STEPS: usize = 10;
+const STEPS: u32 = 10;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Step {
@@ -58,7 +58,7 @@ struct Step {
 
 #[derive(Debug)]
 enum State {
-    Closed([Step; STEPS]),
+    Closed([Step; STEPS as usize]),
     Open {
         until: Instant,
     },
@@ -108,13 +108,13 @@ impl Breaker {
     }
 
     fn count(&self, now: Instant, failed: bool) {
-        let step_length = (self.settings.window / STEPS as u32).max(Duration::from_millis(1));
+        let step_length = (self.settings.window / STEPS).max(Duration::from_millis(1));
         let number =
             u64::try_from((now - self.begin).as_nanos() / step_length.as_nanos()).unwrap_or(u64::MAX);
         let mut state = self.lock();
         // A call from before it opened says nothing new.
         let State::Closed(steps) = &mut *state else { return };
-        let step = &mut steps[usize::try_from(number % STEPS as u64).expect("a remainder is small")];
+        let step = &mut steps[usize::try_from(number % u64::from(STEPS)).expect("a remainder is small")];
         if step.number != number {
             *step = Step { number, ..Step::default() };
         }
@@ -123,7 +123,7 @@ impl Breaker {
         if !failed {
             return;
         }
-        let recent = steps.iter().filter(|step| step.number + STEPS as u64 > number);
+        let recent = steps.iter().filter(|step| step.number + u64::from(STEPS) > number);
         let (calls, failures) = recent.fold((0, 0), |(calls, failures), step| {
             (calls + u64::from(step.calls), failures + u64::from(step.failures))
         });

@@ -51,24 +51,21 @@ impl Address {
     }
 
     fn read(url: &str) -> Option<Self> {
-        let (place, absolute): (_, Uri) = match url.strip_prefix("unix://") {
-            Some(socket) => {
-                let (file, query) = socket.split_once('?').unwrap_or((socket, ""));
-                let path = if query.is_empty() { "/" } else { query.strip_prefix("path=")? };
-                let is_whole = file.starts_with('/') && path.starts_with('/');
-                let absolute = format!("http://localhost{path}").parse().ok().filter(|_| is_whole)?;
-                (Place::Unix(file.into()), absolute)
-            }
-            None => {
-                let uri: Uri = url.parse().ok()?;
-                let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
-                let place = match uri.scheme_str()? {
-                    "http" => Place::Tcp,
-                    "https" => Place::Tls(server_name(&host)?),
-                    _ => return None,
-                };
-                (place, uri)
-            }
+        let (place, absolute): (_, Uri) = if let Some(socket) = url.strip_prefix("unix://") {
+            let (file, query) = socket.split_once('?').unwrap_or((socket, ""));
+            let path = if query.is_empty() { "/" } else { query.strip_prefix("path=")? };
+            let is_whole = file.starts_with('/') && path.starts_with('/');
+            let absolute = format!("http://localhost{path}").parse().ok().filter(|_| is_whole)?;
+            (Place::Unix(file.into()), absolute)
+        } else {
+            let uri: Uri = url.parse().ok()?;
+            let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
+            let place = match uri.scheme_str()? {
+                "http" => Place::Tcp,
+                "https" => Place::Tls(server_name(&host)?),
+                _ => return None,
+            };
+            (place, uri)
         };
         let authority = absolute.authority().filter(|authority| !authority.as_str().contains('@'))?;
         let host = HeaderValue::from_str(authority.as_str()).ok()?;
