@@ -52,8 +52,8 @@ pub(crate) struct FetchProgram {
 #[derive(Debug)]
 pub(crate) enum FetchProgramKind {
     Root {
-        /// Where the answer goes; empty for the root of the tree.
-        at: Path,
+        /// Where the answer goes; nowhere else than to the root of the tree when there is no path.
+        at: Vec<Path>,
         selection: SelectionId,
     },
     Entities {

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use hashbrown::HashTable;
-use kopitiam_plan::PathStep;
+use kopitiam_plan::{Path, PathStep};
 
 use crate::program::{GroupProgram, Holding, RepresentationProgram, TargetProgram, VariantProgram};
 use crate::tree::{CauseId, NodeId, Place, Tree, Value, index_of};
@@ -79,10 +79,12 @@ pub(crate) fn collect(
     collector.collected
 }
 
-/// The objects at the end of a path, each once: where the answer of a root fetch goes that stands below the root.
-pub(crate) fn objects_at(tree: &Tree, path: &[PathStep]) -> GroupPositions {
+/// The objects at the end of some paths, each once: where the answer of a root fetch goes that stands below the root.
+pub(crate) fn objects_at(tree: &Tree, paths: &[Path]) -> GroupPositions {
     let mut found = Vec::new();
-    walk(tree, Value::Object(Tree::ROOT), None, path, &mut HashSet::default(), &mut found);
+    for path in paths {
+        walk(tree, Value::Object(Tree::ROOT), None, &path.0, &mut HashSet::default(), &mut found);
+    }
     let mut visited: HashSet<NodeId, ahash::RandomState> = HashSet::default();
     let nodes = found.into_iter().map(|(node, _)| node).filter(|node| visited.insert(*node));
     let positions: Vec<_> = nodes.map(|node| Position { node, representation: 0, target: 0 }).collect();

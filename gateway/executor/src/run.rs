@@ -166,9 +166,9 @@ impl<'a> State<'a> {
         let mut has_variables = false;
         self.client_variables(fetch, &mut body, &mut has_variables);
         match &fetch.kind {
-            FetchProgramKind::Root { at, .. } if at.0.is_empty() => {}
+            FetchProgramKind::Root { at, .. } if at.is_empty() => {}
             FetchProgramKind::Root { at, .. } => {
-                let positions = objects_at(&self.tree, &at.0);
+                let positions = objects_at(&self.tree, at);
                 if positions.count == 0 {
                     return Vec::new();
                 }
@@ -354,7 +354,7 @@ impl<'a> State<'a> {
         let errors = answer.errors.map_or_else(Vec::new, |range| {
             failure::read_errors(&bytes[range], &fetch.subgraph, limits.errors_max, &mut self.causes)
         });
-        if matches!(&fetch.kind, FetchProgramKind::Root { at, .. } if at.0.is_empty()) {
+        if matches!(&fetch.kind, FetchProgramKind::Root { at, .. } if at.is_empty()) {
             for error in errors.iter().filter(|error| !error.path.is_empty()) {
                 let path = failure::root_path(&program.selections, root, &program.key_names, &error.path);
                 self.causes.get_mut(error.id).fallback_path = Some(path);
@@ -369,7 +369,7 @@ impl<'a> State<'a> {
             failure::mark(&mut self.tree, reading, data, error, &mut self.causes);
         }
         match &fetch.kind {
-            FetchProgramKind::Root { at, .. } if at.0.is_empty() => {
+            FetchProgramKind::Root { at, .. } if at.is_empty() => {
                 merge::merge_objects(&mut self.tree, Tree::ROOT, data);
             }
             FetchProgramKind::Root { selection, .. } => self.merge_below(part, fetch, *selection, data),
@@ -467,7 +467,7 @@ impl<'a> State<'a> {
     /// The objects that the answer of a root fetch is for.
     fn root_nodes(&self, index: u32, part: Part) -> Vec<NodeId> {
         match &self.execution.program.fetches[index as usize].kind {
-            FetchProgramKind::Root { at, .. } if !at.0.is_empty() => part
+            FetchProgramKind::Root { at, .. } if !at.is_empty() => part
                 .into_iter()
                 .flat_map(|(_, _, found)| found.positions)
                 .map(|position| position.node)
@@ -535,7 +535,9 @@ impl<'a> State<'a> {
         let mut found = Vec::new();
         match &fetch.kind {
             FetchProgramKind::Root { at, selection } => {
-                found = starved::find(&self.tree, &at.0, *selection);
+                for path in at {
+                    found.extend(starved::find(&self.tree, &path.0, *selection));
+                }
             }
             FetchProgramKind::Entities { groups, .. } => {
                 for group in groups.iter().filter(|group| self.holding.holds(group.condition)) {

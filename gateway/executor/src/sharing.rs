@@ -64,7 +64,10 @@ fn writers(plan: &Plan) -> Vec<Writer<'_>> {
     for fetch in &plan.fetches {
         match &fetch.kind {
             FetchKind::Root { at, selection } => {
-                writers.push(Writer { group, base: &at.0, selection, up: 0 });
+                let paths = at.iter().map(|path| path.0.as_slice());
+                let root: &[PathStep] = &[];
+                let bases = paths.chain(at.is_empty().then_some(root));
+                writers.extend(bases.map(|base| Writer { group, base, selection, up: 0 }));
                 group += 1;
             }
             FetchKind::Entities { groups } => {
@@ -347,7 +350,7 @@ mod tests {
     }
 
     fn plan(roots: &[&str], entities: &[(&[&str], &str)]) -> Plan {
-        let roots = roots.iter().map(|text| FetchKind::Root { at: path(""), selection: selection(text) });
+        let roots = roots.iter().map(|text| FetchKind::Root { at: Vec::new(), selection: selection(text) });
         let entities = entities.iter().map(|(targets, text)| FetchKind::Entities {
             groups: vec![EntityGroup {
                 response_key: "_entities".into(),

@@ -128,6 +128,24 @@ async fn root_fields_below_the_root_are_asked_once_for_all_objects_there() {
 }
 
 #[tokio::test]
+async fn one_request_may_complete_queries_at_several_paths() {
+    let query = "query:Query{me:User{name:String}}";
+    let plan = PlanBuilder::query(&format!("top:Order{{{query}}} orders:[Order]{{{query}}}"))
+        .root("order", "top{query{here}} orders{query{here}}")
+        .root_at("user", "top.query orders.query", "me{name}", &[0]);
+    let order = r#"{"data":{"top":{"query":{"here":1}},"orders":[{"query":{"here":2}}]}}"#;
+    let script = Script::new(&[("order", order), ("user", r#"{"data":{"me":{"name":"Ana"}}}"#)]);
+    let ana = r#"{"query":{"me":{"name":"Ana"}}}"#;
+    let response = respond(&plan, &script, &[]).await;
+    assert_eq!(response, format!(r#"{{"data":{{"top":{ana},"orders":[{ana}]}}}}"#));
+    assert_eq!(script.requests().len(), 2);
+    let failing = Script::new(&[("order", order)]);
+    let response = respond(&plan, &failing, &[]).await;
+    assert!(response.contains(r#""path":["top","query","me"]"#), "{response}");
+    assert!(response.contains(r#""path":["orders",0,"query","me"]"#), "{response}");
+}
+
+#[tokio::test]
 async fn root_fields_below_the_root_are_not_asked_when_nothing_is_there() {
     let script = Script::new(&[("order", r#"{"data":{"orders":[{"id":"1","query":null}]}}"#)]);
     let response = respond(&queries_below(), &script, &[]).await;

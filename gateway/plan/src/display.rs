@@ -45,8 +45,9 @@ impl Plan {
         match &fetch.kind {
             FetchKind::Root { at, .. } => {
                 let body = fetch.document.find('{').map_or("", |start| body_at(&fetch.document, start));
+                let paths: Vec<String> = at.iter().map(|path| self.path_text(path)).collect();
                 let place =
-                    if at.0.is_empty() { String::new() } else { format!(" at {}", self.path_text(at)) };
+                    if paths.is_empty() { String::new() } else { format!(" at {}", paths.join(", ")) };
                 vec![format!("{head}{place} {}{}", spaced(body), fragments(&fetch.document))]
             }
             FetchKind::Entities { groups } => {

@@ -34,10 +34,10 @@ pub struct Fetch {
 pub enum FetchKind {
     /// Root fields of the operation type.
     Root {
-        /// The objects that the answer is merged into: the root of the response tree when the path is empty, else
-        /// objects of the query type below other fields, as in a mutation's payload. Where there are none by then,
-        /// nothing is asked.
-        at: Path,
+        /// The objects that the answer is merged into, into each of them: the root of the response tree when there is no
+        /// path, else objects of the query type below other fields, as in a mutation's payload. Where there are none by
+        /// then, nothing is asked.
+        at: Vec<Path>,
         /// What to take from the answer.
         selection: FetchSelection,
     },

@@ -31,8 +31,13 @@ impl Plan {
             FetchKind::Entities { groups } => {
                 value["entities"] = groups.iter().map(|group| self.group_json(group)).collect();
             }
-            FetchKind::Root { at, .. } if !at.0.is_empty() => value["path"] = json!(self.path_text(at)),
-            FetchKind::Root { .. } => {}
+            FetchKind::Root { at, .. } => match at.as_slice() {
+                [] => {}
+                [path] => value["path"] = json!(self.path_text(path)),
+                paths => {
+                    value["paths"] = paths.iter().map(|path| self.path_text(path)).collect();
+                }
+            },
         }
         value
     }

@@ -76,7 +76,10 @@ impl Emitter<'_, '_> {
             writer.assign_aliases(first.node);
             let root = writer.write(first.node, Cond::ALWAYS, 1);
             let selection = writer.selection(first.node);
-            let at = self.path_to(first.position, &build.node(first.node).possible);
+            let nested = request.drafts.iter().map(|&draft| build.draft(draft));
+            let nested = nested.filter(|draft| build.position(draft.position).parent.is_some());
+            let at =
+                nested.map(|draft| self.path_to(draft.position, &build.node(draft.node).possible)).collect();
             (root, FetchKind::Root { at, selection })
         } else {
             let mut parts: Vec<Part> = Vec::new();

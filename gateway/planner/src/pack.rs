@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use ahash::HashMap;
 use kopitiam_supergraph::SubgraphId;
 
-use crate::draft::{Build, DraftId};
+use crate::draft::{Build, DraftId, NodeId};
 
-/// Fetches that are sent as one request; only `_entities` fetches share one.
+/// Fetches that are sent as one request: `_entities` fetches, or fetches of the same query fields below the root. Query
+/// fields that differ stay apart, since a failure of one that may not be null would take the others with it.
 pub(crate) struct Request {
     pub(crate) drafts: Vec<DraftId>,
     pub(crate) subgraph: SubgraphId,
     pub(crate) level: u32,
 }
+
+/// How many fields may be compared to find fetches that are the same.
+const TWINS_WORK_MAX: usize = 50_000;
 
 /// How many fetches may be looked at to move one of them.
 const MOVES_WORK_MAX: usize = 200_000;
@@ -22,13 +26,14 @@ pub(crate) fn requests(build: &Build<'_>) -> Vec<Request> {
     let mut levels: Vec<u32> = build.drafts.iter().map(|draft| draft.level).collect();
     delay_to_share(build, &mut levels);
     let mut requests: Vec<Request> = Vec::new();
+    let mut twins = Twins { build, nested: Vec::new(), work: 0 };
     let mut shared: HashMap<(SubgraphId, u32), usize> = HashMap::default();
     for (index, &level) in levels.iter().enumerate() {
         let draft = build.draft(DraftId(index));
         let new = requests.len();
         let request = match &draft.entities {
             Some(_) => *shared.entry((draft.subgraph, level)).or_insert(new),
-            None => new,
+            None => twins.of(DraftId(index), level).map_or(new, |twin| request_with(&requests, twin)),
         };
         if request == new {
             requests.push(Request { drafts: Vec::new(), subgraph: draft.subgraph, level });
@@ -37,6 +42,60 @@ pub(crate) fn requests(build: &Build<'_>) -> Vec<Request> {
     }
     requests.sort_by_key(|request| request.level);
     requests
+}
+
+fn request_with(requests: &[Request], draft: DraftId) -> usize {
+    let found = requests.iter().position(|request| request.drafts.contains(&draft));
+    found.expect("every draft before has a request")
+}
+
+/// Finds fetches of query fields below the root that ask one subgraph for the same.
+struct Twins<'b, 'a> {
+    build: &'b Build<'a>,
+    /// Those seen, no two of them the same.
+    nested: Vec<(DraftId, u32)>,
+    work: usize,
+}
+
+impl Twins<'_, '_> {
+    fn of(&mut self, draft: DraftId, level: u32) -> Option<DraftId> {
+        let build = self.build;
+        let new = build.draft(draft);
+        build.position(new.position).parent?;
+        for index in 0..self.nested.len() {
+            let (other, other_level) = self.nested[index];
+            let found = build.draft(other);
+            let is_peer = other_level == level && found.subgraph == new.subgraph;
+            if is_peer && self.same(found.node, new.node) {
+                return Some(other);
+            }
+        }
+        self.nested.push((draft, level));
+        None
+    }
+
+    /// Whether two selection sets ask the same, under the same keys and conditions.
+    fn same(&mut self, left: NodeId, right: NodeId) -> bool {
+        let (left, right) = (self.build.node(left), self.build.node(right));
+        self.work += 1;
+        left.static_type == right.static_type
+            && left.fields.len() == right.fields.len()
+            && left.fields.iter().zip(&right.fields).all(|(left, right)| {
+                self.work += 1;
+                let alike = left.key == right.key
+                    && left.name == right.name
+                    && left.arguments == right.arguments
+                    && left.on == right.on
+                    && left.conditions == right.conditions
+                    && left.ty == right.ty;
+                alike
+                    && self.work < TWINS_WORK_MAX
+                    && match (left.child, right.child) {
+                        (Some(left), Some(right)) => self.same(left, right),
+                        (left, right) => left == right,
+                    }
+            })
+    }
 }
 
 /// Moves fetches to a later level where another request to their subgraph is, as long as nothing gets deeper.

@@ -512,10 +512,7 @@ fn the_query_type_as_one_of_several_leads_on_for_its_own_objects_alone() {
     insta::assert_snapshot!(plan, @r"
     Sequence {
       Fetch(a) { outcomes { __typename ... on Query { here } ... on Failure { why } } latest { __typename version } }
-      Parallel {
-        Fetch(b) at outcomes[Query] { there }
-        Fetch(b) at latest[Query] { there }
-      }
+      Fetch(b) at outcomes[Query], latest[Query] { there }
     }
     ");
 }
@@ -535,13 +532,20 @@ fn a_field_of_the_query_type_leads_to_the_other_subgraphs() {
         Fetch(b) { there }
         Fetch(a) { again { here again { __typename } } nodes { query { __typename } } }
       }
-      Parallel {
-        Fetch(b) at again { there }
-        Fetch(b) at again.again { there }
-        Fetch(b) at nodes.query { there }
-      }
+      Fetch(b) at again, again.again, nodes.query { there }
     }
     ");
+}
+
+#[test]
+fn equal_queries_below_the_root_are_one_request_and_others_have_failures_of_their_own() {
+    let subgraphs =
+        [("a", "type Query { here: Int first: Query second: Query }"), ("b", "type Query { there(x: Int): Int! }")];
+    let requests = |query: &str| plan_checked(&subgraphs, query).fetches.len();
+    assert_eq!(requests("query($x: Int) { first { there(x: $x) } second { there(x: $x) } }"), 2);
+    assert_eq!(requests("{ first { there(x: 1) } second { there(x: 2) } }"), 3);
+    assert_eq!(requests("{ first { there } second { there other: there(x: 1) } }"), 3);
+    assert_eq!(requests("query($s: Boolean!) { first { there } second { there @skip(if: $s) } }"), 3);
 }
 
 #[test]

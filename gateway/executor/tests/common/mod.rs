@@ -47,13 +47,13 @@ impl PlanBuilder {
 
     pub fn root(mut self, subgraph: &str, selection: &str) -> Self {
         let selection = Reader::new(selection).selection(&mut self.0);
-        self.push(subgraph, FetchKind::Root { at: Path::default(), selection }, &[]);
+        self.push(subgraph, FetchKind::Root { at: Vec::new(), selection }, &[]);
         self
     }
 
-    /// Root fields of the query for the objects at a path.
+    /// Root fields of the query for the objects at a path, or at several with spaces between them.
     pub fn root_at(mut self, subgraph: &str, at: &str, selection: &str, after: &[u32]) -> Self {
-        let at = self.path(at);
+        let at = at.split(' ').map(|path| self.path(path)).collect();
         let selection = Reader::new(selection).selection(&mut self.0);
         self.push(subgraph, FetchKind::Root { at, selection }, after);
         self

@@ -55,9 +55,14 @@ impl Checker<'_> {
             return self.gap(label, "spreads a fragment that it does not define");
         };
         match &fetch.kind {
-            FetchKind::Root { at: path, selection } => {
-                let nested = self.root_places(index, path, &label);
-                let places = nested.unwrap_or_else(|| vec![(Tree::ROOT, root, Conditions::ALWAYS)]);
+            FetchKind::Root { at: paths, selection } => {
+                let mut places = Vec::new();
+                for path in paths {
+                    places.extend(self.root_places(index, path, &label));
+                }
+                if paths.is_empty() {
+                    places.push((Tree::ROOT, root, Conditions::ALWAYS));
+                }
                 for (place, ty, there) in places {
                     let at = At {
                         fetch: index,

@@ -61,14 +61,17 @@ impl Checker<'_> {
         }
     }
 
-    /// The objects of the query type that a root fetch below the root answers; `None` for one of the root itself.
+    /// The objects of the query type that a root fetch below the root answers.
     pub(super) fn root_places(
         &mut self,
         fetch: usize,
         path: &Path,
         label: &str,
-    ) -> Option<Vec<(PlaceId, TypeId, Conditions)>> {
-        let fields = path.0.iter().rposition(|step| matches!(step, PathStep::Field(_)))?;
+    ) -> Vec<(PlaceId, TypeId, Conditions)> {
+        let Some(fields) = path.0.iter().rposition(|step| matches!(step, PathStep::Field(_))) else {
+            self.gap(label, "has a path that leads nowhere");
+            return Vec::new();
+        };
         let (above, last) = (&path.0[..fields], &path.0[fields]);
         let before = self.before(fetch);
         if self.plan.fetches[fetch].operation != OperationKind::Query {
@@ -87,7 +90,7 @@ impl Checker<'_> {
         if found.is_empty() || found.iter().any(|(_, types, _)| types.iter().any(|ty| Some(ty) != query)) {
             self.gap(label, "has no objects of the query type at its path");
         }
-        Some(found.into_iter().filter_map(|(place, _, there)| Some((place, query?, there))).collect())
+        found.into_iter().filter_map(|(place, _, there)| Some((place, query?, there))).collect()
     }
 
     /// The places that a path leads to, and the runtime types that it picks there.

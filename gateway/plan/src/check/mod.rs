@@ -99,12 +99,12 @@ impl Checker<'_> {
                 self.gap(format!("fetch {index} ({subgraph})"), "waits for a later fetch");
             }
             let kind = &self.plan.fetches[index].kind;
-            let is_root = matches!(kind, FetchKind::Root { at, .. } if at.0.is_empty());
+            let is_root = matches!(kind, FetchKind::Root { at, .. } if at.is_empty());
             if let (FetchKind::Root { at, .. }, OperationKind::Mutation) = (kind, operation.kind)
-                && let Some(first) = at.0.first()
+                && !at.is_empty()
             {
                 queries.push(index);
-                if self.is_followed(first) {
+                if at.iter().filter_map(|path| path.0.first()).any(|first| self.is_followed(first)) {
                     self.gap(
                         format!("fetch {index} ({subgraph})"),
                         "comes after the mutation behind its own",
@@ -128,7 +128,7 @@ impl Checker<'_> {
     /// Whether the request that runs a mutation field runs another one after it.
     fn is_followed(&self, field: &PathStep) -> bool {
         self.plan.fetches.iter().any(|fetch| match &fetch.kind {
-            FetchKind::Root { at, selection } if at.0.is_empty() => {
+            FetchKind::Root { at, selection } if at.is_empty() => {
                 let fields = selection.fields.iter().filter(|found| found.key != Key::TYPENAME);
                 let mut keys = fields.map(|found| PathStep::Field(found.key));
                 keys.any(|key| key == *field) && keys.next().is_some()

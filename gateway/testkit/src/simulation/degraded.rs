@@ -47,7 +47,12 @@ impl<'p> Affected<'p> {
             found.is_source |= index == 0 && is_out && plan.kind == OperationKind::Subscription;
             let filled = Filled { by_affected: affected[index], by_others: !is_out };
             match &fetch.kind {
-                FetchKind::Root { at, selection } => found.fill(&mut keys(&at.0), selection, filled),
+                FetchKind::Root { at, selection } => {
+                    let root = at.is_empty().then(Vec::new);
+                    for mut path in at.iter().map(|path| keys(&path.0)).chain(root) {
+                        found.fill(&mut path, selection, filled);
+                    }
+                }
                 FetchKind::Entities { groups } => {
                     for group in groups {
                         for target in &group.targets {
