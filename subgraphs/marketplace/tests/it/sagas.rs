@@ -223,3 +223,82 @@ async fn killing_all_services_again_and_again_loses_and_doubles_nothing() {
     assert_eq!(confirmed_clocks, 2, "there were two");
     world.assert_books_add_up().await;
 }
+
+/// A step that waits for an answer, of an order being placed or refunded.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    ReserveStock,
+    HoldFunds,
+    Settle,
+    RefundFunds,
+    Restock,
+}
+
+impl Step {
+    const ALL: [Self; 5] =
+        [Self::ReserveStock, Self::HoldFunds, Self::Settle, Self::RefundFunds, Self::Restock];
+
+    /// The saga's name of it, and who answers.
+    fn of(self) -> (&'static str, Name) {
+        match self {
+            Self::ReserveStock => ("reserve-stock", Name::Product),
+            Self::HoldFunds => ("hold-funds", Name::User),
+            Self::Settle => ("settle", Name::Product),
+            Self::RefundFunds => ("refund-funds", Name::User),
+            Self::Restock => ("restock", Name::Product),
+        }
+    }
+
+    fn is_of_a_refund(self) -> bool {
+        matches!(self, Self::RefundFunds | Self::Restock)
+    }
+}
+
+impl World {
+    /// An order whose saga stands at the step, because who answers is dead; the command has left.
+    async fn stuck_at(&mut self, step: Step) -> Uuid {
+        let (name, answers) = step.of();
+        let order = if step.is_of_a_refund() {
+            let order = self.check_out(BOB, BEANS, 1).await;
+            assert_eq!(self.decided(order).await, confirmed());
+            self.at_rest().await;
+            self.kill(&[answers]);
+            let cancel = "mutation($id: ID!, $key: ID!) { cancelOrder(id: $id, idempotencyKey: $key) { userErrors { code } } }";
+            let answer = self.ask(BOB, cancel, json!({ "id": order, "key": Uuid::now_v7() })).await;
+            assert_eq!(answer["cancelOrder"]["userErrors"], json!([]));
+            order
+        } else if matches!(step, Step::Settle) {
+            // Only a stock that was alive before has reserved what it cannot hand over now.
+            let order = Box::pin(self.stuck_at(Step::HoldFunds)).await;
+            self.kill(&[answers]);
+            self.start(Name::User).await;
+            order
+        } else {
+            self.kill(&[answers]);
+            self.check_out(BOB, BEANS, 1).await
+        };
+        let at = format!("SELECT COUNT(*) FROM saga WHERE state = 'RUNNING' AND step = '{name}'");
+        self.until(Name::Order, &at).await;
+        self.sent_by(Name::Order).await;
+        order
+    }
+}
+
+#[tokio::test]
+async fn orders_and_refunds_end_whichever_service_is_killed_at_whichever_step() {
+    let mut world = World::new().await;
+    let mut hits = BTreeMap::<(&str, Name), u32>::new();
+    for step in Step::ALL {
+        for name in ALL {
+            let order = world.stuck_at(step).await;
+            world.kill(&[name]);
+            world.start_all().await;
+            *hits.entry((step.of().0, name)).or_default() += 1;
+            world.at_rest().await;
+            let expected = if step.is_of_a_refund() { "REFUNDED" } else { "CONFIRMED" };
+            assert_eq!(world.status(order).await.0, expected, "{name:?} killed at {step:?}");
+            world.assert_books_add_up().await;
+        }
+    }
+    assert_eq!(hits.len(), Step::ALL.len() * ALL.len(), "{hits:?}");
+}
