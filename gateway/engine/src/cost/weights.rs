@@ -208,8 +208,8 @@ mod tests {
 
     #[test]
     fn directives_are_read_under_their_imported_names() {
-        let sdl = r#"type Query { a(x: Int @dear(weight: 3)): [Int] @dear(weight: 7) @size(assumedSize: 5) }
-            type T @dear(weight: 2) { b: Int }"#;
+        let sdl = r"type Query { a(x: Int @dear(weight: 3)): [Int] @dear(weight: 7) @size(assumedSize: 5) }
+            type T @dear(weight: 2) { b: Int }";
         let import = r#", import: [{ name: "@cost", as: "@dear" }, { name: "@listSize", as: "@size" }]"#;
         let weights = read(import, sdl);
         let field = weights.of_field(&name("Query"), &name("a")).unwrap();

@@ -1,5 +1,10 @@
 //! What operations cost, counted by hand; and that what costs too much asks no subgraph.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are outside test functions, where clippy allows it"
+)]
+
 use kopitiam_engine::{CostSettings, EngineSettings, Request, Variables};
 use kopitiam_testkit::{TestGateway, TestSubgraph};
 use serde_json::{Value as Json, json};

@@ -95,7 +95,9 @@ impl Paths {
         }
         let app = &answering.direct;
         let state = State(Arc::clone(app));
-        Ok(access_log::logged(&app.telemetry, request, |request| handler::graphql(state, request)).await)
+        // On the heap, since it would be copied from future to future up to the connection's.
+        let answer = access_log::logged(&app.telemetry, request, |request| handler::graphql(state, request));
+        Ok(Box::pin(answer).await)
     }
 }
 

@@ -104,7 +104,7 @@ struct File {
 enum Source {
     Kept(Option<Bytes>),
     Coming {
-        field: Field<'static>,
+        field: Box<Field<'static>>,
         /// Nobody else reads the body meanwhile.
         _turn: OwnedMutexGuard<Incoming>,
     },
@@ -122,7 +122,7 @@ impl Uploads {
             let field = incoming.next().await?.ok_or_else(|| UploadError::Missing(name.clone()))?;
             let meta = Meta::of(&field);
             if field.name() == Some(name) {
-                return Ok(File { meta, source: Source::Coming { field, _turn: incoming } });
+                return Ok(File { meta, source: Source::Coming { field: Box::new(field), _turn: incoming } });
             }
             match field.name().filter(|other| self.names.iter().any(|name| name == other)) {
                 Some(other) => {

@@ -92,9 +92,8 @@ fn form(parts: &[(&str, &str, &str)]) -> String {
         } else {
             format!("; filename=\"{file_name}\"\r\nContent-Type: text/plain")
         };
-        form += &format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{content}\r\n"
-        );
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}");
+        form += &[&head, "\r\n\r\n", content, "\r\n"].concat();
     }
     form + &format!("--{BOUNDARY}--\r\n")
 }

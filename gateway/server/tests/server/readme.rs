@@ -1,0 +1,28 @@
+//! What the README shows is what the gateway takes.
+
+use std::path::Path;
+
+use kopitiam_server::config::Config;
+
+use crate::common::supergraph;
+
+#[tokio::test]
+async fn every_settings_file_of_the_readme_is_taken() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let snippets: Vec<&str> = readme
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|snippet| snippet.starts_with("# gateway.yaml"))
+        .collect();
+    assert!(snippets.len() >= 3, "{}", snippets.len());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.yaml");
+    for snippet in snippets {
+        std::fs::write(&file, snippet).unwrap();
+        let config = Config::load(&file).unwrap_or_else(|error| panic!("{error}\n{snippet}"));
+        let options = config.into_options(&file, supergraph("", ""));
+        assert!(options.is_ok(), "{}\n{snippet}", options.unwrap_err());
+    }
+}
