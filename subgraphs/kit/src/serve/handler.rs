@@ -56,7 +56,8 @@ where
         Ok(request) => request,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", &reason),
     };
-    if !is_signed && !(viewer.has_scope(SCHEMA_SCOPE) && asks_for_the_schema_only(&request.query)) {
+    let may_ask = is_signed || viewer.has_scope(SCHEMA_SCOPE) && asks_for_the_schema_only(&request.query);
+    if !may_ask {
         return refusal(StatusCode::FORBIDDEN, "FORBIDDEN", "only the gateway may ask");
     }
     let end = end_of_stream(&endpoint, &viewer);
