@@ -101,7 +101,7 @@ async fn handle(
             }
             return;
         }
-        Fault::HalfFailing if number % 2 == 0 => {
+        Fault::HalfFailing if number.is_multiple_of(2) => {
             br#"{"data":{"products":[{"__typename":"Product","id":"1","name":"kopi"}],"product":{"__typename":"Product","id":"1"}}}"#
         }
         Fault::HalfOpen => {
@@ -115,7 +115,7 @@ async fn handle(
     };
     read_request(&mut socket).await;
     let (status, length) = match now {
-        Fault::HalfFailing if number % 2 == 0 => ("200 OK", answer.len()),
+        Fault::HalfFailing if number.is_multiple_of(2) => ("200 OK", answer.len()),
         Fault::HalfFailing | Fault::Failing => ("500 Internal Server Error", answer.len()),
         Fault::Huge => ("200 OK", 100 << 20),
         Fault::CutInBody => ("200 OK", 1000),
