@@ -243,7 +243,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(query: &str, variables: Json) -> Asked {
+    fn asked(query: &str, variables: &Json) -> Asked {
         Asked::read(json!({ "query": query, "variables": variables }).to_string().as_bytes()).unwrap()
     }
 
@@ -252,7 +252,7 @@ mod tests {
         let asked = asked(
             "subscription($id: ID!, $n: Int = 2, $unused: Int) { changed: orderChanged(orderId: $id, kind: NEW) \
              { __typename id lines(first: $n) { ...L } } } fragment L on Line { sku }",
-            json!({ "id": "7", "n": 3, "unused": 1 }),
+            &json!({ "id": "7", "n": 3, "unused": 1 }),
         );
         assert_eq!(asked.field, "orderChanged");
         assert_eq!(Json::Object(asked.arguments.clone()), json!({ "orderId": "7", "kind": "NEW" }));
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn the_answer_becomes_an_event_with_its_errors_in_place() {
         let completion =
-            asked("subscription { c: changed { id note } }", Json::Null).completion("Order").unwrap();
+            asked("subscription { c: changed { id note } }", &Json::Null).completion("Order").unwrap();
         let event = |answer: Json| {
             let event = completion.event(&answer.to_string().into());
             event.map(|event| serde_json::from_slice::<Json>(&event).unwrap())

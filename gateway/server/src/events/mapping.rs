@@ -144,18 +144,18 @@ mod tests {
         }
     }
 
-    fn arguments(value: Value) -> Map<String, Value> {
+    fn arguments(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
     #[test]
     fn arguments_choose_the_events_and_absent_ones_choose_none() {
-        let wanted = field().wanted(&arguments(json!({ "orderId": 7, "buyer": "b" })));
+        let wanted = field().wanted(&arguments(&json!({ "orderId": 7, "buyer": "b" })));
         assert_eq!(wanted.key.as_deref(), Some("order-7"));
         assert!(wanted.has(&json!({ "data": { "buyer": "b" } })));
         assert!(!wanted.has(&json!({ "data": { "buyer": "c" } })));
         assert!(!wanted.has(&json!({ "data": {} })));
-        let all = field().wanted(&arguments(json!({ "orderId": null })));
+        let all = field().wanted(&arguments(&json!({ "orderId": null })));
         assert_eq!(all.key, None);
         assert!(all.has(&json!({})));
     }

@@ -134,10 +134,11 @@ impl Feeding {
                 continue;
             };
             match (self.ask)(self.completion.request(representation)).await {
-                Ok(answer) => match self.completion.event(&answer) {
-                    Some(response) => return Some(Ok(response)),
-                    None => continue,
-                },
+                Ok(answer) => {
+                    if let Some(response) = self.completion.event(&answer) {
+                        return Some(Ok(response));
+                    }
+                }
                 // One event is lost; the stream is not.
                 Err(error) => return Some(Err(error)),
             }
