@@ -539,8 +539,10 @@ fn a_field_of_the_query_type_leads_to_the_other_subgraphs() {
 
 #[test]
 fn equal_queries_below_the_root_are_one_request_and_others_have_failures_of_their_own() {
-    let subgraphs =
-        [("a", "type Query { here: Int first: Query second: Query }"), ("b", "type Query { there(x: Int): Int! }")];
+    let subgraphs = [
+        ("a", "type Query { here: Int first: Query second: Query }"),
+        ("b", "type Query { there(x: Int): Int! }"),
+    ];
     let requests = |query: &str| plan_checked(&subgraphs, query).fetches.len();
     assert_eq!(requests("query($x: Int) { first { there(x: $x) } second { there(x: $x) } }"), 2);
     assert_eq!(requests("{ first { there(x: 1) } second { there(x: 2) } }"), 3);
