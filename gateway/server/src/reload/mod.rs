@@ -107,7 +107,8 @@ impl Follower {
         let settings = self.settings.as_mut()?;
         let (file, read) = (settings.to_string(), settings.read(asked).await?);
         let taken = match read {
-            Ok(config) => settings.take(config, &self.schema, &mut self.reader, &self.served).await,
+            // Building a gateway takes a large future, and it happens seldom.
+            Ok(config) => Box::pin(settings.take(config, &self.schema, &mut self.reader, &self.served)).await,
             Err(error) => {
                 self.schema.unreadable(Reloaded::Settings);
                 Err(error)

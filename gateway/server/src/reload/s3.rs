@@ -110,7 +110,7 @@ mod tests {
             access_key: "AKIDEXAMPLE".to_owned(),
             secret_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
         };
-        let now = UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+        let now = UNIX_EPOCH + Duration::from_mins(24_015_636);
         let request = source.request_at(now, None);
         assert_eq!(request.headers()["x-amz-date"], "20150830T123600Z");
         let authorization = request.headers()[AUTHORIZATION].to_str().unwrap();
