@@ -119,7 +119,7 @@ impl Client {
         loop {
             if let Some((event, rest)) = self.1.split_once("\n\n") {
                 let found = events(&format!("{event}\n\n"));
-                self.1 = rest.to_owned();
+                self.1 = String::from(rest);
                 if let Some((_, data)) = found.into_iter().next() {
                     return data;
                 }

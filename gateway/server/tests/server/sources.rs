@@ -23,6 +23,9 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response as Han
 use crate::common::{Gateway, PATIENCE, eventually, start, subgraphs, supergraph, tokens};
 use crate::streams::events;
 
+/// The credential of a handshake, and the payload of an introduction.
+type Introduced = (Option<String>, Value);
+
 /// A subgraph that speaks `graphql-transport-ws` only, and does what the test says.
 #[derive(Clone, Default)]
 struct Upstream {
@@ -30,7 +33,7 @@ struct Upstream {
     subscriptions: Arc<AtomicUsize>,
     completed: Arc<AtomicUsize>,
     /// The credential in the handshake, and the payload of the introduction.
-    introduced: Arc<Mutex<Vec<(Option<String>, Value)>>>,
+    introduced: Arc<Mutex<Vec<Introduced>>>,
     /// One for each open socket: cuts it.
     cuts: Arc<Mutex<Vec<mpsc::UnboundedSender<()>>>>,
 }
@@ -139,7 +142,7 @@ impl Client {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let found = events(&format!("{event}\n\n"));
-                self.text = rest.to_owned();
+                self.text = String::from(rest);
                 if let Some(event) = found.into_iter().next() {
                     return event;
                 }
@@ -245,7 +248,7 @@ async fn over_breaking_source(reconnect_for: Duration) -> Gateway {
 
 #[tokio::test]
 async fn an_event_stream_that_breaks_is_opened_again() {
-    let gateway = over_breaking_source(Duration::from_secs(60)).await;
+    let gateway = over_breaking_source(Duration::from_mins(1)).await;
     let mut client = Client::open(&gateway, FOREVER, None).await;
     for id in ["1", "2", "3"] {
         assert_eq!(client.next().await, product(id));

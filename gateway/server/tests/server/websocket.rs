@@ -92,7 +92,7 @@ impl Socket {
     }
 }
 
-fn next(id: &str, data: Value) -> Value {
+fn next(id: &str, data: &Value) -> Value {
     json!({ "type": "next", "id": id, "payload": { "data": data } })
 }
 
@@ -106,14 +106,14 @@ async fn queries_mutations_and_subscriptions_go_over_one_socket() {
     let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
     socket.subscribe("q", "{ products { name rating } }").await;
     let products = json!([{ "name": "kopi", "rating": 1 }, { "name": "teh", "rating": 2 }]);
-    assert_eq!(socket.next().await, next("q", json!({ "products": products })));
+    assert_eq!(socket.next().await, next("q", &json!({ "products": products })));
     assert_eq!(socket.next().await, complete("q"));
     socket.subscribe("m", r#"mutation { rename(id: "1", name: "new") { name } }"#).await;
-    assert_eq!(socket.next().await, next("m", json!({ "rename": { "name": "new" } })));
+    assert_eq!(socket.next().await, next("m", &json!({ "rename": { "name": "new" } })));
     assert_eq!(socket.next().await, complete("m"));
     socket.subscribe("q", "subscription { countdown(from: 2) { id rating } }").await;
-    assert_eq!(socket.next().await, next("q", json!({ "countdown": { "id": "2", "rating": 2 } })));
-    assert_eq!(socket.next().await, next("q", json!({ "countdown": { "id": "1", "rating": 1 } })));
+    assert_eq!(socket.next().await, next("q", &json!({ "countdown": { "id": "2", "rating": 2 } })));
+    assert_eq!(socket.next().await, next("q", &json!({ "countdown": { "id": "1", "rating": 1 } })));
     assert_eq!(socket.next().await, complete("q"));
 }
 
@@ -186,7 +186,7 @@ async fn completing_an_operation_ends_its_source() {
     let forever = "subscription { forever { name } }";
     for _ in 0..2 {
         socket.subscribe("s", forever).await;
-        assert_eq!(socket.next().await, next("s", json!({ "forever": { "name": "kopi" } })));
+        assert_eq!(socket.next().await, next("s", &json!({ "forever": { "name": "kopi" } })));
         assert_eq!(products.open.count(), 1);
         socket.send(&complete("s")).await;
         eventually("the source ends", || products.open.count() == 0).await;
@@ -258,17 +258,17 @@ async fn the_credential_of_the_introduction_counts_as_the_header_does() {
     ] {
         let mut socket = Socket::acknowledged(&gateway, payload).await;
         socket.subscribe("1", seen).await;
-        assert_eq!(socket.next().await, next("1", json!({ "header": bearer })));
+        assert_eq!(socket.next().await, next("1", &json!({ "header": bearer })));
         assert_eq!(socket.next().await, complete("1"));
         socket.subscribe("1", r#"{ header(name: "x-user-id") }"#).await;
-        assert_eq!(socket.next().await, next("1", json!({ "header": null })));
+        assert_eq!(socket.next().await, next("1", &json!({ "header": null })));
     }
     let headers = [("authorization", bearer.as_str())];
     let mut socket = Socket::open_with(&gateway, "/graphql", &headers).await.unwrap();
     socket.text(r#"{"type":"connection_init"}"#).await;
     socket.next().await;
     socket.subscribe("1", seen).await;
-    assert_eq!(socket.next().await, next("1", json!({ "header": bearer })));
+    assert_eq!(socket.next().await, next("1", &json!({ "header": bearer })));
 }
 
 #[tokio::test]
@@ -338,7 +338,10 @@ async fn a_client_that_takes_nothing_is_cut_off() {
     socket.subscribe("1", "subscription { forever { name } }").await;
     socket.next().await;
     assert_eq!(products.open.count(), 1);
-    let aliases: String = (0..50).map(|index| format!("p{index}: products {{ name rating }} ")).collect();
+    let mut aliases = String::new();
+    for index in 0..50 {
+        aliases.push_str(&["p", &index.to_string(), ": products { name rating } "].concat());
+    }
     let wanted = format!("{{ {aliases} }}");
     let flood = async {
         let mut id = 0;
