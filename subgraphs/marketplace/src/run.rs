@@ -78,7 +78,7 @@ async fn start_services(
     let (kafka, broker) = broker(&options.data).await?;
     tell("starting the services");
     let services = Box::pin(Services::start(&options.data.data, &kafka, shutdown)).await?;
-    services::seed(&options.data.data).await?;
+    Box::pin(services::seed(&options.data.data)).await?;
     services::settle(&options.data.data).await?;
     let gateway = services.gateway(options.gateway_port).await?;
     Ok((broker, services, gateway))
@@ -100,7 +100,7 @@ pub(crate) async fn seed(options: Data) -> Result<()> {
     let (kafka, broker) = broker(&options).await?;
     let shutdown = CancellationToken::new();
     let services = Box::pin(Services::start(&options.data, &kafka, &shutdown)).await?;
-    services::seed(&options.data).await?;
+    Box::pin(services::seed(&options.data)).await?;
     services::settle(&options.data).await?;
     shutdown.cancel();
     services.join().await;

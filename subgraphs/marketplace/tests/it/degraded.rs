@@ -1,6 +1,5 @@
 //! One part missing: the page still answers, what the missing part would have given is null with an error each.
 
-#[expect(dead_code, reason = "each test file uses a part of it")]
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 

@@ -35,7 +35,7 @@ const PROTOCOLS: [Protocol; 3] = [Protocol::Events, Protocol::Parts, Protocol::W
 struct Heard(Arc<Mutex<Vec<Value>>>);
 
 impl Heard {
-    fn push(&self, response: Value) {
+    fn push(&self, response: &Value) {
         assert!(response.get("errors").is_none(), "{response}");
         self.0.lock().unwrap().push(response["data"].clone());
     }
@@ -55,7 +55,7 @@ fn listen(
     protocol: Protocol,
     token: &str,
     query: &str,
-    variables: Value,
+    variables: &Value,
 ) -> Heard {
     let heard = Heard::default();
     let (url, token) = (marketplace.url(), token.to_owned());
@@ -86,8 +86,8 @@ async fn over_http(url: &str, token: &str, request: &Value, accept: &str, delimi
             match message {
                 // A part holds the response, and an empty one is a sign of life.
                 Some(Value::Object(part)) if part.is_empty() => {}
-                Some(mut part) if part.get("payload").is_some() => told.push(part["payload"].take()),
-                Some(response) => told.push(response),
+                Some(part) if part.get("payload").is_some() => told.push(&part["payload"]),
+                Some(response) => told.push(&response),
                 None => {}
             }
             text = rest.to_owned();
@@ -108,12 +108,12 @@ async fn over_websocket(url: &str, token: &str, request: &Value, told: &Heard) {
     socket.send(Message::text(init.to_string())).await.expect("it takes messages");
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
-        let mut message: Value = serde_json::from_str(&text).expect("JSON");
+        let message: Value = serde_json::from_str(&text).expect("JSON");
         match message["type"].as_str() {
             Some("connection_ack") => {
                 socket.send(Message::text(subscribe.to_string())).await.expect("it takes messages");
             }
-            Some("next") => told.push(message["payload"].take()),
+            Some("next") => told.push(&message["payload"]),
             _ => panic!("{message}"),
         }
     }
@@ -130,7 +130,7 @@ async fn all_five_subscriptions_are_told_over_all_three_protocols() {
     let product = &found["product"]["id"];
     let listing = &found["listings"]["edges"][0]["node"]["id"];
     let open = |query: &str, variables: Value| {
-        PROTOCOLS.map(|protocol| listen(&marketplace, protocol, &buyer, query, variables.clone()))
+        PROTOCOLS.map(|protocol| listen(&marketplace, protocol, &buyer, query, &variables))
     };
     let wallets = open(WALLET, json!({}));
     let stocks = open(STOCK, json!({ "id": product }));

@@ -293,7 +293,8 @@ async fn seeded_orders_under_way_go_on_like_any_other() {
         assert!(lock.until > now + TimeDelta::days(6), "a visitor finds it days later");
         let price = Amount::new(36_000, "USD");
         let (order_id, until) = (lock.order_id, lock.until);
-        let locked = ListingLocked { order_id, until, price, seller_id: seed_id(1, 6), title: "Radio".into() };
+        let locked =
+            ListingLocked { order_id, until, price, seller_id: seed_id(1, 6), title: "Radio".into() };
         bench.reply(&command, command.aggregate_id, &locked).await;
         let buyer = seed_id(1, 2);
         let paid = ask(&bench, PAY, buyer, lock.order_id, "pay").await;
