@@ -15,6 +15,7 @@
 //! - `uploads/`: files from clients to subgraphs
 //! - `documents/`: persisted documents, listed and automatic
 //! - `config/`: the settings as YAML
+//! - `plugins/`: code of the operator's own, in process and by HTTP
 //! - `telemetry/`: log lines, metrics, traces
 //! - `commands/`: the command line
 //!
@@ -44,6 +45,7 @@ mod events;
 mod http;
 mod in_flight;
 mod options;
+mod plugins;
 mod reload;
 mod server;
 mod streams;
@@ -59,6 +61,10 @@ pub use options::{
     ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ExposeSettings, FieldLimit,
     HttpSettings, LabelSettings, Options, OtlpSettings, Rate, RateLimitSettings, Statuses,
     SubscriptionSettings, TelemetrySettings, TrafficSettings, UnlistedDocuments, WebSocketSettings,
+};
+pub use plugins::{
+    CoprocessorError, CoprocessorSettings, CoprocessorStages, OnError, PlannedOperation, Plugin,
+    PluginRefusal, SubgraphCall,
 };
 pub use server::{SchemaHandle, Server, ServerError, serve};
 pub use subgraph_client::fetch::FetchError;

@@ -20,6 +20,7 @@ use crate::documents::{Documents, DocumentsError};
 use crate::http::{App, Layers, Listeners, Paths, RateLimits, Tls, TlsError, UnixSocket, run};
 use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ClientTls, ExposeSettings, HttpSettings, Options, TelemetrySettings};
+use crate::plugins::Plugins;
 use crate::streams::{Sockets, Streams};
 use crate::subgraph_client::{HeaderRule, HeaderRules, InvalidSubgraphUrl, Transport, may_be_forwarded};
 use crate::telemetry::{MetricsListener, Observed, Telemetry, TelemetryError};
@@ -315,7 +316,8 @@ fn build(
         transport.feed(events);
     }
     let client = transport.client().clone();
-    let observed = Observed::new(transport, telemetry.clone());
+    let plugins = Plugins::new(options.plugins);
+    let observed = Observed::new(transport, telemetry.clone(), plugins.clone());
     let engine = Engine::new(&options.supergraph_sdl, observed, settings)?;
     follow(engine.transport(), &engine.supergraph())?;
     let auth = if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client)?) };
@@ -329,6 +331,7 @@ fn build(
         room: Semaphore::new(options.http.operations_in_flight_max.min(Semaphore::MAX_PERMITS)),
         trusted_proxies: options.trusted_proxies,
         telemetry: telemetry.clone(),
+        plugins,
         expose: options.telemetry.expose,
         auth,
         dev: options.dev,

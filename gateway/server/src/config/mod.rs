@@ -13,6 +13,7 @@
 //! - `supergraph_yaml.rs`: the other file, which names subgraphs for composition
 
 mod batching;
+mod coprocessor;
 mod cors;
 mod documents;
 mod duration;
@@ -41,6 +42,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::batching::BatchingConfig;
+pub use self::coprocessor::CoprocessorConfig;
 pub use self::cors::CorsConfig;
 pub use self::documents::{AutomaticConfig, DocumentsConfig, PersistedConfig};
 pub use self::duration::{HumanDuration, NotADuration};
@@ -104,6 +106,8 @@ pub struct Config {
     pub jwt: JwtConfig,
     /// Which web pages may read answers.
     pub cors: CorsConfig,
+    /// A program that is asked at the stages of a request. Unset: none is.
+    pub coprocessor: Option<CoprocessorConfig>,
     /// What the gateway tells of itself: log lines, metrics, traces.
     pub telemetry: TelemetryConfig,
 }
@@ -129,6 +133,7 @@ impl Default for Config {
             headers: HeadersConfig::default(),
             jwt: JwtConfig::default(),
             cors: CorsConfig::default(),
+            coprocessor: None,
             telemetry: TelemetryConfig::default(),
         }
     }
@@ -214,6 +219,9 @@ impl Config {
         self.headers.apply(&mut options)?;
         self.jwt.apply(&mut options)?;
         self.cors.apply(&mut options)?;
+        if let Some(coprocessor) = self.coprocessor {
+            coprocessor.apply(&mut options)?;
+        }
         self.telemetry.apply(&mut options)?;
         Ok(options)
     }

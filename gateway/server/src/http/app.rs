@@ -19,6 +19,7 @@ use crate::auth::Authenticator;
 use crate::documents::Documents;
 use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ExposeSettings, HttpSettings};
+use crate::plugins::Plugins;
 use crate::streams::{Ends, Streams};
 use crate::subgraph_client::{Age, AnswerHeaderRules, Answered};
 use crate::telemetry::{Observed, Telemetry};
@@ -29,6 +30,7 @@ use crate::uploads::UploadSettings;
 pub(crate) struct App {
     pub(crate) engine: Engine<Observed>,
     pub(crate) telemetry: Telemetry,
+    pub(crate) plugins: Plugins,
     /// What clients may see of their own requests.
     pub(crate) expose: ExposeSettings,
     pub(crate) auth: Option<Authenticator>,

@@ -6,6 +6,7 @@
 //! - `csrf.rs`: refuses what a foreign page could send
 //! - `request.rs`: GET parameters or POST body → one request, or a batch
 //! - `batch.rs`: several operations in one request
+//! - `plugged.rs`: the endpoint with plugins around it
 //! - `operation.rs`: one operation, whatever it came by: checked, executed; `rate_limit.rs`: how much a client may ask
 //! - `encode.rs`: outcome → status, code, headers
 //! - `visitor.rs`: who is on the other end; `client_address.rs`: where a client is, also behind proxies
@@ -30,6 +31,7 @@ mod layers;
 mod listen;
 mod negotiate;
 pub(crate) mod operation;
+mod plugged;
 mod rate_limit;
 pub(crate) mod request;
 mod visitor;
@@ -96,7 +98,7 @@ impl Paths {
         let app = &answering.direct;
         let state = State(Arc::clone(app));
         // On the heap, since it would be copied from future to future up to the connection's.
-        let answer = access_log::logged(&app.telemetry, request, |request| handler::graphql(state, request));
+        let answer = access_log::logged(&app.telemetry, request, |request| plugged::graphql(state, request));
         Ok(Box::pin(answer).await)
     }
 }
@@ -104,7 +106,7 @@ impl Paths {
 fn router(app: Arc<App>, routes: Router, layers: &Layers) -> Router {
     let dev = app.dev;
     let mut router = Router::new()
-        .route(GRAPHQL, any(handler::graphql))
+        .route(GRAPHQL, any(plugged::graphql))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .fallback(handler::not_found);

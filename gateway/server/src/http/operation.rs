@@ -16,6 +16,7 @@ use super::encode::Refusal;
 use super::rate_limit::Client;
 use crate::documents::{ClientRequest, DocumentRefusal};
 use crate::in_flight::InFlight;
+use crate::plugins::{PlannedOperation, PluginRefusal};
 use crate::subgraph_client::RequestContext;
 use crate::telemetry::TraceContext;
 
@@ -113,6 +114,9 @@ pub(crate) async fn execute(
     admitted: Admitted,
     context: RequestContext,
 ) -> Result<Response, Refusal> {
+    if let Err(refused) = ask_plugins(app, &admitted).await {
+        return Ok(refused);
+    }
     let Admitted { prepared, request } = admitted;
     let deadline = Instant::now() + app.http.request_timeout;
     let response = match &app.shared {
@@ -127,6 +131,22 @@ pub(crate) async fn execute(
         }
     };
     response.map_err(|_| Refusal::RequestTimeout)
+}
+
+/// Whether the plugins let an operation run; what they say instead is the answer.
+async fn ask_plugins(app: &App, admitted: &Admitted) -> Result<(), Response> {
+    if app.plugins.is_empty() {
+        return Ok(());
+    }
+    let Admitted { prepared, request } = admitted;
+    let operation = PlannedOperation {
+        kind: prepared.kind(),
+        name: prepared.operation_name(),
+        document: &request.query,
+        variables: request.variables.as_json(),
+        plan: prepared.plan(),
+    };
+    app.plugins.plan(&operation).await.map_err(PluginRefusal::into_graphql)
 }
 
 /// Executes a query, or waits for an equal one. The execution has no deadline: each of those who wait has its own.
@@ -164,6 +184,7 @@ pub(crate) async fn subscribe(
     admitted: &Admitted,
     context: &RequestContext,
 ) -> Result<BoxStream<'static, Response>, Response> {
+    ask_plugins(app, admitted).await?;
     // The opening is bound by the subgraph's own timeout; a deadline here would also bind the fetches of later events.
     // Its head is sent before any answer comes, and a stream must not gather what nobody reads.
     let context = context.clone().with_answered(None);

@@ -15,6 +15,7 @@ mod traffic;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Router;
 use kopitiam_engine::EngineSettings;
@@ -29,6 +30,7 @@ pub use self::telemetry::{ExposeSettings, LabelSettings, OtlpSettings, Telemetry
 pub use self::tls::ClientTls;
 pub use self::traffic::TrafficSettings;
 use crate::auth::JwtIssuer;
+use crate::plugins::Plugin;
 use crate::subgraph_client::{AnswerHeaderRules, HeaderRules, Transport};
 use crate::uploads::UploadSettings;
 
@@ -71,6 +73,8 @@ pub struct Options {
     pub http: HttpSettings,
     /// Files that clients upload; `None`: they are refused.
     pub uploads: Option<UploadSettings>,
+    /// Code of the operator's own at the stages of a request, in this order.
+    pub plugins: Vec<Arc<dyn Plugin>>,
     /// What it tells of itself, beside its log.
     pub telemetry: TelemetrySettings,
     /// Bounds of streams.
@@ -102,6 +106,7 @@ impl Options {
             routes: Router::new(),
             http: HttpSettings::default(),
             uploads: None,
+            plugins: Vec::new(),
             telemetry: TelemetrySettings::default(),
             subscriptions: SubscriptionSettings::default(),
             traffic: TrafficSettings::default(),

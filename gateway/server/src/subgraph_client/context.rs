@@ -28,6 +28,8 @@ pub struct RequestContext {
     relevant: Arc<HeaderMap>,
     /// The verified credential.
     credential: Option<HeaderValue>,
+    /// What plugins add to one subgraph request; also among the relevant ones.
+    added: Option<Arc<HeaderMap>>,
     /// What only ties log lines and traces together; `None` for the gateway's own requests.
     trace: Option<Trace>,
     /// The subgraph requests made so far, when the client asked to see them.
@@ -52,6 +54,7 @@ impl RequestContext {
     pub fn empty() -> Self {
         Self {
             relevant: Arc::default(),
+            added: None,
             credential: None,
             trace: None,
             fetches: None,
@@ -87,6 +90,7 @@ impl RequestContext {
         let trace = Some(Trace { request_id: request_id.clone(), context: trace.clone() });
         Self {
             relevant: Arc::new(relevant),
+            added: None,
             credential,
             trace,
             fetches: None,
@@ -119,6 +123,20 @@ impl RequestContext {
     /// The files of the client's request.
     pub(super) fn uploads(&self) -> Option<&Arc<Uploads>> {
         self.uploads.as_ref()
+    }
+
+    /// The same with further headers; answers to requests that differ in them are not shared.
+    pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        if !headers.is_empty() {
+            let mut relevant = HeaderMap::clone(&self.relevant);
+            for name in headers.keys() {
+                relevant.remove(name);
+            }
+            relevant.extend(headers.clone());
+            self.relevant = Arc::new(relevant);
+            self.added = Some(Arc::new(headers));
+        }
+        self
     }
 
     /// Notes subgraph requests for the client that asked to see them.
@@ -192,10 +210,16 @@ impl RequestContext {
         let credential = self.credential.as_ref().map(|value| (&CREDENTIAL, value));
         let address = self.client_address.as_ref().map(|(name, value)| (name, value));
         let own = || of_trace.iter().copied().chain([credential, address]).flatten();
-        for (name, value) in own().filter(|(name, _)| !plan.replaces(name)) {
+        let added = self.added.as_deref();
+        let is_added = |name: &HeaderName| added.is_some_and(|added| added.contains_key(name));
+        for (name, value) in own().filter(|(name, _)| !plan.replaces(name) && !is_added(name)) {
             emit(name, value);
         }
-        plan.for_each(&self.relevant, |name| own().any(|(own, _)| own == name), emit);
+        let is_given = |name: &HeaderName| is_added(name) || own().any(|(own, _)| own == name);
+        plan.for_each(&self.relevant, is_given, emit);
+        for (name, value) in added.into_iter().flatten() {
+            emit(name, value);
+        }
     }
 
     /// The headers that an answer may depend on: requests that differ in the others only may share one.

@@ -1,4 +1,4 @@
-//! The way to the subgraphs, watched: each request is counted, timed and has its span.
+//! The way to the subgraphs, watched: plugins see each request, and it is counted, timed and has its span.
 //!
 //! Elsewhere: the way itself (`subgraph_client/`).
 
@@ -12,6 +12,7 @@ use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, Transport
 
 use super::Telemetry;
 use super::metrics::transport_outcome;
+use crate::plugins::Plugins;
 use crate::subgraph_client::{RequestContext, Transport};
 
 /// See the module's header.
@@ -19,11 +20,12 @@ use crate::subgraph_client::{RequestContext, Transport};
 pub(crate) struct Observed {
     transport: Transport,
     telemetry: Telemetry,
+    plugins: Plugins,
 }
 
 impl Observed {
-    pub(crate) fn new(transport: Transport, telemetry: Telemetry) -> Self {
-        Self { transport, telemetry }
+    pub(crate) fn new(transport: Transport, telemetry: Telemetry, plugins: Plugins) -> Self {
+        Self { transport, telemetry, plugins }
     }
 
     async fn observe<T, F>(
@@ -37,6 +39,11 @@ impl Observed {
     {
         let started = Instant::now();
         let mut context = context.clone();
+        if !self.plugins.is_empty() {
+            let added =
+                self.plugins.subgraph_request(request.subgraph, request.is_mutation, &request.body).await;
+            context = context.with_headers(added);
+        }
         let span = match (&self.telemetry.spans, context.trace()) {
             (Some(spans), Some(trace)) => {
                 let (span, trace) = spans.subgraph(trace, request.subgraph, request.is_mutation);
@@ -62,7 +69,10 @@ impl Observed {
 
     /// Whether anybody looks.
     fn is_watched(&self, context: &RequestContext) -> bool {
-        self.telemetry.metrics.is_some() || self.telemetry.spans.is_some() || context.fetches().is_some()
+        self.telemetry.metrics.is_some()
+            || self.telemetry.spans.is_some()
+            || context.fetches().is_some()
+            || !self.plugins.is_empty()
     }
 }
 

@@ -19,6 +19,7 @@ mod headers;
 mod kafka;
 mod limits;
 mod listening;
+mod plugins;
 mod readme;
 mod refusals;
 mod reload;
