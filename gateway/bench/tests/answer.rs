@@ -86,7 +86,7 @@ async fn a_wrong_answer_ends_the_run_and_says_where() {
         shutdown.cancel();
         verified.unwrap_err().to_string()
     };
-    let message = LocalSet::new().run_until(wrong).await;
+    let message = LocalSet::new().run_until(Box::pin(wrong)).await;
     assert!(message.contains("$.data.users[3].name"), "{message}");
 }
 
