@@ -1,5 +1,7 @@
 //! Subscriptions while the supergraph is replaced.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -51,7 +53,7 @@ impl Feeds {
         self.opened.lock().unwrap().len()
     }
 
-    fn feed(&self, source: usize, changed: Json) {
+    fn feed(&self, source: usize, changed: &Json) {
         let event = json!({ "data": { "changed": changed } }).to_string();
         self.opened.lock().unwrap()[source].2.unbounded_send(Ok(event.into())).unwrap();
     }
@@ -106,11 +108,11 @@ fn rated(id: &str) -> Json {
 async fn a_stream_goes_on_with_the_new_plan_and_the_same_source() {
     let (engine, mut stream) = subscribed(RATED).await;
     let feeds = engine.transport();
-    feeds.feed(0, json!({ "__typename": "Thing", "id": "1" }));
+    feeds.feed(0, &json!({ "__typename": "Thing", "id": "1" }));
     assert_eq!(next(&mut stream).await, rated("1"));
-    feeds.feed(0, json!({ "__typename": "Thing", "id": "2" }));
+    feeds.feed(0, &json!({ "__typename": "Thing", "id": "2" }));
     engine.replace(&supergraph(&[("events", EVENTS), ("judges", RATINGS)])).unwrap();
-    feeds.feed(0, json!({ "__typename": "Thing", "id": "3" }));
+    feeds.feed(0, &json!({ "__typename": "Thing", "id": "3" }));
     assert_eq!(next(&mut stream).await, rated("2"));
     assert_eq!(next(&mut stream).await, rated("3"));
     assert_eq!(feeds.opened(), 1, "the source is not opened again");
@@ -152,12 +154,12 @@ async fn another_source_takes_over_when_it_is_open_and_no_event_is_lost() {
     let (engine, mut stream) = subscribed(RATED).await;
     let feeds = engine.transport();
     engine.replace(&source_has_rating()).unwrap();
-    feeds.feed(0, json!({ "__typename": "Thing", "id": "old" }));
+    feeds.feed(0, &json!({ "__typename": "Thing", "id": "old" }));
     assert_eq!(next(&mut stream).await, rated("old"));
     assert!(stream.next().now_or_never().is_none());
     assert_eq!(feeds.opened(), 2);
     assert!(feeds.is_let_go(0), "one source at a time");
-    feeds.feed(1, json!({ "__typename": "Thing", "id": "new", "rating": 5 }));
+    feeds.feed(1, &json!({ "__typename": "Thing", "id": "new", "rating": 5 }));
     assert_eq!(next(&mut stream).await, rated("new"));
     assert_eq!(feeds.fetched_from.lock().unwrap().len(), 1, "the new plan needs no other subgraph");
 }
@@ -169,7 +171,7 @@ async fn a_new_source_that_does_not_open_leaves_the_old_one_running() {
     *feeds.is_down.lock().unwrap() = true;
     engine.replace(&source_has_rating()).unwrap();
     assert!(poll!(stream.next()).is_pending());
-    feeds.feed(0, json!({ "__typename": "Thing", "id": "1" }));
+    feeds.feed(0, &json!({ "__typename": "Thing", "id": "1" }));
     assert_eq!(next(&mut stream).await, rated("1"));
     feeds.end(0);
     assert!(stream.next().await.is_none(), "the old source's end is the stream's");
@@ -184,6 +186,6 @@ async fn an_error_of_one_event_leaves_the_stream_open() {
     let response = next(&mut stream).await;
     assert_eq!(response["data"]["changed"], Json::Null);
     assert_eq!(response["errors"][0]["message"], "odd", "{response}");
-    feeds.feed(0, json!({ "__typename": "Thing", "id": "2" }));
+    feeds.feed(0, &json!({ "__typename": "Thing", "id": "2" }));
     assert_eq!(next(&mut stream).await, rated("2"));
 }

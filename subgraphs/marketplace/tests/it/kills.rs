@@ -126,7 +126,8 @@ async fn buy(marketplace: &Marketplace, token: &str, number: usize) -> Option<()
     let checkout = "mutation($in: CheckoutInput!, $key: ID!) { checkout(input: $in, idempotencyKey: $key) { order { id } } }";
     ask(checkout, json!({ "in": input, "key": key() })).await?;
     let reserve = "mutation($id: ID!, $key: ID!) { reserveListing(listingId: $id, idempotencyKey: $key) { order { id } } }";
-    let reserved = ask(reserve, json!({ "id": id(6, TICKETS[number % TICKETS.len()]), "key": key() })).await?;
+    let reserved =
+        ask(reserve, json!({ "id": id(6, TICKETS[number % TICKETS.len()]), "key": key() })).await?;
     let order = reserved["data"]["reserveListing"]["order"]["id"].clone();
     let request = "mutation($id: ID!, $key: ID!) { requestBooking(listingId: $id, idempotencyKey: $key) { booking { id } } }";
     ask(request, json!({ "id": id(6, 12), "key": key() })).await?;
