@@ -177,8 +177,9 @@ impl SchemaHandle {
         replaced
     }
 
-    /// Goes over to other options: later requests see them, those in flight and open streams end on the old ones. Gives
-    /// the names of settings that differ and hold from the start only: they stay as they were.
+    /// Goes over to other options: later requests see them, those in flight end on the old ones. Open streams are cut and
+    /// WebSockets closed (1012), so that clients connect anew and come under the new ones. Gives the names of settings that
+    /// differ and hold from the start only: they stay as they were.
     ///
     /// # Errors
     /// [`ServerError`] when the options cannot be served; the old ones stay.
@@ -191,7 +192,9 @@ impl SchemaHandle {
         let app = Arc::new(built?);
         let _one = live.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         live.paths.replace(Arc::clone(&app), routes, layers);
-        live.app.store(app);
+        let old = live.app.swap(app);
+        // What stays open would follow neither the new settings nor a later supergraph, and keep the old engine.
+        old.retired.cancel();
         Ok(unchanged)
     }
 
@@ -341,6 +344,7 @@ fn build(
         http: options.http,
         uploads: options.uploads,
         shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),
+        retired: draining.child_token(),
         draining,
     })
 }

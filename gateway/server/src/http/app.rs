@@ -49,8 +49,10 @@ pub(crate) struct App {
     /// Client queries in flight; `None`: every one is executed.
     pub(crate) shared: Option<InFlight<QueryKey, SharedResponse>>,
     pub(crate) streams: Streams,
-    /// Cancelled when shutdown begins: readiness turns to "no" and streams end.
+    /// Cancelled when shutdown begins: readiness turns to "no".
     pub(crate) draining: CancellationToken,
+    /// Cancelled when other settings take over and when shutdown begins: streams end, so that clients connect anew.
+    pub(crate) retired: CancellationToken,
 }
 
 /// A response, and what the answers behind it said to clients.
@@ -78,6 +80,6 @@ impl Hash for QueryKey {
 impl App {
     /// When a stream opened now ends at the latest.
     pub(crate) fn stream_ends(&self, credential: Option<SystemTime>) -> Ends {
-        Ends { draining: self.draining.clone(), credential }
+        Ends { draining: self.retired.clone(), credential }
     }
 }

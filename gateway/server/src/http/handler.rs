@@ -26,7 +26,7 @@ use super::visitor::Visitor;
 use super::{csrf, graphiql, request, visitor};
 use crate::auth::{AuthError, Verified};
 use crate::documents::ClientRequest;
-use crate::streams::{self, websocket};
+use crate::streams::{self, Ends, websocket};
 use crate::subgraph_client::RequestContext;
 use crate::telemetry::Exposed;
 use crate::uploads;
@@ -216,7 +216,7 @@ fn single(app: &App, accepted: Accepted, response: Response) -> HttpResponse<Bod
 
 fn stream_of_one(app: &App, form: StreamType, response: Response) -> HttpResponse<Body> {
     let source = stream::iter([response.body]).boxed();
-    streams::http_response(form, source, app.http.stream_keep_alive, app.stream_ends(None))
+    streams::http_response(form, source, app.http.stream_keep_alive, Ends::never())
 }
 
 /// What a path that does not exist is answered with.

@@ -69,10 +69,18 @@ pub(crate) fn http_response(
 
 /// When a stream ends other than by its source.
 pub(crate) struct Ends {
-    /// The server is shutting down: the stream is cut without a proper end, so that the client connects anew elsewhere.
+    /// The server is shutting down, or other settings hold: the stream is cut without a proper end, so that the client
+    /// connects anew.
     pub(crate) draining: CancellationToken,
     /// The credential it was opened with ends: the client is told, and the stream completes.
     pub(crate) credential: Option<SystemTime>,
+}
+
+impl Ends {
+    /// For a stream of one answer, which is there already.
+    pub(crate) fn never() -> Self {
+        Self { draining: CancellationToken::new(), credential: None }
+    }
 }
 
 /// A moment of the wall clock as one of the timer; without an end, one that no stream lives to see.

@@ -5,7 +5,8 @@ use kopitiam_server::config::Config;
 use kopitiam_server::{KeySource, Options, Transport};
 use serde_json::{Value, json};
 
-use crate::common::{eventually, in_process, refusal, start, subgraphs, supergraph, tokens};
+use crate::common::{PATIENCE, eventually, in_process, refusal, start, subgraphs, supergraph, tokens};
+use crate::serving::{GATED, gated, with_products};
 
 const COUNTDOWN: &str = "subscription { countdown(from: 2) { id name rating } }";
 
@@ -162,6 +163,33 @@ async fn shutdown_cuts_streams_so_that_clients_connect_anew() {
     let events = events(&response.text().await.unwrap());
     assert!(events.iter().all(|(kind, _)| kind != "complete"), "{events:?}");
     (&mut gateway.task).await.unwrap();
+}
+
+#[tokio::test]
+async fn other_settings_cut_streams_so_that_clients_connect_anew() {
+    let gateway = start(in_process()).await;
+    let subscribe =
+        || gateway.query("subscription { forever { name } }").header("accept", "text/event-stream").send();
+    let response = subscribe().await.unwrap();
+    gateway.schema.reconfigure(in_process()).await.unwrap();
+    let events = events(&response.text().await.unwrap());
+    assert!(events.iter().all(|(kind, _)| kind != "complete"), "{events:?}");
+    let mut anew = subscribe().await.unwrap();
+    assert!(anew.chunk().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_query_in_flight_that_takes_events_only_is_answered_over_a_change_of_settings() {
+    let (products, enter, finish) = gated();
+    let gateway = start(Options::new(supergraph("", ""), with_products(products))).await;
+    let request = gateway.query(GATED).header("accept", "text/event-stream").send();
+    let answer = tokio::spawn(async { request.await.unwrap().text().await.unwrap() });
+    tokio::time::timeout(PATIENCE, enter).await.unwrap().unwrap();
+    gateway.schema.reconfigure(in_process()).await.unwrap();
+    finish.send(true).unwrap();
+    let events = events(&answer.await.unwrap());
+    assert_eq!(events[0].1, json!({ "data": { "product": { "name": "late" } } }));
+    assert_eq!(events[1].0, "complete");
 }
 
 #[test]

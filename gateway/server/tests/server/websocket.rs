@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::common::{Gateway, PATIENCE, eventually, in_process, start, subgraphs, supergraph, tokens};
+use crate::serving::{GATED, gated, with_products};
 
 pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
@@ -20,7 +21,11 @@ impl Socket {
         Self::open_with(gateway, "/graphql", &[]).await.expect("the handshake is taken")
     }
 
-    async fn open_with(gateway: &Gateway, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+    pub(crate) async fn open_with(
+        gateway: &Gateway,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
         let stream = TcpStream::connect(gateway.address).await.unwrap();
         Self::open_on(stream, gateway, path, headers).await
     }
@@ -385,4 +390,40 @@ async fn a_stream_goes_on_over_a_reload_and_ends_when_its_field_is_gone() {
     assert_eq!((&last["type"], &last["id"]), (&json!("next"), &json!("1")), "{last}");
     assert_eq!(last["payload"]["errors"].as_array().unwrap().len(), 1);
     assert_eq!(socket.next().await, complete("1"));
+}
+
+#[tokio::test]
+async fn other_settings_close_sockets_and_those_that_connect_anew_come_under_them() {
+    let gateway = start(in_process()).await;
+    let deep = "{ products { name } }";
+    let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+    socket.subscribe("1", "subscription { forever { name } }").await;
+    assert_eq!(socket.next().await["type"], "next");
+    let mut options = in_process();
+    options.engine.limits.depth_max = 1;
+    gateway.schema.reconfigure(options).await.unwrap();
+    assert_eq!(socket.closed().await, 1012);
+    let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+    socket.subscribe("1", deep).await;
+    assert_eq!(socket.next().await["type"], "error");
+}
+
+#[tokio::test]
+async fn a_request_in_flight_on_a_socket_is_answered_before_other_settings_close_it() {
+    let (products, enter, finish) = gated();
+    let gateway = start(Options::new(supergraph("", ""), with_products(products))).await;
+    let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+    socket.subscribe("1", GATED).await;
+    tokio::time::timeout(PATIENCE, enter).await.unwrap().unwrap();
+    gateway.schema.reconfigure(in_process()).await.unwrap();
+    // The session has heard of it once it takes nothing new.
+    socket.subscribe("2", "{ __typename }").await;
+    finish.send(true).unwrap();
+    let mut messages = Vec::new();
+    while let Some(Message::Text(text)) = socket.frame().await {
+        messages.push(serde_json::from_str::<Value>(&text).unwrap());
+    }
+    assert!(messages.contains(&next("1", &json!({ "product": { "name": "late" } }))), "{messages:?}");
+    assert!(messages.contains(&complete("1")), "{messages:?}");
+    assert!(messages.iter().all(|message| message["id"] == "1"), "{messages:?}");
 }

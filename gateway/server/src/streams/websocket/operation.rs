@@ -11,6 +11,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use kopitiam_engine::{OperationKind, Outcome, Response};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::outbox::Outbox;
 use super::protocol;
@@ -36,7 +37,7 @@ impl From<Denied> for Refused {
     }
 }
 
-/// Runs an operation to its end.
+/// Runs an operation to its end. `request_token` lives until it is answered, or known to be a stream.
 ///
 /// # Errors
 /// [`Refused`] when it was not executed.
@@ -46,6 +47,7 @@ pub(super) async fn run(
     caller: Caller,
     id: &str,
     outbox: &Outbox,
+    request_token: TaskTrackerToken,
 ) -> Result<(), Refused> {
     let operation = AssertUnwindSafe(begin(app, request, caller));
     match operation.catch_unwind().await.unwrap_or(Err(Refusal::Internal.into()))? {
@@ -53,6 +55,7 @@ pub(super) async fn run(
             outbox.push(Message::Text(protocol::next(id, &response.body))).await;
         }
         Begun::Open(mut responses) => {
+            drop(request_token);
             while let Some(response) = responses.next().await {
                 outbox.push(Message::Text(protocol::next(id, &response.body))).await;
             }

@@ -123,6 +123,8 @@ impl Introduction {
 pub(super) enum Close {
     /// The server stops; another one may be there.
     GoingAway,
+    /// Other settings hold; whoever connects anew comes under them.
+    Retired,
     /// A message is larger than allowed.
     TooLarge,
     /// A text frame is no UTF-8, or a frame is no frame.
@@ -146,6 +148,7 @@ impl Close {
     pub(super) fn code_and_reason(self) -> (u16, &'static str) {
         match self {
             Self::GoingAway => (1001, "going away"),
+            Self::Retired => (1012, "the settings have changed"),
             Self::TooLarge => (1009, "the message is too large"),
             Self::NotWebSocket => (1002, "protocol error"),
             Self::Malformed(reason) => (4400, reason),

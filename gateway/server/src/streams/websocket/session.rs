@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::outbox::{Outbox, Overflow};
 use super::protocol::{self, ClientMessage, Close, Introduction, Malformed};
@@ -74,13 +75,13 @@ impl From<Overflow> for End {
 /// Serves a socket until it is closed.
 pub(super) async fn serve(socket: Socket, session: Session) {
     let settings = session.app.streams.settings.clone();
-    let draining = session.app.draining.clone();
+    let (draining, retired) = (session.app.draining.clone(), session.app.retired.clone());
     let (sink, mut source) = socket.split();
     let outbox = Outbox::new(settings.buffer_bytes_max);
     let mut writing = pin!(write(outbox.clone(), sink, settings.slow_client_timeout));
     let conversation = Conversation::new(session, &settings, outbox.clone());
     let end = tokio::select! {
-        end = conversation.run(&mut source, draining) => end,
+        end = conversation.run(&mut source, draining, retired) => end,
         () = &mut writing => End::Gone,
     };
     let End::Close(close) = end else { return };
@@ -136,6 +137,8 @@ struct Conversation {
     running: HashMap<String, Running>,
     next_number: u64,
     operations: FuturesUnordered<Abortable<BoxFuture<'static, Done>>>,
+    /// Operations that are not answered yet and no streams; closed when the session takes no more of them.
+    requests: TaskTracker,
 }
 
 impl Conversation {
@@ -157,18 +160,30 @@ impl Conversation {
             running: HashMap::new(),
             next_number: 0,
             operations: FuturesUnordered::new(),
+            requests: TaskTracker::new(),
         }
     }
 
-    async fn run(mut self, source: &mut SplitStream<Socket>, draining: CancellationToken) -> End {
+    async fn run(
+        mut self,
+        source: &mut SplitStream<Socket>,
+        draining: CancellationToken,
+        retired: CancellationToken,
+    ) -> End {
         loop {
             let step = tokio::select! {
                 biased;
                 () = draining.cancelled() => Err(Close::GoingAway.into()),
+                () = retired.cancelled(), if !self.requests.is_closed() => {
+                    self.requests.close();
+                    Ok(())
+                }
                 () = &mut self.credential_end => Err(Close::Forbidden("the access token has expired").into()),
                 () = &mut self.init_deadline, if !self.is_acknowledged => Err(Close::InitTimeout.into()),
                 _ = self.ping.tick() => self.look_after_client(),
                 Some(done) = self.operations.next(), if !self.operations.is_empty() => self.finish(done),
+                // After what is done, whose last message comes before the farewell.
+                () = self.requests.wait() => Err(Close::Retired.into()),
                 message = source.next() => self.hear(message).await,
             };
             if let Err(end) = step {
@@ -236,6 +251,10 @@ impl Conversation {
     }
 
     fn subscribe(&mut self, id: String, request: ClientRequest) -> Result<(), End> {
+        if self.requests.is_closed() {
+            // Never begun: the client asks again on its next socket.
+            return Ok(());
+        }
         if self.running.contains_key(&id) {
             return Err(Close::IdInUse.into());
         }
@@ -249,9 +268,9 @@ impl Conversation {
         self.running.insert(id.clone(), Running { number, abort });
         let app = Arc::clone(&self.session.app);
         let caller = self.session.visitor.caller(&app, self.session.verified.as_ref());
-        let outbox = self.outbox.clone();
+        let (outbox, request_token) = (self.outbox.clone(), self.requests.token());
         let operation = async move {
-            let ended = operation::run(&app, request, caller, &id, &outbox).await;
+            let ended = operation::run(&app, request, caller, &id, &outbox, request_token).await;
             let last = match ended {
                 Ok(()) => protocol::complete(&id),
                 Err(Refused(body)) => protocol::error(&id, &body),
