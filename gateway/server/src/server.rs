@@ -97,7 +97,7 @@ impl Live {
         let (current, hot) = (self.app.load_full(), options.engine.warm_up_operations);
         // Reading a large schema and planning take long enough to hold up requests on this thread.
         let built = tokio::task::spawn_blocking(move || {
-            let app = build(options, &telemetry, draining, sockets)?;
+            let app = build(options, &telemetry, draining, sockets, current.auth.as_ref())?;
             app.engine.warm_up_with(&current.engine.hottest(hot));
             Ok::<_, ServerError>(app)
         });
@@ -230,7 +230,7 @@ impl Server {
         let (layers, routes) = (layers(&options), options.routes.clone());
         let telemetry = Telemetry::new(&options.telemetry, options.transport.client())?;
         let sockets = Sockets::default();
-        let app = Arc::new(build(options, &telemetry, draining.clone(), sockets.clone())?);
+        let app = Arc::new(build(options, &telemetry, draining.clone(), sockets.clone(), None)?);
         app.documents.first_reading().await?;
         let fail = |address| move |source| ServerError::Listen { address, source };
         let tls = fixed.tls.clone().map(|tls| Tls::load(tls, fixed.http.http2)).transpose()?;
@@ -300,6 +300,7 @@ fn build(
     telemetry: &Telemetry,
     draining: CancellationToken,
     sockets: Sockets,
+    known: Option<&Authenticator>,
 ) -> Result<App, ServerError> {
     let mut settings = options.engine;
     settings.introspection |= options.dev;
@@ -323,7 +324,8 @@ fn build(
     let observed = Observed::new(transport, telemetry.clone(), plugins.clone());
     let engine = Engine::new(&options.supergraph_sdl, observed, settings)?;
     follow(engine.transport(), &engine.supergraph())?;
-    let auth = if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client)?) };
+    let auth =
+        if options.jwt.is_empty() { None } else { Some(Authenticator::new(options.jwt, &client, known)?) };
     let documents = Documents::new(&options.documents, &client)?;
     let streams = Streams { settings: subscriptions, origins: options.cors.origins, sockets };
     Ok(App {

@@ -90,7 +90,13 @@ struct Shared {
 pub(super) struct KeyRing(Arc<Shared>);
 
 impl KeyRing {
-    pub(super) fn new(issuer: &JwtIssuer, client: HttpClient) -> Result<Self, KeyError> {
+    /// Reads the keys that are given in place. Keys from a URL are those that `known` has of the same URL, if any: they
+    /// serve while the URL does not answer.
+    pub(super) fn new(
+        issuer: &JwtIssuer,
+        client: HttpClient,
+        known: Option<&Self>,
+    ) -> Result<Self, KeyError> {
         let initial = match &issuer.keys {
             KeySource::Url(_) => None,
             KeySource::File(path) => {
@@ -101,7 +107,10 @@ impl KeyRing {
             KeySource::Static(text) => Some(text.clone().into_bytes()),
         };
         let set = initial.map(|text| usable_keys(&text, &issuer.algorithms)).transpose()?;
-        let current = set.map(|keys| Arc::new(KeySet { keys, read_at: Instant::now() }));
+        let current = match set {
+            Some(keys) => Some(Arc::new(KeySet { keys, read_at: Instant::now() })),
+            None => known.filter(|known| known.is_of(issuer)).and_then(|known| known.0.current()),
+        };
         Ok(Self(Arc::new(Shared {
             source: issuer.keys.clone(),
             algorithms: issuer.algorithms.clone(),
@@ -109,6 +118,11 @@ impl KeyRing {
             current: RwLock::new(current),
             last_fetch: tokio::sync::Mutex::new(None),
         })))
+    }
+
+    /// Whether these are the keys that an issuer asks for.
+    fn is_of(&self, issuer: &JwtIssuer) -> bool {
+        self.0.source == issuer.keys && self.0.algorithms == issuer.algorithms
     }
 
     /// The key with an id; without an id, the only key of the set.

@@ -120,15 +120,22 @@ struct Claims {
 }
 
 impl Authenticator {
-    /// Loads key sets given in files or in place; key sets given by URL are fetched when first needed.
+    /// Loads key sets given in files or in place; key sets given by URL are those of `known` for the same issuer and URL,
+    /// or fetched when first needed.
     ///
     /// # Errors
     /// [`KeyError`] when a key set given in place cannot be read or has no usable key.
-    pub(crate) fn new(issuers: Vec<JwtIssuer>, client: &HttpClient) -> Result<Self, KeyError> {
+    pub(crate) fn new(
+        issuers: Vec<JwtIssuer>,
+        client: &HttpClient,
+        known: Option<&Self>,
+    ) -> Result<Self, KeyError> {
         let issuers = issuers
             .into_iter()
             .map(|config| {
-                let keys = KeyRing::new(&config, client.clone())?;
+                let same = known
+                    .and_then(|known| known.issuers.iter().find(|one| one.config.issuer == config.issuer));
+                let keys = KeyRing::new(&config, client.clone(), same.map(|issuer| &issuer.keys))?;
                 Ok(Issuer { config, keys })
             })
             .collect::<Result<_, KeyError>>()?;

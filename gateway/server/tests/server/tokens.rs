@@ -1,12 +1,13 @@
 //! Access tokens: who is let in, and that nobody else is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::common::tokens::{claims, encode, fresh_key, good_token, issuer, key_set, now, sign};
 use crate::common::{Gateway, body, in_process, refusal, start, subgraphs};
 use axum::Router;
 use axum::routing::get;
+use http::StatusCode;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use kopitiam_server::{ClientAddress, JwtAlgorithm, KeySource};
@@ -209,6 +210,31 @@ async fn a_flood_of_unknown_keys_fetches_the_key_set_once() {
         assert_eq!(refusal(gateway.query("{__typename}").bearer_auth(token)).await.0, 401);
     }
     assert_eq!(fetches.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn known_keys_serve_over_a_change_of_settings_while_their_server_is_down() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    let answer = move || async move {
+        if down.load(Ordering::SeqCst) { Err(StatusCode::SERVICE_UNAVAILABLE) } else { Ok(key_set(&[7])) }
+    };
+    let url = subgraphs::listen(Router::new().route("/graphql", get(answer))).await;
+    let with_keys = |url: String| {
+        let mut options = in_process();
+        options.jwt = vec![issuer(KeySource::Url(url))];
+        options
+    };
+    let gateway = start(with_keys(url.clone())).await;
+    let status = async || {
+        gateway.query("{__typename}").bearer_auth(good_token(7)).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status().await, 200);
+    is_down.store(true, Ordering::SeqCst);
+    gateway.schema.reconfigure(with_keys(url.clone())).await.unwrap();
+    assert_eq!(status().await, 200);
+    gateway.schema.reconfigure(with_keys(format!("{url}?other"))).await.unwrap();
+    assert_eq!(status().await, 503, "keys from elsewhere are not taken");
 }
 
 #[tokio::test]
