@@ -1,7 +1,7 @@
 //! Follows the supergraph and the settings while the gateway serves: what they say now holds, as long as it can be served.
 //!
-//! Always: what cannot be read or served changes nothing and is logged and counted once; requests in flight end on what they
-//! began with.
+//! Always: what cannot be read or served changes nothing and is logged once, settings also when they are tried again (the
+//! reason may pass); requests in flight end on what they began with.
 //!
 //! - `file.rs`: a file that may change
 //! - `source.rs`: where a supergraph comes from; `uplink.rs`, `s3.rs`: two of those
@@ -15,7 +15,7 @@ mod settings;
 mod source;
 mod uplink;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
@@ -105,14 +105,15 @@ impl Follower {
     /// Takes settings that are new; gives the interval to look at from now on.
     async fn look_at_settings(&mut self, asked: bool) -> Option<Option<Duration>> {
         let settings = self.settings.as_mut()?;
+        let started = Instant::now();
         let (file, read) = (settings.to_string(), settings.read(asked).await?);
-        let taken = match read {
+        let (is_readable, taken) = match read {
             // Building a gateway takes a large future, and it happens seldom.
-            Ok(config) => Box::pin(settings.take(config, &self.schema, &mut self.reader, &self.served)).await,
-            Err(error) => {
-                self.schema.unreadable(Reloaded::Settings);
-                Err(error)
+            Ok(read) => {
+                let taking = settings.take(read, &self.schema, &mut self.reader, &self.served);
+                (true, Box::pin(taking).await)
             }
+            Err(error) => (false, Err(error)),
         };
         match taken {
             Ok(taken) => {
@@ -131,7 +132,13 @@ impl Follower {
                 Some(taken.interval)
             }
             Err(error) => {
-                tracing::error!(file, error, "the settings are kept: the new ones cannot be used");
+                let is_new = settings.failed(&error, started.elapsed());
+                if is_new && !is_readable {
+                    self.schema.unreadable(Reloaded::Settings);
+                }
+                if is_new || asked {
+                    tracing::error!(file, error, "the settings are kept: the new ones cannot be used");
+                }
                 None
             }
         }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::file::WatchedFile;
 use super::source::Reader;
@@ -37,14 +37,37 @@ impl Overrides {
     }
 }
 
+/// After settings that could not be taken, this many times as long as the attempt took passes before the next one.
+const REST_AFTER_FAILURE: u32 = 10;
+
 /// See the module's header.
 #[derive(Debug)]
 pub(crate) struct FollowedSettings {
     file: WatchedFile,
     overrides: Overrides,
-    seen: Result<String, String>,
+    /// The text of the settings that hold.
+    held: String,
+    /// What the file said last.
+    seen: String,
+    /// Why that cannot be taken; `None`: it is what holds.
+    failure: Option<Failure>,
     /// The log's form and filter, which hold from the start.
     log: (LogFormat, String),
+}
+
+/// Settings that could not be taken. The reason may pass (a server that is down, a file that is not there yet), so they are
+/// tried again.
+#[derive(Debug)]
+struct Failure {
+    reason: String,
+    retry_at: Instant,
+}
+
+/// What the file says now.
+#[derive(Debug)]
+pub(super) struct ReadSettings {
+    text: String,
+    pub(super) config: Config,
 }
 
 /// Settings that hold from now on.
@@ -68,40 +91,53 @@ impl FollowedSettings {
     /// Follows `file`, which said `text` when `config` was read from it.
     pub(crate) fn new(file: PathBuf, text: String, overrides: Overrides, config: &Config) -> Self {
         let log = (config.telemetry.format, config.telemetry.filter.clone());
-        Self { file: WatchedFile::new(file), overrides, seen: Ok(text), log }
+        Self { file: WatchedFile::new(file), overrides, seen: text.clone(), held: text, failure: None, log }
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The settings when they are new, or why there are none.
-    pub(super) async fn read(&mut self, asked: bool) -> Option<Result<Config, String>> {
-        let read = self.file.read(asked).await?;
-        if read == self.seen {
-            return None;
-        }
-        self.seen.clone_from(&read);
-        let text = match read {
+    /// The settings when they are others than those that hold, or why there are none. Those that could not be taken count
+    /// as others, after a rest or when somebody `asked`.
+    pub(super) async fn read(&mut self, asked: bool) -> Option<Result<ReadSettings, String>> {
+        let rests = self.failure.as_ref().map(|failure| failure.retry_at > Instant::now());
+        let text = match self.file.read(asked || rests == Some(false)).await? {
             Ok(text) => text,
             Err(error) => return Some(Err(error)),
         };
+        if text == self.held {
+            self.failure = None;
+            return None;
+        }
+        if text == self.seen && rests == Some(true) && !asked {
+            return None;
+        }
+        self.seen.clone_from(&text);
         let config = Config::read(self.file.path(), &text).map_err(|error| error.to_string());
         Some(config.map(|mut config| {
             self.overrides.apply(&mut config);
-            config
+            ReadSettings { text, config }
         }))
+    }
+
+    /// Remembers that what the file says could not be taken, after an attempt of so long. Gives whether that is news.
+    pub(super) fn failed(&mut self, reason: &str, took: Duration) -> bool {
+        let is_new = self.failure.as_ref().is_none_or(|known| known.reason != reason);
+        let retry_at = Instant::now() + took * REST_AFTER_FAILURE;
+        self.failure = Some(Failure { reason: reason.to_owned(), retry_at });
+        is_new
     }
 
     /// Goes over to settings, and to their supergraph when they name another one.
     pub(super) async fn take(
-        &self,
-        config: Config,
+        &mut self,
+        read: ReadSettings,
         schema: &SchemaHandle,
         reader: &mut Reader,
         served: &str,
     ) -> Result<Taken, String> {
-        let file = self.file.path();
+        let (file, config) = (self.file.path(), read.config);
         let source = config.supergraph.source(file).map_err(|error| error.to_string())?;
         let (mut next, sdl) = (None, served.to_owned());
         let sdl = match source {
@@ -121,6 +157,7 @@ impl FollowedSettings {
         if let Some(next) = next {
             *reader = next;
         }
+        (self.held, self.failure) = (read.text, None);
         Ok(Taken { served: sdl, interval, unchanged })
     }
 }

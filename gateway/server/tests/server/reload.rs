@@ -172,6 +172,30 @@ async fn settings_that_change_hold_from_then_on_and_broken_ones_do_not() {
     assert!(restart[0].contains(r#""restart":"listen""#), "{restart:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_failed_for_a_passing_reason_are_tried_again_at_a_poll_and_when_asked() {
+    for interval in ["0s", "10ms"] {
+        let (gateway, folder, sdl) = served(interval).await;
+        let ask = || {
+            let hangup = Command::new("kill").args(["-HUP", &gateway.id().to_string()]).status();
+            assert!(interval != "0s" || hangup.unwrap().success());
+        };
+        let settings = folder.path().join("gateway.yaml");
+        let other = std::fs::read_to_string(&settings).unwrap().replace("s.graphql", "other.graphql");
+        std::fs::write(folder.path().join("next"), other).unwrap();
+        std::fs::rename(folder.path().join("next"), &settings).unwrap();
+        ask();
+        gateway.logged("the supergraph cannot be read").await;
+        assert!(is_old(&gateway).await);
+        std::fs::write(folder.path().join("next"), without_header(&sdl)).unwrap();
+        std::fs::rename(folder.path().join("next"), folder.path().join("other.graphql")).unwrap();
+        ask();
+        until_old(&gateway, false).await;
+        let (_, log) = gateway.stop();
+        assert_eq!(log.iter().filter(|line| line.contains("ERROR")).count(), 1, "{log:?}");
+    }
+}
+
 /// A store that gives one document, and says by its tag when it has not changed.
 #[derive(Clone, Default)]
 struct Store {
