@@ -1,6 +1,7 @@
 'use client';
 import { useRouter } from 'next/navigation';
 import { useEffect } from 'react';
+import { LiveRefresh } from '@/ui/live-refresh';
 
 type LiveAuctionProps = { listingId: string; endsAt: string; serverNow: string };
 
@@ -13,13 +14,6 @@ const timerMaxMs = 2 ** 31 - 1;
 export function LiveAuction({ listingId, endsAt, serverNow }: LiveAuctionProps) {
   const router = useRouter();
 
-  useEffect(() => {
-    const source = new EventSource(`/api/listings/${encodeURIComponent(listingId)}/events`);
-    source.addEventListener('next', () => router.refresh());
-    source.addEventListener('complete', () => source.close());
-    return () => source.close();
-  }, [listingId, router]);
-
   const overInMs = Date.parse(endsAt) - Date.parse(serverNow) + afterEndMs;
   useEffect(() => {
     if (overInMs > timerMaxMs) return;
@@ -27,5 +21,5 @@ export function LiveAuction({ listingId, endsAt, serverNow }: LiveAuctionProps) 
     return () => clearTimeout(timer);
   }, [overInMs, router]);
 
-  return null;
+  return <LiveRefresh path={`/api/listings/${encodeURIComponent(listingId)}/events`} />;
 }

@@ -3,6 +3,7 @@ import { useRouter } from 'next/navigation';
 import { useEffect, useState } from 'react';
 import { LocalTime } from '@/ui/local-time';
 import { Icon } from '@/ui/icon';
+import { follow } from '@/ui/live';
 import { newer, readLiveMessage, type LiveOrder } from './live';
 import { isMoving, statusLabel, statusText, statusTone, type StatusTone } from './status';
 
@@ -21,20 +22,15 @@ export function LiveStatus({ orderId, initial }: LiveStatusProps) {
 
   useEffect(() => {
     if (!moving) return;
-    const source = new EventSource(`/api/orders/${encodeURIComponent(orderId)}/events`);
-    source.addEventListener('next', (event: MessageEvent<string>) => {
-      const arrived = readLiveMessage(event.data);
-      if (arrived) setStreamed((shown) => newer(shown, arrived));
+    return follow(`/api/orders/${encodeURIComponent(orderId)}/events`, {
+      onNext: (data) => {
+        const arrived = readLiveMessage(data);
+        if (arrived) setStreamed((shown) => newer(shown, arrived));
+      },
+      // A change between the page's render and the stream's start is in neither: ask again once it is open.
+      onOpen: () => router.refresh(),
+      onEnd: () => router.refresh(),
     });
-    // A change between the page's render and the stream's start is in neither: ask again once it is open.
-    // When the stream breaks the browser connects again by itself; the page asks meanwhile.
-    source.addEventListener('open', () => router.refresh());
-    source.addEventListener('error', () => router.refresh());
-    source.addEventListener('complete', () => {
-      source.close();
-      router.refresh();
-    });
-    return () => source.close();
   }, [moving, orderId, router]);
 
   // A settled order has taken its lines out of the cart, which the header shows.
