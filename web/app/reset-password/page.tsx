@@ -6,7 +6,8 @@ import { Notice } from '@/ui/notice';
 export const metadata: Metadata = {
   title: 'New password',
   robots: { index: false },
-  referrer: 'no-referrer',
+  // The token stays out of it; with 'no-referrer' a form sent without scripts has no origin, and is refused.
+  referrer: 'strict-origin',
 };
 
 type Props = { searchParams: Promise<{ token?: string | string[] }> };
