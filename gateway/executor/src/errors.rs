@@ -22,6 +22,8 @@ pub(crate) enum ErrorCode {
     TooLarge,
     /// An HTTP status without a GraphQL answer.
     HttpStatus,
+    /// The client broke off its upload.
+    UploadBroken,
     /// Too many requests wait for the subgraph.
     Overloaded,
     /// The subgraph failed too often lately.
@@ -47,6 +49,7 @@ impl ErrorCode {
             Self::Timeout => "SUBREQUEST_TIMEOUT",
             Self::TooLarge => "SUBREQUEST_TOO_LARGE",
             Self::HttpStatus => "SUBREQUEST_HTTP_STATUS",
+            Self::UploadBroken => "SUBREQUEST_UPLOAD_BROKEN",
             Self::Overloaded => "SUBREQUEST_OVERLOADED",
             Self::CircuitOpen => "SUBREQUEST_CIRCUIT_OPEN",
             Self::MalformedResponse => "SUBREQUEST_MALFORMED_RESPONSE",
@@ -114,6 +117,7 @@ impl Cause {
             TransportError::Timeout => ErrorCode::Timeout,
             TransportError::TooLarge => ErrorCode::TooLarge,
             TransportError::Status(_) => ErrorCode::HttpStatus,
+            TransportError::UploadBroken => ErrorCode::UploadBroken,
             TransportError::Overloaded => ErrorCode::Overloaded,
             TransportError::CircuitOpen => ErrorCode::CircuitOpen,
         };

@@ -34,6 +34,10 @@ pub enum TransportError {
     /// An HTTP status that is not success and a body that is not a GraphQL answer.
     #[error("the subgraph answered with status {0}")]
     Status(u16),
+    /// The client did not send what belongs to the request: its upload broke off, came too late or exceeds a bound. It
+    /// says nothing about the subgraph.
+    #[error("the client's upload broke off")]
+    UploadBroken,
     /// It was not asked: too many requests wait for it already.
     #[error("too many requests wait for the subgraph")]
     Overloaded,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures::{FutureExt, TryStreamExt};
+use futures::{FutureExt, Stream, TryStreamExt, stream};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue,
@@ -26,6 +26,7 @@ use super::compression::{self, compress};
 use super::headers::HeaderPlan;
 use super::settings::SubgraphSettings;
 use super::signature::SIGNATURE;
+use super::upload_progress::Progress;
 use super::wire::{self, BodyError, Outgoing, RequestBody};
 use super::{RequestContext, Route, Target};
 use crate::uploads::Claimed;
@@ -74,7 +75,10 @@ impl Call {
         let deadline = self.deadline();
         let traffic = &self.route.traffic;
         if let Some(files) = self.context.uploads().and_then(|uploads| uploads.claim(&self.body)) {
-            traffic.once(deadline, self.with_files(files, deadline)).await
+            let progress = Arc::new(Progress::default());
+            // On the heap: the others need not have room for it.
+            let call = Box::pin(self.with_files(files, deadline, Arc::clone(&progress)));
+            traffic.once_judged(deadline, call, |error| progress.judge(error)).await
         } else if self.is_mutation {
             traffic.once(deadline, self.whole_answer(deadline)).await
         } else {
@@ -143,10 +147,21 @@ impl Call {
     }
 
     /// As [`Call::whole_answer`], with files: sent once, since a client's body can be read once.
-    async fn with_files(&self, files: Claimed, deadline: Instant) -> Result<Whole, TransportError> {
+    async fn with_files(
+        &self,
+        files: Claimed,
+        deadline: Instant,
+        progress: Arc<Progress>,
+    ) -> Result<Whole, TransportError> {
         let bytes_max = self.settings().response_bytes_max;
         let content_type = files.content_type();
-        let body = files.body().map_ok(Frame::data).map_err(|error| {
+        let mut files = Box::pin(files.body());
+        let body = stream::poll_fn(move |context| {
+            let polled = files.as_mut().poll_next(context);
+            progress.note(&polled);
+            polled
+        });
+        let body = body.map_ok(Frame::data).map_err(|error| {
             tracing::warn!(%error, "an upload was not sent on");
             BodyError::from(error)
         });

@@ -8,6 +8,7 @@
 //! - `context.rs`: what all requests on behalf of one client share
 //! - `headers.rs`: which headers travel; `answered.rs`: which come back
 //! - `call.rs`: one request
+//! - `upload_progress.rs`: whose fault it is when a request with files fails
 //! - `traffic/`: how many at once, which are tried again, and when a subgraph is left alone
 //! - `sharing.rs`: which requests are the same request
 //! - `wire/`: connections
@@ -28,6 +29,7 @@ mod sharing;
 mod signature;
 mod streams;
 mod traffic;
+mod upload_progress;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -240,3 +240,16 @@ async fn a_client_cannot_name_a_file_itself() {
     let answer = body(upload(&stores.gateway, form)).await;
     assert_eq!(answer["errors"][0]["message"], "application/json", "no file was sent: {answer}");
 }
+
+#[tokio::test]
+async fn clients_that_break_off_their_uploads_do_not_close_the_subgraph_to_others() {
+    let stores = stores(Some(UploadSettings::default())).await;
+    let operations = r#"{"query":"mutation($f: [Upload!]!) { store(files: $f) }","variables":{"f":[null]}}"#;
+    let without_file = form(&[("operations", "", operations), ("map", "", r#"{"0":["variables.f.0"]}"#)]);
+    for _ in 0..30 {
+        let answer = body(upload(&stores.gateway, without_file.clone())).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "SUBREQUEST_UPLOAD_BROKEN", "{answer}");
+    }
+    let answer = body(stores.gateway.query("{ ping }")).await;
+    assert_eq!(answer["errors"][0]["message"], "application/json", "the subgraph was asked: {answer}");
+}

@@ -2,7 +2,7 @@
 //!
 //! In: how each call ended. Out: whether the next may be made.
 //! Always: what counts as a failure is that the subgraph could not serve, never what a client asked for; a call that
-//! nobody waited for to its end counts as neither.
+//! nobody waited for to its end, or whose client broke off its upload, counts as neither.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -146,6 +146,10 @@ pub(super) struct Pass<'a> {
 impl Pass<'_> {
     /// The call has ended, with an error or without.
     pub(super) fn record(mut self, now: Instant, error: Option<&TransportError>) {
+        if matches!(error, Some(TransportError::UploadBroken)) {
+            // Neither: the call says nothing about the subgraph.
+            return;
+        }
         let failed = error.is_some_and(is_failure);
         self.is_over = true;
         if !self.is_trial {
@@ -162,7 +166,7 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.is_trial && !self.is_over {
-            // Nobody waited for it; the next call tries.
+            // Nobody waited for it, or it was the client's end; the next call tries.
             *self.breaker.lock() = State::Open { until: self.breaker.begin };
         }
     }
@@ -172,7 +176,10 @@ fn is_failure(error: &TransportError) -> bool {
     match error {
         TransportError::Unreachable | TransportError::Timeout => true,
         TransportError::Status(status) => *status >= 500,
-        TransportError::TooLarge | TransportError::Overloaded | TransportError::CircuitOpen => false,
+        TransportError::TooLarge
+        | TransportError::UploadBroken
+        | TransportError::Overloaded
+        | TransportError::CircuitOpen => false,
     }
 }
 
@@ -264,6 +271,20 @@ mod tests {
         drop(breaker.admit().unwrap());
         breaker.admit().unwrap().record(breaker.1, None);
         breaker.is(BreakerState::Closed);
+    }
+
+    #[test]
+    fn an_upload_that_its_client_breaks_is_neither_success_nor_failure() {
+        let mut breaker = Clock::new();
+        breaker.calls(&[false; 3]);
+        for _ in 0..10 {
+            breaker.admit().unwrap().record(breaker.1, Some(&TransportError::UploadBroken));
+        }
+        breaker.calls(&[false]);
+        breaker.is(BreakerState::Open);
+        breaker.later(5_000);
+        breaker.admit().unwrap().record(breaker.1, Some(&TransportError::UploadBroken));
+        breaker.is(BreakerState::HalfOpen);
     }
 
     #[test]

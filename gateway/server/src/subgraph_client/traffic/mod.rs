@@ -66,15 +66,29 @@ impl Traffic {
     /// # Errors
     /// What the call says; [`TransportError::Timeout`] at the deadline, [`TransportError::Overloaded`] and
     /// [`TransportError::CircuitOpen`] when it was not made.
-    pub(super) async fn once<T>(
+    pub(super) fn once<T>(
         &self,
         deadline: Instant,
         call: impl Future<Output = Result<T, TransportError>>,
+    ) -> impl Future<Output = Result<T, TransportError>> {
+        self.once_judged(deadline, call, |error| error)
+    }
+
+    /// As [`Traffic::once`]; `judge` says what an error of the call means, a timeout included, before it is recorded.
+    ///
+    /// # Errors
+    /// As [`Traffic::once`].
+    pub(super) async fn once_judged<T>(
+        &self,
+        deadline: Instant,
+        call: impl Future<Output = Result<T, TransportError>>,
+        judge: impl FnOnce(TransportError) -> TransportError,
     ) -> Result<T, TransportError> {
         let entered = tokio::time::timeout_at(deadline, self.admission.enter()).await;
         let _permit = entered.map_err(|_| TransportError::Timeout)??;
         let pass = self.breaker.as_ref().map(|breaker| breaker.admit(Instant::now())).transpose()?;
         let result = tokio::time::timeout_at(deadline, call).await.unwrap_or(Err(TransportError::Timeout));
+        let result = result.map_err(judge);
         if let Some(pass) = pass {
             pass.record(Instant::now(), result.as_ref().err());
         }

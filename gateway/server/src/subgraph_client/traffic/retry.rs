@@ -89,6 +89,7 @@ fn is_passing(error: &TransportError) -> bool {
         TransportError::Status(status) => matches!(status, 429 | 500 | 502 | 503 | 504),
         TransportError::Timeout
         | TransportError::TooLarge
+        | TransportError::UploadBroken
         | TransportError::Overloaded
         | TransportError::CircuitOpen => false,
     }
