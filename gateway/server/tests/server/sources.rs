@@ -235,7 +235,11 @@ fn breaking(opened: Arc<AtomicUsize>) -> Router {
 }
 
 async fn over_breaking_source(reconnect_for: Duration) -> Gateway {
-    let products = subgraphs::listen(breaking(Arc::default())).await;
+    over(breaking(Arc::default()), reconnect_for).await
+}
+
+async fn over(products: Router, reconnect_for: Duration) -> Gateway {
+    let products = subgraphs::listen(products).await;
     let mut settings = SubgraphSettings::default();
     settings.subscriptions.reconnect_for = reconnect_for;
     let transport = Transport::new()
@@ -260,6 +264,23 @@ async fn without_patience_a_break_is_an_error_and_the_end() {
     let gateway = over_breaking_source(Duration::ZERO).await;
     let mut client = Client::open(&gateway, FOREVER, None).await;
     assert_eq!(client.next().await, product("1"));
+    let (kind, event) = client.next().await;
+    assert_eq!(kind, "next");
+    assert_eq!(event["errors"][0]["extensions"]["code"], "SUBREQUEST_UNREACHABLE", "{event}");
+    assert_eq!(client.next().await.0, "complete");
+}
+
+/// A subgraph whose event streams break before their first event.
+async fn of_no_use() -> Response {
+    let body = Body::from_stream(stream::iter([Ok::<_, Infallible>(Bytes::from(":\n\n"))]));
+    Response::builder().header(CONTENT_TYPE, "text/event-stream").body(body).unwrap()
+}
+
+#[tokio::test]
+async fn a_source_that_opens_and_breaks_at_once_is_not_opened_for_ever() {
+    let router = Router::new().route("/graphql", post(of_no_use));
+    let gateway = over(router, Duration::from_secs(1)).await;
+    let mut client = Client::open(&gateway, FOREVER, None).await;
     let (kind, event) = client.next().await;
     assert_eq!(kind, "next");
     assert_eq!(event["errors"][0]["extensions"]["code"], "SUBREQUEST_UNREACHABLE", "{event}");

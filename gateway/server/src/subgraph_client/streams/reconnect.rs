@@ -31,7 +31,7 @@ pub(in crate::subgraph_client) async fn source(
     source: Source,
 ) -> Result<BoxStream<'static, Item>, TransportError> {
     let opened = open(&source()?).await?;
-    Ok(lasting(source, opened))
+    Ok(lasting(source, opened, Trouble::default()))
 }
 
 /// As [`source`], for a client that listens already: tries for as long as after a break.
@@ -41,17 +41,29 @@ pub(in crate::subgraph_client) async fn source(
 pub(in crate::subgraph_client) async fn again(
     source: Source,
 ) -> Result<BoxStream<'static, Item>, TransportError> {
-    let opened = reopen(&source, None).await?;
-    Ok(lasting(source, opened))
+    let mut trouble = Trouble::default();
+    let opened = reopen(&source, None, &mut trouble).await?;
+    Ok(lasting(source, opened, trouble))
+}
+
+/// For how long a source has been of no use. That it can be opened does not end it: one that breaks at once is of no use
+/// either.
+#[derive(Debug, Default)]
+struct Trouble {
+    since: Option<Instant>,
+    /// Before the next try.
+    wait: Duration,
 }
 
 struct Lasting {
     source: Source,
     opened: Option<BoxStream<'static, Item>>,
+    opened_at: Instant,
+    trouble: Trouble,
 }
 
-fn lasting(source: Source, opened: BoxStream<'static, Item>) -> BoxStream<'static, Item> {
-    let lasting = Lasting { source, opened: Some(opened) };
+fn lasting(source: Source, opened: BoxStream<'static, Item>, trouble: Trouble) -> BoxStream<'static, Item> {
+    let lasting = Lasting { source, opened: Some(opened), opened_at: Instant::now(), trouble };
     stream::unfold(lasting, |mut lasting| async move {
         let item = lasting.next().await?;
         Some((item, lasting))
@@ -65,12 +77,21 @@ impl Lasting {
             match self.opened.as_mut()?.next().await {
                 Some(Err(error)) => {
                     self.opened = None;
-                    match reopen(&self.source, Some(error)).await {
-                        Ok(opened) => self.opened = Some(opened),
+                    if self.opened_at.elapsed() > WAIT_MAX {
+                        self.trouble = Trouble::default();
+                    }
+                    match reopen(&self.source, Some(error), &mut self.trouble).await {
+                        Ok(opened) => {
+                            self.opened = Some(opened);
+                            self.opened_at = Instant::now();
+                        }
                         Err(error) => return Some(Err(error)),
                     }
                 }
-                item => return item,
+                item => {
+                    self.trouble = Trouble::default();
+                    return item;
+                }
             }
         }
     }
@@ -80,20 +101,24 @@ impl Lasting {
 fn may_pass(error: &TransportError) -> bool {
     match error {
         TransportError::Status(status) => *status >= 500 || *status == 429,
-        TransportError::TooLarge => false,
+        TransportError::TooLarge | TransportError::UploadBroken => false,
         _ => true,
     }
 }
 
-/// Opens the source again, after `broken` or for the first time.
+/// Opens the source again, after `broken` or for the first time, in the same `trouble` as before.
 async fn reopen(
     source: &Source,
     broken: Option<TransportError>,
+    trouble: &mut Trouble,
 ) -> Result<BoxStream<'static, Item>, TransportError> {
-    let started = Instant::now();
-    let mut wait = if broken.is_some() { WAIT_MIN } else { Duration::ZERO };
+    let started = *trouble.since.get_or_insert_with(Instant::now);
     let mut error = broken;
+    if error.is_some() {
+        trouble.wait = trouble.wait.max(WAIT_MIN);
+    }
     loop {
+        let wait = trouble.wait;
         let call = source()?;
         let patience = call.settings().subscriptions.reconnect_for;
         if let Some(error) = error
@@ -102,11 +127,11 @@ async fn reopen(
             return Err(error);
         }
         tokio::time::sleep(scattered(wait)).await;
+        trouble.wait = (wait * 2).clamp(WAIT_MIN, WAIT_MAX);
         match open(&call).await {
             Ok(opened) => return Ok(opened),
             Err(failed) => error = Some(failed),
         }
-        wait = (wait * 2).clamp(WAIT_MIN, WAIT_MAX);
         tracing::debug!(error = %error.as_ref().expect("just set"), ?wait, "a subscription cannot be opened again yet");
     }
 }
