@@ -21,7 +21,8 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use http::header::{HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use kopitiam_executor::transport::TransportError;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
@@ -39,8 +40,9 @@ pub(in crate::subgraph_client) struct Sockets(Arc<Mutex<Vec<Handle>>>);
 #[derive(Debug, Clone)]
 struct Handle {
     headers: Arc<HeaderMap>,
-    commands: mpsc::UnboundedSender<Command>,
-    /// Subscriptions on it.
+    /// Has room for the beginning and the end of every subscription that may be on it.
+    commands: mpsc::Sender<Command>,
+    /// Subscriptions on it, until the socket knows that they are gone.
     load: Arc<AtomicUsize>,
 }
 
@@ -52,9 +54,9 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.handle.load.fetch_sub(1, Ordering::SeqCst);
+        let load = Arc::clone(&self.handle.load);
         // The socket may be gone: then so is the subscription.
-        let _ = self.handle.commands.send(Command::Complete { id: self.id });
+        let _ = self.handle.commands.try_send(Command::Complete { id: self.id, load });
     }
 }
 
@@ -70,8 +72,10 @@ pub(super) async fn open(
         let (sent, is_sent) = tokio::sync::oneshot::channel();
         let place = Place { id, handle: handle.clone() };
         let command = Command::Subscribe { id, body: call.body.clone(), waiting, sent };
-        if handle.commands.send(command).is_err() {
-            continue;
+        match handle.commands.try_send(command) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(TransportError::Overloaded),
+            Err(TrySendError::Closed(_)) => continue,
         }
         match is_sent.await {
             Ok(sent) => sent?,
@@ -103,7 +107,8 @@ fn find(call: &Call, origin: &Origin) -> Result<Handle, TransportError> {
         return Err(TransportError::Overloaded);
     }
     let request = handshake(call, origin, &headers)?;
-    let (commands, receiver) = mpsc::unbounded_channel();
+    let room = settings.per_socket_max.saturating_mul(2).clamp(2, Semaphore::MAX_PERMITS);
+    let (commands, receiver) = mpsc::channel(room);
     let introduction = messages::init(&headers);
     let handle = Handle { headers: Arc::new(headers), commands, load: Arc::new(AtomicUsize::new(1)) };
     tokio::spawn(socket::run(call.clone(), request, introduction, receiver));

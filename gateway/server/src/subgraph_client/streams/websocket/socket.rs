@@ -1,7 +1,7 @@
 //! One socket to a subgraph, and the task that runs it.
 //!
 //! In: commands of subscriptions. Out: to each its own responses.
-//! Always: the task ends when no subscription is left for a while, or when the socket breaks; then every subscription
+//! Always: nothing is waited for longer than a ping may take; the task ends when no subscription is left for a while, or when the socket breaks; then every subscription
 //! learns it.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use kopitiam_executor::transport::TransportError;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -42,6 +43,8 @@ pub(super) enum Command {
     },
     Complete {
         id: u64,
+        /// Counted down now and not before, so that what waits in the queue has its place, too.
+        load: Arc<AtomicUsize>,
     },
 }
 
@@ -94,11 +97,11 @@ pub(super) async fn run(
     call: Call,
     request: Request,
     introduction: Utf8Bytes,
-    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut commands: mpsc::Receiver<Command>,
 ) {
     let opening = tokio::time::timeout(call.settings().timeout, open(&call, request, introduction));
     match opening.await.unwrap_or(Err(TransportError::Timeout)) {
-        Ok(socket) => Running::new(socket, &call).run(commands).await,
+        Ok(socket) => Running::new(socket, call.settings().subscriptions.ping_interval).run(commands).await,
         Err(error) => {
             commands.close();
             while let Some(command) = commands.recv().await {
@@ -144,7 +147,7 @@ async fn open(call: &Call, request: Request, introduction: Utf8Bytes) -> Result<
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map(|frame| u16::from(frame.code));
                 tracing::warn!(code, "a subgraph refused a WebSocket");
-                return Err(TransportError::Unreachable);
+                return Err(closed(code));
             }
             Some(Ok(_)) | None => return Err(TransportError::Unreachable),
             Some(Err(error)) => return Err(unreachable(error)),
@@ -152,8 +155,16 @@ async fn open(call: &Call, request: Request, introduction: Utf8Bytes) -> Result<
     }
 }
 
-struct Running {
-    socket: Socket,
+/// What it means that the subgraph closed the socket. A refused credential is as it is over HTTP: the client's affair.
+fn closed(code: Option<u16>) -> TransportError {
+    match code {
+        Some(code @ (4401 | 4403)) => TransportError::Status(code - 4000),
+        _ => TransportError::Unreachable,
+    }
+}
+
+struct Running<S> {
+    socket: WebSocketStream<S>,
     subscriptions: HashMap<u64, Waiting>,
     ping: tokio::time::Interval,
     /// Pings since the subgraph was last heard of.
@@ -174,15 +185,14 @@ impl From<tokio_tungstenite::tungstenite::Error> for Broken {
     }
 }
 
-impl Running {
-    fn new(socket: Socket, call: &Call) -> Self {
-        let period = call.settings().subscriptions.ping_interval;
+impl<S: AsyncRead + AsyncWrite + Unpin> Running<S> {
+    fn new(socket: WebSocketStream<S>, period: Duration) -> Self {
         let mut ping = tokio::time::interval_at(Instant::now() + period, period);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { socket, subscriptions: HashMap::new(), ping, unanswered: 0, idle_since: Instant::now() }
     }
 
-    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
             let idle_end = self.idle_since + IDLE;
             let step = tokio::select! {
@@ -218,18 +228,27 @@ impl Running {
             return Err(Broken(TransportError::Timeout));
         }
         self.unanswered += 1;
-        Ok(self.socket.send(Message::Ping(Bytes::new())).await?)
+        self.say(Message::Ping(Bytes::new())).await
+    }
+
+    /// A subgraph that reads nothing must not hold up everybody who shares the socket.
+    async fn say(&mut self, message: Message) -> Result<(), Broken> {
+        let said = tokio::time::timeout(self.ping.period(), self.socket.send(message)).await;
+        Ok(said.map_err(|_| Broken(TransportError::Timeout))??)
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), Broken> {
         match command {
             Command::Subscribe { id, body, waiting, sent } => {
                 self.subscriptions.insert(id, waiting);
-                let asked = self.socket.send(Message::Text(messages::subscribe(id, &body))).await;
-                let _ = sent.send(if asked.is_ok() { Ok(()) } else { Err(TransportError::Unreachable) });
-                Ok(asked?)
+                let asked = self.say(Message::Text(messages::subscribe(id, &body))).await;
+                let _ = sent.send(asked.as_ref().map(|&()| ()).map_err(|Broken(error)| error.clone()));
+                asked
             }
-            Command::Complete { id } => self.drop_subscription(id).await,
+            Command::Complete { id, load } => {
+                load.fetch_sub(1, Ordering::SeqCst);
+                self.drop_subscription(id).await
+            }
         }
     }
 
@@ -242,10 +261,13 @@ impl Running {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Err(error)) => return Err(error.into()),
+            Some(Ok(Message::Close(frame))) => {
+                return Err(Broken(closed(frame.map(|frame| u16::from(frame.code)))));
+            }
             Some(Ok(_)) | None => return Err(Broken(TransportError::Unreachable)),
         };
         match Said::parse(&text).ok_or(Broken(TransportError::Unreachable))? {
-            Said::Ping => self.socket.send(Message::Text(messages::PONG)).await?,
+            Said::Ping => self.say(Message::Text(messages::PONG)).await?,
             Said::Next(id, response) => {
                 let is_taken = self.subscriptions.get(&id).is_none_or(|waiting| waiting.push(response));
                 if !is_taken {
@@ -276,7 +298,7 @@ impl Running {
 
     async fn drop_subscription(&mut self, id: u64) -> Result<(), Broken> {
         if self.forget(id).is_some() {
-            self.socket.send(Message::Text(messages::complete(id))).await?;
+            self.say(Message::Text(messages::complete(id))).await?;
         }
         Ok(())
     }
@@ -287,5 +309,56 @@ impl Running {
             self.idle_since = Instant::now();
         }
         forgotten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+    use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+    use tokio_tungstenite::tungstenite::protocol::{Role, frame::coding::CloseCode};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    struct Shared {
+        subgraph: WebSocketStream<DuplexStream>,
+        items: Items,
+        is_sent: oneshot::Receiver<Result<(), TransportError>>,
+        commands: mpsc::Sender<Command>,
+    }
+
+    /// A socket with one subscription that asks for `body`, to a subgraph that has room for few bytes.
+    async fn shared(body: Bytes) -> Shared {
+        let (ours, theirs) = duplex(1024);
+        let config = Some(WebSocketConfig::default().write_buffer_size(0));
+        let socket = WebSocketStream::from_raw_socket(ours, Role::Client, config).await;
+        let subgraph = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
+        let (commands, receiver) = mpsc::channel(4);
+        let (waiting, items) = Waiting::new(1024);
+        let (sent, is_sent) = oneshot::channel();
+        commands.try_send(Command::Subscribe { id: 1, body, waiting, sent }).unwrap();
+        tokio::spawn(Running::new(socket, Duration::from_millis(50)).run(receiver));
+        Shared { subgraph, items, is_sent, commands }
+    }
+
+    #[tokio::test]
+    async fn a_subgraph_that_reads_nothing_loses_the_socket() {
+        let Shared { subgraph, mut items, is_sent, commands } = shared(vec![b'x'; 100_000].into()).await;
+        let end = tokio::time::timeout(PATIENCE, items.next()).await.expect("it is not waited for for ever");
+        assert!(matches!(end, Some(Err(TransportError::Timeout))), "{end:?}");
+        assert!(matches!(is_sent.await, Ok(Err(TransportError::Timeout))));
+        commands.closed().await;
+        drop(subgraph);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_closed_for_a_credential_is_not_taken_for_a_broken_one() {
+        let Shared { mut subgraph, mut items, .. } = shared(Bytes::from_static(b"{}")).await;
+        let frame = CloseFrame { code: CloseCode::from(4403), reason: "Forbidden".into() };
+        subgraph.send(Message::Close(Some(frame))).await.unwrap();
+        let end = tokio::time::timeout(PATIENCE, items.next()).await.expect("it ends");
+        assert!(matches!(end, Some(Err(TransportError::Status(403)))), "{end:?}");
     }
 }
