@@ -64,6 +64,8 @@ enum Slice {
     Variable {
         name: Name,
         path: Vec<Box<str>>,
+        /// What counts when the request has no such variable: what the argument's default says.
+        default: Option<u64>,
     },
 }
 
@@ -128,21 +130,27 @@ impl Size {
     fn of(&self, values: &Values<'_>) -> u64 {
         let given = self.slices.iter().filter_map(|slice| match slice {
             Slice::Fixed(size) => Some(*size),
-            Slice::Variable { name, path } => values.number(name, path),
+            Slice::Variable { name, path, default } => values.number(name, path, *default),
         });
         given.max().unwrap_or(self.otherwise).saturating_mul(self.times)
     }
 }
 
 impl Values<'_> {
-    fn number(&self, variable: &str, path: &[Box<str>]) -> Option<u64> {
-        let json = *self.0.get(variable)?;
+    fn number(&self, variable: &str, path: &[Box<str>], default: Option<u64>) -> Option<u64> {
+        let Some(json) = self.0.get(variable) else { return default };
         if path.is_empty() {
-            return json.parse().ok().map(whole);
+            return length(json.parse().ok()?);
         }
         let value: serde_json::Value = serde_json::from_str(json).ok()?;
-        path.iter().try_fold(&value, |value, step| value.get(&**step))?.as_f64().map(whole)
+        length(path.iter().try_fold(&value, |value, step| value.get(&**step))?.as_f64()?)
     }
+}
+
+/// A number as the length of a list. One below zero is none: what a subgraph makes of it nobody knows, so it counts like
+/// none given.
+fn length(number: f64) -> Option<u64> {
+    (number >= 0.0).then(|| whole(number))
 }
 
 struct Builder<'a> {
@@ -251,22 +259,38 @@ impl<'a> Builder<'a> {
         let definition = self.supergraph.field(field.parent, &field.name)?;
         let default =
             definition.arguments.iter().find(|argument| argument.name == name)?.default_value.as_ref();
-        let mut value: &Value = given.or(default)?;
-        for (index, step) in rest.iter().enumerate() {
-            match value {
-                Value::Variable(name) => {
-                    return Some(Slice::Variable { name: name.clone(), path: rest[index..].to_vec() });
-                }
-                Value::Object(fields) => {
-                    value = fields.iter().find(|(name, _)| **name == **step).map(|(_, value)| &**value)?;
-                }
-                _ => return None,
-            }
+        let mut slice = within(given.or(default)?, &rest)?;
+        let is_variable = given.is_some_and(|given| matches!(**given, Value::Variable(_)));
+        if let (Slice::Variable { default: otherwise, .. }, true, Some(default)) =
+            (&mut slice, is_variable, default)
+            && let Some(Slice::Fixed(size)) = within(default, &rest)
+        {
+            // An argument whose variable is absent is absent itself.
+            *otherwise = Some(size);
         }
+        Some(slice)
+    }
+}
+
+/// The number at a path of input fields.
+fn within(mut value: &Value, path: &[Box<str>]) -> Option<Slice> {
+    for (index, step) in path.iter().enumerate() {
         match value {
-            Value::Variable(name) => Some(Slice::Variable { name: name.clone(), path: Vec::new() }),
-            value => value.to_f64().map(whole).map(Slice::Fixed),
+            Value::Variable(name) => {
+                let path = path[index..].to_vec();
+                return Some(Slice::Variable { name: name.clone(), path, default: None });
+            }
+            Value::Object(fields) => {
+                value = fields.iter().find(|(name, _)| **name == **step).map(|(_, value)| &**value)?;
+            }
+            _ => return None,
         }
+    }
+    match value {
+        Value::Variable(name) => {
+            Some(Slice::Variable { name: name.clone(), path: Vec::new(), default: None })
+        }
+        value => length(value.to_f64()?).map(Slice::Fixed),
     }
 }
 

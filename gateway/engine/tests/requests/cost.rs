@@ -17,7 +17,7 @@ fn shop(operation_max: Option<u64>) -> TestGateway {
             products(first: Int, last: Int): [Product!]!
                 @listSize(assumedSize: 5, slicingArguments: ["first", "last"], requireOneSlicingArgument: false)
             page(page: Page): [Product!]!
-            top: [Product!]!
+            top(first: Int): [Product!]!
             paged(first: Int = 3): Products!
             sized(first: Int): Sized! @listSize(slicingArguments: ["first"], sizedFields: ["items"])
             dear(extra: Int @dear(weight: 7)): Product @dear(weight: 50)
@@ -72,7 +72,10 @@ fn lists_count_as_often_as_they_are_long_and_entities_once_more() {
         ("{ products { sku } }", 5 + 1),
         ("{ page(page: { size: 4 }) { sku } }", 4 + 1),
         ("{ products(first: 2, last: 4) { sku } }", 4 + 1),
-        ("{ products(first: -1) { sku } }", 1),
+        // Nothing that a list could be as long as.
+        ("{ products(first: -1) { sku } }", 5 + 1),
+        ("{ products(first: 0) { sku } }", 1),
+        ("{ top(first: -2147483648) { sku } }", 10 + 1),
         ("{ top { sku } }", 10 + 1),
         // The connection, and an edge with its node for each of the page.
         ("{ paged(first: 4) { edges { node { sku } } } }", 1 + 4 * 2 + 1),
@@ -101,6 +104,12 @@ fn variables_count_with_their_values() {
     assert_eq!(cost_of(&gateway, query, &json!({})), 6 + 1);
     assert_eq!(cost_of(&gateway, query, &json!({ "n": 7 })), 7 + 1);
     assert_eq!(cost_of(&gateway, query, &json!({ "n": null })), 5 + 1);
+    assert_eq!(cost_of(&gateway, query, &json!({ "n": -7 })), 5 + 1);
+    // Without a value the argument has its own default.
+    let query = "query($n: Int) { paged(first: $n) { edges { node { sku } } } }";
+    assert_eq!(cost_of(&gateway, query, &json!({})), 1 + 3 * 2 + 1);
+    assert_eq!(cost_of(&gateway, query, &json!({ "n": 2 })), 1 + 2 * 2 + 1);
+    assert_eq!(cost_of(&gateway, query, &json!({ "n": null })), 1 + 10 * 2 + 1);
     let page = json!({ "p": { "size": 8 } });
     assert_eq!(cost_of(&gateway, "query($p: Page) { page(page: $p) { sku } }", &page), 8 + 1);
 }
