@@ -3,13 +3,13 @@
 //! Always: `operations` and `map` come first and are bounded like any other body; the map names places in the variables
 //! that are null; files stay on the socket.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::body::Body;
 use futures::TryStreamExt;
 use http::header::{CONTENT_TYPE, HeaderMap};
+use indexmap::IndexMap;
 use kopitiam_engine::Variables;
 use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::value::RawValue;
@@ -21,8 +21,8 @@ use crate::http::{Refusal, request};
 
 /// Places in the variables that one request's files go to.
 const PLACES_MAX: usize = 100;
-/// Steps of one such place.
-const STEPS_MAX: usize = 64;
+/// Steps of one such place, with `variables`: forms are not deeper, and each step costs one more look at what is there.
+const STEPS_MAX: usize = 16;
 
 /// The boundary of a multipart body; `None` when it is none.
 pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
@@ -51,7 +51,8 @@ pub(crate) async fn receive(
     let mut parts = Multipart::with_constraints(chunks, boundary, Constraints::new().size_limit(sizes));
     let operations = text(&mut parts, "operations").await?;
     let map = text(&mut parts, "map").await?;
-    let places: HashMap<String, Vec<String>> =
+    // In the order of the client, who sends the files so.
+    let places: IndexMap<String, Vec<String>> =
         serde_json::from_str(&map).map_err(|_| bad("`map` must be an object of lists of paths"))?;
     if places.len() > settings.files_max {
         return Err(bad("there are more files than allowed"));
@@ -61,21 +62,11 @@ pub(crate) async fn receive(
     }
     let mut client = request::one(operations.as_bytes())?;
     let token = uuid::Uuid::new_v4().simple().to_string();
-    let mut names: Vec<String> = places.keys().cloned().collect();
-    names.sort_unstable();
-    let mut variables = client.request.variables.as_json().to_owned();
-    for (index, name) in names.iter().enumerate() {
-        let placeholder = format!("\"{token}:{index}\"");
-        for place in &places[name] {
-            let steps: Vec<&str> = place.split('.').collect();
-            let ["variables", steps @ ..] = steps.as_slice() else {
-                return Err(bad("a path of `map` must begin with `variables.`"));
-            };
-            variables = replaced(&variables, steps, &placeholder)
-                .filter(|_| !steps.is_empty() && steps.len() <= STEPS_MAX)
-                .ok_or_else(|| bad("a path of `map` must lead to a null"))?;
-        }
-    }
+    let tree = Places::new(&places)?;
+    let mut variables = String::new();
+    tree.fill(client.request.variables.as_json(), &token, &mut variables)
+        .ok_or_else(|| bad("a path of `map` must lead to a null"))?;
+    let names = places.into_keys().collect();
     client.request.variables =
         Variables::from_json(&variables).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let keeps_max = settings.buffered_bytes_max;
@@ -96,49 +87,133 @@ async fn text(parts: &mut Multipart<'static>, name: &str) -> Result<String, Refu
     String::from_utf8(bytes.into()).map_err(|_| bad("the multipart body is not UTF-8"))
 }
 
-/// The JSON with the null at a place replaced; everything else keeps its bytes. `None` when there is no null.
-fn replaced(json: &str, steps: &[&str], by: &str) -> Option<String> {
-    let [step, rest @ ..] = steps else { return (json.trim() == "null").then(|| by.to_owned()) };
-    if json.trim_start().starts_with('[') {
-        let mut items: Vec<Cow<'_, RawValue>> = raw_items(json)?;
-        let index: usize = step.parse().ok()?;
-        let item = items.get_mut(index)?;
-        *item = Cow::Owned(RawValue::from_string(replaced(item.get(), rest, by)?).ok()?);
-        return serde_json::to_string(&items).ok();
-    }
-    let mut members: BTreeMap<String, &RawValue> = serde_json::from_str(json).ok()?;
-    let new = RawValue::from_string(replaced(members.get(*step)?.get(), rest, by)?).ok()?;
-    members.insert((*step).to_owned(), &new);
-    serde_json::to_string(&members).ok()
+/// The places of files below one value of the variables.
+#[derive(Debug, Default)]
+struct Places<'a> {
+    /// The file that stands here.
+    file: Option<usize>,
+    below: BTreeMap<&'a str, Places<'a>>,
 }
 
-fn raw_items(json: &str) -> Option<Vec<Cow<'_, RawValue>>> {
-    let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-    Some(items.into_iter().map(Cow::Borrowed).collect())
+impl<'a> Places<'a> {
+    /// All places of a client's map.
+    fn new(map: &'a IndexMap<String, Vec<String>>) -> Result<Self, Refusal> {
+        let mut root = Self::default();
+        let paths =
+            map.values().enumerate().flat_map(|(file, paths)| paths.iter().map(move |path| (file, path)));
+        for (file, path) in paths {
+            // Before anything is built that is as deep as the path is long.
+            if path.split('.').count() > STEPS_MAX {
+                return Err(bad("a path of `map` has too many steps"));
+            }
+            let steps = path.strip_prefix("variables.");
+            let steps = steps.ok_or_else(|| bad("a path of `map` must begin with `variables.`"))?;
+            let place = steps.split('.').fold(&mut root, |place, step| place.below.entry(step).or_default());
+            if place.file.replace(file).is_some() {
+                return Err(bad("two paths of `map` are the same"));
+            }
+        }
+        Ok(root)
+    }
+
+    /// Appends the JSON with a placeholder for the null at each place; everything else keeps its bytes. `None` when there
+    /// is no null at one of them. All places are filled in one pass, which reads no value oftener than it lies deep, and
+    /// none deeper than the places are.
+    fn fill(&self, json: &str, token: &str, out: &mut String) -> Option<()> {
+        if let Some(file) = self.file {
+            let is_free = self.below.is_empty() && json.trim() == "null";
+            return is_free.then(|| out.push_str(&format!("\"{token}:{file}\"")));
+        }
+        if self.below.is_empty() {
+            out.push_str(json);
+            return Some(());
+        }
+        if json.trim_start().starts_with('[') {
+            self.fill_items(json, token, out)
+        } else {
+            self.fill_members(json, token, out)
+        }
+    }
+
+    fn fill_items(&self, json: &str, token: &str, out: &mut String) -> Option<()> {
+        let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+        let mut below = BTreeMap::new();
+        for (step, places) in &self.below {
+            let index: usize = step.parse().ok().filter(|index| *index < items.len())?;
+            if below.insert(index, places).is_some() {
+                return None;
+            }
+        }
+        for (index, item) in items.iter().enumerate() {
+            out.push(if index == 0 { '[' } else { ',' });
+            match below.get(&index) {
+                Some(places) => places.fill(item.get(), token, out)?,
+                None => out.push_str(item.get()),
+            }
+        }
+        out.push(']');
+        Some(())
+    }
+
+    fn fill_members(&self, json: &str, token: &str, out: &mut String) -> Option<()> {
+        let members: IndexMap<String, &RawValue> = serde_json::from_str(json).ok()?;
+        if !self.below.keys().all(|step| members.contains_key(*step)) {
+            return None;
+        }
+        for (index, (name, member)) in members.iter().enumerate() {
+            out.push(if index == 0 { '{' } else { ',' });
+            out.push_str(&serde_json::to_string(name).ok()?);
+            out.push(':');
+            match self.below.get(name.as_str()) {
+                Some(places) => places.fill(member.get(), token, out)?,
+                None => out.push_str(member.get()),
+            }
+        }
+        out.push('}');
+        Some(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_the_null_at_the_place_is_replaced() {
-        let json = r#"{"a":{"files":[null, null],"n":123456789012345678901234567890.10}}"#;
-        let new = replaced(json, &["a", "files", "1"], "\"x\"").unwrap();
-        assert_eq!(new, r#"{"a":{"files":[null,"x"],"n":123456789012345678901234567890.10}}"#);
+    /// The variables with the placeholders of one file for each path.
+    fn filled(json: &str, paths: &[&str]) -> Option<String> {
+        let map = paths.iter().enumerate().map(|(file, path)| (file.to_string(), vec![(*path).to_owned()]));
+        let map = map.collect();
+        let mut out = String::new();
+        Places::new(&map).ok()?.fill(json, "t", &mut out)?;
+        Some(out)
     }
 
     #[test]
-    fn a_place_that_is_not_there_or_not_null_is_none() {
-        for (json, steps) in [
-            ("{}", &["a"][..]),
-            (r#"{"a":1}"#, &["a"]),
-            (r#"{"a":[null]}"#, &["a", "1"]),
-            (r#"{"a":[null]}"#, &["a", "x"]),
-            (r#"{"a":null}"#, &["a", "b"]),
-            (r#""text""#, &["a"]),
+    fn only_the_nulls_at_the_places_are_replaced() {
+        let json =
+            r#"{"b":{"files":[null, null,{"x":null}],"n":123456789012345678901234567890.10},"a\n":null}"#;
+        assert_eq!(
+            filled(json, &["variables.b.files.2.x", "variables.b.files.1"]).unwrap(),
+            r#"{"b":{"files":[null,"t:1",{"x":"t:0"}],"n":123456789012345678901234567890.10},"a\n":null}"#
+        );
+        assert_eq!(filled(json, &[]).unwrap(), json);
+    }
+
+    #[test]
+    fn a_place_that_is_not_there_or_not_null_or_named_twice_is_none() {
+        for (json, paths) in [
+            ("{}", &["variables.a"][..]),
+            (r#"{"a":1}"#, &["variables.a"]),
+            (r#"{"a":[null]}"#, &["variables.a.1"]),
+            (r#"{"a":[null]}"#, &["variables.a.x"]),
+            (r#"{"a":[null]}"#, &["variables.a.0", "variables.a.0"]),
+            (r#"{"a":[null]}"#, &["variables.a.0", "variables.a.+0"]),
+            (r#"{"a":null}"#, &["variables.a.b"]),
+            (r#"{"a":null}"#, &["variables.a.b", "variables.a"]),
+            (r#"{"a":"text"}"#, &["variables.a.b"]),
+            (r#"{"a":null}"#, &["variables"]),
+            (r#"{"a":null}"#, &["query.a"]),
         ] {
-            assert_eq!(replaced(json, steps, "\"x\""), None, "{json}");
+            assert_eq!(filled(json, paths), None, "{json} {paths:?}");
         }
     }
 }

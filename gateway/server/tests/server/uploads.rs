@@ -212,6 +212,38 @@ async fn what_is_not_of_the_specification_is_refused() {
 }
 
 #[tokio::test]
+async fn a_place_is_as_deep_as_forms_are_and_no_deeper() {
+    let stores = stores(Some(UploadSettings::default())).await;
+    for (depth, expected) in [(12, 200), (17, 400), (100_000, 400)] {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        let operations = format!(r#"{{"query":"{{ ping }}","variables":{{"f":{open}null{close}}}}}"#);
+        let map = format!(r#"{{"a":["variables.f{}"]}}"#, ".0".repeat(depth));
+        let form = form(&[("operations", "", &operations), ("map", "", &map), ("a", "a.txt", "x")]);
+        let status = upload(&stores.gateway, form).send().await.unwrap().status();
+        assert_eq!(status, expected, "{depth}");
+    }
+}
+
+#[tokio::test]
+async fn ten_files_come_in_the_order_of_the_clients_map() {
+    let stores = stores(Some(UploadSettings::default())).await;
+    let operations = json!({
+        "query": "mutation($f: [Upload!]!) { store(files: $f) }",
+        "variables": { "f": vec![Value::Null; 10] },
+    });
+    let names: Vec<String> = (1..=10).map(|number| number.to_string()).collect();
+    let paths = names.iter().enumerate().map(|(index, name)| format!(r#""{name}":["variables.f.{index}"]"#));
+    let map = format!("{{{}}}", paths.collect::<Vec<_>>().join(","));
+    let (operations, large) = (operations.to_string(), "x".repeat(200_000));
+    let mut parts = vec![("operations", "", operations.as_str()), ("map", "", &map)];
+    parts.extend(names.iter().map(|name| (name.as_str(), "a.txt", large.as_str())));
+    let answer = body(upload(&stores.gateway, form(&parts))).await;
+    let told = answer["data"]["store"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    assert_eq!(told.len(), 12, "{answer}");
+    assert!(told[2..].iter().all(|line| line.as_str().unwrap().ends_with(" 200000")), "{answer}");
+}
+
+#[tokio::test]
 async fn a_file_beyond_the_bound_or_that_never_comes_fails_its_field_and_nothing_else() {
     let settings = UploadSettings { file_bytes_max: 1_000, ..UploadSettings::default() };
     let stores = stores(Some(settings)).await;
