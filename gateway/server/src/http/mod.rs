@@ -111,7 +111,7 @@ fn router(app: Arc<App>, routes: Router, layers: &Layers) -> Router {
         .route("/ready", get(health::ready))
         .fallback(handler::not_found);
     if let Some(path) = app.streams.settings.websocket.path.clone().filter(|path| path != GRAPHQL) {
-        router = router.route(&path, get(handler::websocket));
+        router = router.route(&path, get(plugged::websocket));
     }
     if dev {
         router = router.route("/graphiql/{file}", get(graphiql::asset));

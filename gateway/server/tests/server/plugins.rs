@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::command_line::{Served, folder};
 use crate::common::{body, in_process, refusal, start, subgraphs, supergraph};
+use crate::websocket::Socket;
 
 const TENANT: HeaderName = HeaderName::from_static("x-tenant");
 
@@ -84,6 +85,23 @@ async fn a_plugin_sees_every_stage_and_may_change_or_end_the_request() {
     assert_eq!(take(), ["request POST", "response 403"]);
     assert_eq!(refusal(gateway.query("{ hang }")).await.1, "NOT_NOW");
     assert_eq!(take(), ["request POST", "plan ? of 1 requests", "response 200"], "nothing was fetched");
+}
+
+#[tokio::test]
+async fn a_plugin_sees_requests_for_websockets_on_every_path() {
+    let notes = Arc::new(Mutex::default());
+    let mut options = in_process();
+    options.plugins.push(Arc::new(Watch(Arc::clone(&notes))));
+    options.subscriptions.websocket.path = Some("/ws".to_owned());
+    let gateway = start(options).await;
+    for path in ["/graphql", "/ws"] {
+        let opened = Socket::open_with(&gateway, path, &[]).await;
+        assert!(opened.is_ok(), "{path}");
+        assert_eq!(std::mem::take(&mut *notes.lock().unwrap()), ["request GET", "response 101"], "{path}");
+        let banned = Socket::open_with(&gateway, path, &[("x-banned", "1")]).await;
+        assert_eq!(banned.err(), Some(403), "{path}");
+        notes.lock().unwrap().clear();
+    }
 }
 
 type Seen = Arc<Mutex<Vec<Value>>>;
