@@ -1,6 +1,6 @@
 //! A coprocessor: a program beside the gateway that is asked by HTTP at the stages of a request.
 //!
-//! In: `POST` of `{"version":1,"stage":…,"headers":{…},…}`. Out: `{"headers":{"name":"value"|null}}` to change headers, and
+//! In: `POST` of `{"version":1,"stage":…,"headers":{…},…}`; a header that came several times is a list. Out: `{"headers":{"name":"value"|null}}` to change headers, and
 //! `{"break":{"status":401,"code":"…","message":"…"}}` to answer in place of the gateway, where the stage allows it.
 //! Always: bounded in time and size; only headers that the settings name are told; what happens when it does not answer is
 //! the settings' choice.
@@ -145,13 +145,21 @@ impl Coprocessor {
         Ok(serde_json::from_slice(answer.body())?)
     }
 
-    /// The headers that it is told.
-    fn told(&self, headers: &HeaderMap) -> Value {
-        let named = self.settings.headers.iter().filter_map(|name| {
-            let value = headers.get(name)?.to_str().ok()?;
-            Some((name.to_string(), Value::from(value)))
-        });
-        Value::Object(named.collect())
+    /// The headers that it is told: a text, or a list of them where a header comes more than once. A value that is no
+    /// UTF-8, and so none of JSON, is the header's name as the error: what decides must not miss it.
+    fn told(&self, headers: &HeaderMap) -> Result<Value, HeaderName> {
+        let mut told = Map::new();
+        for name in &self.settings.headers {
+            let values = headers.get_all(name).iter();
+            let texts = values.map(|value| str::from_utf8(value.as_bytes()).map(Value::from));
+            let mut texts: Vec<Value> = texts.collect::<Result<_, _>>().map_err(|_| name.clone())?;
+            match texts.len() {
+                0 => {}
+                1 => drop(told.insert(name.to_string(), texts.remove(0))),
+                _ => drop(told.insert(name.to_string(), Value::Array(texts))),
+            }
+        }
+        Ok(Value::Object(told))
     }
 }
 
@@ -190,11 +198,13 @@ impl Plugin for Coprocessor {
         if !self.settings.stages.request {
             return Ok(());
         }
-        let about = json!({
-            "method": request.method.as_str(),
-            "path": request.uri.path(),
-            "headers": self.told(&request.headers),
-        });
+        let headers = self.told(&request.headers).map_err(|name| PluginRefusal {
+            status: StatusCode::BAD_REQUEST,
+            code: "BAD_REQUEST".to_owned(),
+            message: format!("the header `{name}` is not UTF-8"),
+        })?;
+        let about =
+            json!({ "method": request.method.as_str(), "path": request.uri.path(), "headers": headers });
         let Some(answer) = self.ask("request", map(about)).await? else { return Ok(()) };
         end(answer.ended)?;
         change(&mut request.headers, answer.headers);
@@ -228,7 +238,12 @@ impl Plugin for Coprocessor {
         if !self.settings.stages.response {
             return;
         }
-        let about = json!({ "status": response.status.as_u16(), "headers": self.told(&response.headers) });
+        let Ok(headers) = self.told(&response.headers).inspect_err(|name| {
+            tracing::warn!(%name, "the coprocessor is not asked about an answer with a header that is not UTF-8");
+        }) else {
+            return;
+        };
+        let about = json!({ "status": response.status.as_u16(), "headers": headers });
         if let Ok(Some(answer)) = self.ask("response", map(about)).await {
             change(&mut response.headers, answer.headers);
         }

@@ -156,6 +156,32 @@ async fn a_coprocessor_changes_requests_and_ends_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_coprocessor_is_told_every_value_of_a_header_or_the_request_is_refused() {
+    let seen = Seen::default();
+    let (gateway, _folder) = served(&coprocessor(Arc::clone(&seen)).await, "continue").await;
+    let with = |values: &[&[u8]]| {
+        let mut request = gateway.post("{ __typename }");
+        for value in values {
+            request = request.header("x-user", HeaderValue::from_bytes(value).unwrap());
+        }
+        request
+    };
+    let told = || seen.lock().unwrap().drain(..).find(|about| about["stage"] == "request");
+    for (values, expected) in [
+        (&["teh".as_bytes()][..], json!("teh")),
+        (&[b"teh", b"banned"], json!(["teh", "banned"])),
+        (&["thé".as_bytes()], json!("thé")),
+    ] {
+        assert_eq!(with(values).send().await.unwrap().status(), 200);
+        assert_eq!(told().expect("it is asked")["headers"]["x-user"], expected);
+    }
+    for values in [&[&b"banned\xff"[..]][..], &[b"teh", b"\xff"]] {
+        assert_eq!(refusal(with(values)).await, (400, "BAD_REQUEST".to_owned()));
+        assert_eq!(told(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_coprocessor_that_is_gone_ends_requests_or_lets_them_pass_as_the_settings_say() {
     let nowhere = "http://127.0.0.1:1/";
     let (closed, _folder) = served(nowhere, "refuse").await;
