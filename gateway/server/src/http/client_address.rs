@@ -13,29 +13,42 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The other end of the connection that a request came on; in the request's extensions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(super) enum Peer {
+    /// Over the network.
+    Address(SocketAddr),
+    /// By the socket in the file system: a proxy on the same machine, which is trusted like those that are listed.
+    Local,
+}
 
-/// Where the client is.
-pub(super) fn of(peer: Peer, headers: &HeaderMap, trusted_proxies: &[IpAddr]) -> IpAddr {
-    client(peer.0.ip().to_canonical(), headers, trusted_proxies)
+/// Where the client is; `None` for a local peer that names nobody.
+pub(super) fn of(peer: Peer, headers: &HeaderMap, trusted_proxies: &[IpAddr]) -> Option<IpAddr> {
+    let peer = match peer {
+        Peer::Address(address) => Some(address.ip().to_canonical()),
+        Peer::Local => None,
+    };
+    client(peer, headers, trusted_proxies)
 }
 
 /// The header that tells subgraphs where the client is.
-pub(super) fn header(settings: &ClientAddress, peer: Peer, headers: &HeaderMap) -> (HeaderName, HeaderValue) {
-    let address = of(peer, headers, &settings.trusted_proxies);
+pub(super) fn header(
+    settings: &ClientAddress,
+    peer: Peer,
+    headers: &HeaderMap,
+) -> Option<(HeaderName, HeaderValue)> {
+    let address = of(peer, headers, &settings.trusted_proxies)?;
     let value =
         HeaderValue::from_str(&address.to_string()).expect("an address is of visible ASCII characters");
-    (settings.header.clone(), value)
+    Some((settings.header.clone(), value))
 }
 
 /// Goes back along the chain of proxies, each of which appended who called it, to the first that nobody vouches for.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
     let mut address = peer;
     let lines = headers.get_all(FORWARDED_FOR);
     let mut chain = lines.iter().rev().flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-    while trusted.contains(&address) {
+    while address.is_none_or(|address| trusted.contains(&address)) {
         match chain.next().map(|hop| hop.trim().parse::<IpAddr>()) {
-            Some(Ok(hop)) => address = hop.to_canonical(),
+            Some(Ok(hop)) => address = Some(hop.to_canonical()),
             // A proxy that wrote no address: it is the last one known.
             Some(Err(_)) | None => break,
         }
@@ -53,7 +66,8 @@ mod tests {
             headers.append(FORWARDED_FOR, HeaderValue::from_str(line).expect("a header"));
         }
         let trusted = ["10.0.0.1", "10.0.0.2", "::1"].map(|address| address.parse().expect("an address"));
-        client(peer.parse().expect("an address"), &headers, &trusted).to_string()
+        let peer = (peer != "local").then(|| peer.parse().expect("an address"));
+        client(peer, &headers, &trusted).map_or_else(|| "nobody".to_owned(), |address| address.to_string())
     }
 
     #[test]
@@ -67,6 +81,14 @@ mod tests {
     fn trusted_proxies_are_passed_over_one_by_one() {
         assert_eq!(client_of("10.0.0.1", &["203.0.113.9, 198.51.100.7 , 10.0.0.2"]), "198.51.100.7");
         assert_eq!(client_of("::1", &["2001:db8::5"]), "2001:db8::5");
+    }
+
+    #[test]
+    fn a_proxy_on_the_same_machine_is_trusted() {
+        assert_eq!(client_of("local", &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client_of("local", &["198.51.100.7, 10.0.0.2"]), "198.51.100.7");
+        assert_eq!(client_of("local", &[]), "nobody");
+        assert_eq!(client_of("local", &["unknown"]), "nobody");
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Visitor {
         }
     }
 
-    /// Where the client is; `None` for one on the same machine, by a Unix socket.
+    /// Where the client is; `None` for one on the same machine, by a Unix socket, who names nobody else.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.address
     }
@@ -70,7 +70,7 @@ fn peer(parts: &Parts) -> Option<Peer> {
 }
 
 fn address(app: &App, headers: &HeaderMap, peer: Option<Peer>) -> Option<IpAddr> {
-    peer.map(|peer| client_address::of(peer, headers, &app.trusted_proxies))
+    client_address::of(peer?, headers, &app.trusted_proxies)
 }
 
 fn make(
@@ -89,7 +89,7 @@ fn make(
         trace,
         verified.map(|verified| verified.authorization.clone()),
         &app.forward_headers,
-        told.map(|(settings, peer)| client_address::header(settings, peer, headers)),
+        told.and_then(|(settings, peer)| client_address::header(settings, peer, headers)),
     );
     let rules = app.answer_headers.as_ref();
     let context = context.with_answered(rules.map(|rules| Arc::new(Answered::new(Arc::clone(rules)))));

@@ -1,12 +1,13 @@
 //! How clients come in: HTTP/2, TLS, a socket in the file system; and what one connection may cost.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kopitiam_server::{ClientTls, Options};
+use kopitiam_server::{ClientTls, Options, Rate};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -167,6 +168,32 @@ async fn a_socket_in_the_file_system_is_served_like_the_port_and_goes_with_the_s
     gateway.shutdown.cancel();
     (&mut gateway.task).await.unwrap();
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn clients_behind_a_proxy_on_the_socket_in_the_file_system_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.sock");
+    let mut options = in_process();
+    options.unix_socket = Some(path.clone());
+    let once = NonZeroU32::MIN;
+    options.rate_limits.per_address =
+        Some(Rate { operations: once, per: Duration::from_hours(1), burst: once });
+    let _gateway = start(options).await;
+    // What a client wrote itself stands before what the proxy appended.
+    for (forwarded, expected) in [
+        ("203.0.113.9, 198.51.100.7", "HTTP/1.1 200 "),
+        ("203.0.113.10, 198.51.100.7", "HTTP/1.1 429 "),
+        ("203.0.113.9, 198.51.100.8", "HTTP/1.1 200 "),
+    ] {
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        let head = format!("POST /graphql HTTP/1.1\r\nx-forwarded-for: {forwarded}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(REQUEST.strip_prefix(b"POST /graphql HTTP/1.1\r\n").unwrap()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(expected), "{forwarded}: {answer}");
+    }
 }
 
 /// A connection of HTTP/2 with nothing but its beginning.

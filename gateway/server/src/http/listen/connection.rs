@@ -69,7 +69,7 @@ pub(super) struct Protocols {
 
 /// A connection that was accepted.
 pub(super) struct Connection {
-    pub(super) peer: Option<Peer>,
+    pub(super) peer: Peer,
     pub(super) paths: Paths,
     pub(super) protocols: Protocols,
     /// Cancelled when no further requests are to be taken.
@@ -139,9 +139,7 @@ impl Connection {
         let activity = Activity::default();
         let idle = activity.idle_for(protocols.header_timeout);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(peer);
-            }
+            request.extensions_mut().insert(peer);
             let (paths, busy) = (paths.clone(), activity.begin());
             async move {
                 let response: Response<Body> = paths.answer(request.map(Body::new)).await?;

@@ -18,7 +18,6 @@ mod tls;
 mod unix;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +103,7 @@ impl Serving<'_> {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%peer, %error, "TCP_NODELAY");
             }
-            let connection = self.connection(Some(peer), permit);
+            let connection = self.connection(Peer::Address(peer), permit);
             match &tls {
                 None => {
                     self.connections.spawn(async move {
@@ -128,7 +127,7 @@ impl Serving<'_> {
         loop {
             let permit = self.room().await;
             let Some((stream, _)) = accepted(listener.accept().await).await else { continue };
-            let connection = self.connection(None, permit);
+            let connection = self.connection(Peer::Local, permit);
             self.connections.spawn(async move {
                 // Proxies on the same machine speak HTTP/1.1, and there is no looking ahead on such a socket.
                 connection.serve(stream, Version::Http1).await;
@@ -141,9 +140,9 @@ impl Serving<'_> {
         Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed")
     }
 
-    fn connection(&self, peer: Option<SocketAddr>, permit: OwnedSemaphorePermit) -> Connection {
+    fn connection(&self, peer: Peer, permit: OwnedSemaphorePermit) -> Connection {
         Connection {
-            peer: peer.map(Peer),
+            peer,
             paths: self.paths.clone(),
             protocols: Protocols::new(&self.settings),
             draining: self.draining.clone(),
