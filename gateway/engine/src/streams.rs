@@ -4,12 +4,12 @@
 //! Always: an event is answered before the next is read, so a slow client slows its source down instead of filling
 //! memory. When another supergraph is served, the operation is prepared anew on it: where the source is asked the same as
 //! before, its stream goes on without a gap; where it is asked something else, the new source is opened before the old one
-//! is let go; an operation that is not valid any more gets one last response that says so. No stream holds on to an old
+//! is let go, and what that one still has to say comes first; an operation that is not valid any more gets one last response that says so. No stream holds on to an old
 //! schema.
 //! Elsewhere: the source and the fetches of an event (`executor`), a source that breaks (the transport).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -19,11 +19,16 @@ use kopitiam_executor::transport::{SubgraphTransport, TransportError};
 use kopitiam_executor::{Source, SourceRequest, Subscription};
 use kopitiam_plan::OperationKind;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::engine::{Current, Prepared, executed, subscription};
 use crate::{EngineSettings, ErrorCode, Outcome, Request, Response};
 
-/// Events of an old source that are at hand when the new one is open, and are still answered.
+/// An old source that says nothing for as long, when the new one is open, has nothing left to say.
+const QUIET: Duration = Duration::from_millis(200);
+/// Waits for an old source together; the new one keeps its events meanwhile.
+const GRACE: Duration = Duration::from_secs(1);
+/// Events of an old source that are still answered when the new one is open.
 const LEFT_OVER_MAX: usize = 256;
 
 type Event = Result<Bytes, TransportError>;
@@ -42,6 +47,26 @@ struct Running<T: SubgraphTransport> {
     source: Source,
 }
 
+/// A source that another one has taken over from.
+struct Leaving<T: SubgraphTransport> {
+    running: Running<T>,
+    /// Time that it may still be waited for.
+    grace: Duration,
+    events_left: usize,
+}
+
+impl<T: SubgraphTransport> Leaving<T> {
+    /// The next event; `None` when there are none to wait for.
+    async fn next(&mut self) -> Option<Event> {
+        self.events_left = self.events_left.checked_sub(1)?;
+        let begin = Instant::now();
+        let event = tokio::time::timeout(QUIET.min(self.grace), self.running.source.next()).await;
+        self.grace = self.grace.saturating_sub(begin.elapsed());
+        // That it broke is of no interest any more.
+        event.ok()?.filter(Result::is_ok)
+    }
+}
+
 struct Live<T: SubgraphTransport> {
     parts: Parts<T>,
     request: Request,
@@ -49,8 +74,8 @@ struct Live<T: SubgraphTransport> {
     running: Running<T>,
     /// The source that takes over when it is open.
     opening: Option<BoxFuture<'static, Result<Running<T>, Bytes>>>,
-    /// What the source before this one had still to say.
-    left_over: VecDeque<(Arc<Subscription<T>>, Event)>,
+    /// The source before this one, as long as it may have something left to say.
+    leaving: Option<Leaving<T>>,
     /// The source has ended or broken, and `opening` is waited for.
     is_cut: bool,
     is_over: bool,
@@ -60,6 +85,8 @@ enum Step<T: SubgraphTransport> {
     Changed,
     Opened(Result<Running<T>, Bytes>),
     Event(Option<Event>),
+    /// Of the source before.
+    LeftOver(Option<Event>),
 }
 
 /// Opens the source of a prepared subscription and answers its events.
@@ -82,7 +109,7 @@ pub(crate) async fn open<T: SubgraphTransport>(
         changed,
         running: Running { subscription: Arc::new(subscription), asked, source },
         opening: None,
-        left_over: VecDeque::new(),
+        leaving: None,
         is_cut: false,
         is_over: false,
     };
@@ -96,9 +123,6 @@ pub(crate) async fn open<T: SubgraphTransport>(
 impl<T: SubgraphTransport> Live<T> {
     async fn next(&mut self) -> Option<Response> {
         while !self.is_over {
-            if let Some((subscription, event)) = self.left_over.pop_front() {
-                return Some(executed(subscription.respond(event).await));
-            }
             match self.step().await {
                 Step::Changed => {
                     if let Err(refused) = self.prepare_anew() {
@@ -115,6 +139,16 @@ impl<T: SubgraphTransport> Live<T> {
                         return Some(executed(refusal));
                     }
                 }
+                Step::LeftOver(event) => {
+                    // Answered by the plan that it was asked for.
+                    let subscription = self.leaving.as_ref().map(|old| Arc::clone(&old.running.subscription));
+                    match subscription.zip(event) {
+                        Some((subscription, event)) => {
+                            return Some(executed(subscription.respond(event).await));
+                        }
+                        None => self.leaving = None,
+                    }
+                }
                 Step::Event(Some(Err(_)) | None) if self.opening.is_some() => self.is_cut = true,
                 Step::Event(None) => self.is_over = true,
                 Step::Event(Some(event)) => {
@@ -126,14 +160,17 @@ impl<T: SubgraphTransport> Live<T> {
     }
 
     async fn step(&mut self) -> Step<T> {
-        let Self { changed, running, opening, is_cut, .. } = self;
+        let Self { changed, running, opening, leaving, is_cut, .. } = self;
         tokio::select! {
             biased;
             Ok(()) = changed.changed() => Step::Changed,
-            opened = async { opening.as_mut().expect("checked below").await }, if opening.is_some() => {
+            event = async { leaving.as_mut().expect("checked below").next().await }, if leaving.is_some() => {
+                Step::LeftOver(event)
+            }
+            opened = async { opening.as_mut().expect("checked below").await }, if leaving.is_none() && opening.is_some() => {
                 Step::Opened(opened)
             }
-            event = running.source.next(), if !*is_cut => Step::Event(event),
+            event = running.source.next(), if leaving.is_none() && !*is_cut => Step::Event(event),
         }
     }
 
@@ -163,15 +200,13 @@ impl<T: SubgraphTransport> Live<T> {
         Ok(())
     }
 
-    /// What the old source has at hand is answered by its own plan. An event that both sources send is answered twice
-    /// rather than not at all.
+    /// The old source is read on for a moment: its events may be on their way, and not at hand. An event that both sources
+    /// send is answered twice rather than not at all.
     fn take_over(&mut self, running: Running<T>) {
-        let mut old = std::mem::replace(&mut self.running, running);
+        let old = std::mem::replace(&mut self.running, running);
         self.opening = None;
-        while !self.is_cut && self.left_over.len() < LEFT_OVER_MAX {
-            let Some(Some(Ok(event))) = old.source.next().now_or_never() else { break };
-            self.left_over.push_back((Arc::clone(&old.subscription), Ok(event)));
-        }
+        self.leaving =
+            (!self.is_cut).then_some(Leaving { running: old, grace: GRACE, events_left: LEFT_OVER_MAX });
         self.is_cut = false;
     }
 }

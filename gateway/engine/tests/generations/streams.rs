@@ -21,6 +21,8 @@ type Event = Result<Bytes, TransportError>;
 struct Feeds {
     opened: Mutex<Vec<(String, Json, UnboundedSender<Event>)>>,
     is_down: Mutex<bool>,
+    /// An event is not at hand at once, as when something is looked up for it first.
+    is_slow: bool,
     fetched_from: Mutex<Vec<String>>,
 }
 
@@ -44,6 +46,14 @@ impl SubgraphTransport for Feeds {
         let body: Json = serde_json::from_slice(&request.body).unwrap();
         let document = body["query"].clone();
         self.opened.lock().unwrap().push((request.subgraph.to_owned(), document, sender));
+        if self.is_slow {
+            return Ok(receiver
+                .then(async |event| {
+                    tokio::task::yield_now().await;
+                    event
+                })
+                .boxed());
+        }
         Ok(receiver.boxed())
     }
 }
@@ -87,7 +97,11 @@ fn first() -> String {
 }
 
 async fn subscribed(query: &str) -> (Arc<Engine<Feeds>>, BoxStream<'static, Response>) {
-    let engine = Engine::new(&first(), Feeds::default(), EngineSettings::default()).unwrap();
+    subscribed_over(Feeds::default(), query).await
+}
+
+async fn subscribed_over(feeds: Feeds, query: &str) -> (Arc<Engine<Feeds>>, BoxStream<'static, Response>) {
+    let engine = Engine::new(&first(), feeds, EngineSettings::default()).unwrap();
     let request = Request { query: query.to_owned(), ..Request::default() };
     let prepared = engine.prepare(&request).unwrap();
     let stream = engine.subscribe(&prepared, &request, &()).await.unwrap();
@@ -158,10 +172,26 @@ async fn another_source_takes_over_when_it_is_open_and_no_event_is_lost() {
     assert_eq!(next(&mut stream).await, rated("old"));
     assert!(stream.next().now_or_never().is_none());
     assert_eq!(feeds.opened(), 2);
-    assert!(feeds.is_let_go(0), "one source at a time");
     feeds.feed(1, &json!({ "__typename": "Thing", "id": "new", "rating": 5 }));
     assert_eq!(next(&mut stream).await, rated("new"));
+    assert!(feeds.is_let_go(0), "one source at a time");
     assert_eq!(feeds.fetched_from.lock().unwrap().len(), 1, "the new plan needs no other subgraph");
+}
+
+#[tokio::test]
+async fn events_that_the_old_source_has_not_at_hand_yet_are_answered_first() {
+    let (engine, mut stream) = subscribed_over(Feeds { is_slow: true, ..Feeds::default() }, RATED).await;
+    let feeds = engine.transport();
+    engine.replace(&source_has_rating()).unwrap();
+    for id in ["1", "2"] {
+        feeds.feed(0, &json!({ "__typename": "Thing", "id": id }));
+    }
+    assert!(poll!(stream.next()).is_pending());
+    assert_eq!(feeds.opened(), 2);
+    feeds.feed(1, &json!({ "__typename": "Thing", "id": "3", "rating": 5 }));
+    for id in ["1", "2", "3"] {
+        assert_eq!(next(&mut stream).await, rated(id));
+    }
 }
 
 #[tokio::test]
