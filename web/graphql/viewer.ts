@@ -1,7 +1,7 @@
 // Asking the gateway as the one who is signed in.
 import 'server-only';
 import { redirect } from 'next/navigation';
-import { currentSession } from '@/lib/session/cookies';
+import { currentSession, wasSessionChecked } from '@/lib/session/cookies';
 import type { Session } from '@/lib/session/session';
 import { ask } from './client';
 import { isTokenRefused, type Answer } from './errors';
@@ -11,7 +11,8 @@ import type { TypedDocumentString } from './generated';
  * Asks with the session's token, or as a visitor when there is none.
  *
  * A token that is no longer taken (revoked, or signed by a key that is gone) would break every page, so the session is
- * renewed or ended and the page asked for again.
+ * renewed or ended and the page asked for again. Once: when a single service refuses a token that the others take, the
+ * page is shown without its part.
  */
 export async function askAsViewer<Data, Variables>(
   document: TypedDocumentString<Data, Variables>,
@@ -20,7 +21,7 @@ export async function askAsViewer<Data, Variables>(
 ): Promise<Answer<Data>> {
   const session = await currentSession();
   const answer = await ask(document, variables, { token: session?.accessToken });
-  if (session && isTokenRefused(answer)) {
+  if (session && isTokenRefused(answer) && !(await wasSessionChecked())) {
     redirect(`/session/ended?next=${encodeURIComponent(page)}`);
   }
   return answer;

@@ -6,6 +6,8 @@ import { cookiesSecure } from '../site';
 import { decodeSession, encodeSession, type Session } from './session';
 
 export const sessionCookie = 'kopitiam_session';
+/** Its tokens were looked at because one service refused them; the session stays. */
+const checkedCookie = 'kopitiam_checked';
 export const guestCartCookie = 'kopitiam_cart';
 
 const baseAttributes = { httpOnly: true, sameSite: 'lax', path: '/' } as const;
@@ -31,6 +33,22 @@ export async function storeSession(session: Session): Promise<void> {
 
 export async function dropSession(): Promise<void> {
   (await cookies()).delete(sessionCookie);
+}
+
+/**
+ * Whether the session was looked at a moment ago, and kept. A service that refuses its token all the same would send
+ * the browser round in circles.
+ */
+export async function wasSessionChecked(): Promise<boolean> {
+  return (await cookies()).has(checkedCookie);
+}
+
+export async function markSessionChecked(): Promise<void> {
+  (await cookies()).set(checkedCookie, '1', {
+    ...baseAttributes,
+    secure: cookiesSecure(),
+    maxAge: 30,
+  });
 }
 
 /** Id of the cart of someone not signed in; null when they have none yet. */

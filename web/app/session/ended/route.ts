@@ -6,22 +6,34 @@ import { ask } from '@/graphql/client';
 import { isTokenRefused } from '@/graphql/errors';
 import { SessionProbeDocument } from '@/graphql/generated';
 import { safePath } from '@/lib/safe-path';
-import { currentSession, dropSession, storeSession } from '@/lib/session/cookies';
+import type { Session } from '@/lib/session/session';
+import {
+  currentSession,
+  dropSession,
+  markSessionChecked,
+  storeSession,
+} from '@/lib/session/cookies';
 
 export async function GET(request: NextRequest): Promise<NextResponse> {
   const session = await currentSession();
   if (session) {
     // Any site can lead a browser here; only a refusal of the token ends the session.
-    if (await isRefused(session.accessToken)) {
-      const renewal = await renew(session);
-      const isGood = renewal.kind === 'renewed' && !(await isRefused(renewal.session.accessToken));
-      if (isGood) await storeSession(renewal.session);
-      else if (renewal.kind !== 'unknown') await dropSession();
-    }
+    if (await isKept(session)) await markSessionChecked();
+    else await dropSession();
   }
   // Relative on purpose: behind a proxy the address we were asked under is not the public one.
   const location = safePath(request.nextUrl.searchParams.get('next'));
   return new NextResponse(null, { status: 303, headers: { location } });
+}
+
+/** Whether the session goes on: its token is taken, or a new one, or nobody knows. */
+async function isKept(session: Session): Promise<boolean> {
+  if (!(await isRefused(session.accessToken))) return true;
+  const renewal = await renew(session);
+  if (renewal.kind !== 'renewed') return renewal.kind === 'unknown';
+  if (await isRefused(renewal.session.accessToken)) return false;
+  await storeSession(renewal.session);
+  return true;
 }
 
 async function isRefused(token: string): Promise<boolean> {
