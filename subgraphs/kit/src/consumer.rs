@@ -4,6 +4,7 @@
 //! the offset is committed replays the message, and the inbox drops the copy. A message that cannot be applied is tried
 //! five times and then parked, with a copy in `<topic>.dlq`; one behind a gap is parked at once. While database or broker
 //! are away it is tried for ever. A message of a service that may not send it is never applied: it only goes to `<topic>.dlq`.
+//! One that no key of ours proves to be its sender's is parked too: it may be signed by the key that we are given next.
 //!
 //! Elsewhere: what is parked, and in which order it leaves (`parked`).
 
@@ -28,6 +29,7 @@ use crate::db::{Db, Tx};
 use crate::errors::{Failure, SystemError, is_transient};
 use crate::failpoint::Point;
 use crate::parked::{self, NewParked, Parked};
+use crate::senders::{Claim, NotBelieved};
 use crate::{inbox, senders, time};
 
 const TRIES: u32 = 5;
@@ -57,6 +59,9 @@ pub enum HandleError {
     /// An earlier message of the key is parked. The consumer's own; handlers do not return it.
     #[error("an earlier message of the key is parked")]
     Behind,
+    /// No key of ours proves whose it is. The consumer's own; handlers do not return it.
+    #[error("{0}")]
+    Unproven(String),
     /// The message makes no sense here; a retry will not help.
     #[error("cannot apply: {0}")]
     Poison(String),
@@ -205,7 +210,7 @@ impl<H: Handler> Worker<H> {
     async fn apply_or_park(&self, message: &BorrowedMessage<'_>) -> Result<(), SystemError> {
         let prefix = self.kafka.layout.prefix.as_str();
         let topic = message.topic().strip_prefix(prefix).unwrap_or(message.topic());
-        let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+        let key = parked::storable(&String::from_utf8_lossy(message.key().unwrap_or_default()));
         let envelope = match Envelope::from_record(message) {
             Ok(envelope) => envelope,
             Err(error) => {
@@ -216,8 +221,9 @@ impl<H: Handler> Worker<H> {
                     topic,
                     key: &key,
                     blocks: false,
-                    event_id: id_of_bytes(topic, payload),
+                    event_id: id_of_bytes(topic, &[payload]),
                     envelope: None,
+                    claim: None,
                     body: &String::from_utf8_lossy(payload),
                     reason: &error.to_string(),
                 };
@@ -228,9 +234,7 @@ impl<H: Handler> Worker<H> {
         if let Some(known) = Topic::from_name(topic)
             && let Err(reason) = senders::check(&self.kafka, known, message, &envelope)
         {
-            // Not parked: what is parked is tried again, and this must never be applied.
-            tracing::error!(group = self.config.group, topic, id = %envelope.id, %reason, "message refused");
-            return self.bury(message, &reason.to_string()).await;
+            return self.refuse(message, known, &key, &envelope, &reason).await;
         }
         let error = match self.apply(&envelope, topic, &key).await {
             Ok(()) => return Ok(()),
@@ -245,6 +249,7 @@ impl<H: Handler> Worker<H> {
             blocks: !Topic::from_name(topic).is_some_and(Topic::is_command),
             event_id: envelope.id,
             envelope: Some(&envelope),
+            claim: None,
             body: &body,
             reason: &reason,
         };
@@ -268,6 +273,40 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Keeps what a key may prove later, as it came; the rest is only a dead letter, so that it is never applied.
+    async fn refuse(
+        &self,
+        message: &BorrowedMessage<'_>,
+        topic: Topic,
+        key: &str,
+        envelope: &Envelope,
+        reason: &NotBelieved,
+    ) -> Result<(), SystemError> {
+        let kept = reason.is_for_want_of_a_key();
+        tracing::error!(
+            group = self.config.group, topic = topic.name(), id = %envelope.id, kept, %reason, "message refused"
+        );
+        let why = reason.to_string();
+        if kept {
+            let claim = Claim::of(message);
+            let payload = message.payload().unwrap_or_default();
+            let parked = NewParked {
+                consumer: &self.config.group,
+                topic: topic.name(),
+                key,
+                blocks: !topic.is_command(),
+                // Not the id it has: a forged one must not stand in the way of the genuine one.
+                event_id: id_of_bytes(topic.name(), &[payload, &serde_json::to_vec(&claim)?]),
+                envelope: Some(envelope),
+                claim: Some(&claim),
+                body: &String::from_utf8_lossy(payload),
+                reason: &why,
+            };
+            self.park(&parked).await?;
+        }
+        self.bury(message, &why).await
+    }
+
     async fn park(&self, parked: &NewParked<'_>) -> Result<(), SystemError> {
         self.db.transaction(|tx| async move { parked::add(&tx, parked, time::now()).await }).await
     }
@@ -287,6 +326,12 @@ impl<H: Handler> Worker<H> {
                 Err(error) if is_transient(&error) => {
                     tracing::warn!(group = self.config.group, topic, key, %error, "parked message waits on");
                     break;
+                }
+                Err(error @ HandleError::Unproven(_)) => {
+                    tracing::warn!(group = self.config.group, topic, key, id = %parked.event_id, %error,
+                        "parked message is still not proved");
+                    parked::failed(&self.db, parked, &error.to_string(), time::now()).await?;
+                    // Whoever forged it must not stop the others: the versions tell whether they can go without it.
                 }
                 Err(error) => {
                     if parked.tries >= ALARM_AFTER_TRIES {
@@ -315,17 +360,34 @@ impl<H: Handler> Worker<H> {
     async fn apply_parked(&self, parked: &Parked) -> Result<(), HandleError> {
         let envelope: Envelope =
             serde_json::from_str(&parked.body).map_err(|error| HandleError::Poison(error.to_string()))?;
-        let envelope = &envelope;
+        let (envelope, doubt) = (&envelope, &self.doubt(parked, &envelope)?);
         self.db
             .transaction(|tx| async move {
-                if parked::take(&tx, parked.seq).await?
-                    && inbox::first_time(&tx, &self.config.group, envelope.id).await?
-                {
+                let taken = parked::take(&tx, parked.seq).await?;
+                if let Some(reason @ NotBelieved::NotAllowed { .. }) = doubt {
+                    // Its sender is known by now. The dead letter is there; no trace of it may be in the inbox.
+                    tracing::error!(group = self.config.group, id = %envelope.id, %reason, "parked message refused");
+                    return Ok(());
+                }
+                if taken && inbox::first_time(&tx, &self.config.group, envelope.id).await? {
+                    if let Some(reason) = doubt {
+                        return Err(HandleError::Unproven(reason.to_string()));
+                    }
                     self.hand_over(&tx, &parked.topic, envelope).await?;
                 }
                 Ok(())
             })
             .await
+    }
+
+    /// Why a message that nobody had proved to be its sender's is not to be believed with the keys of now.
+    fn doubt(&self, parked: &Parked, envelope: &Envelope) -> Result<Option<NotBelieved>, SystemError> {
+        let (Some(claim), Some(topic)) = (&parked.claim, Topic::from_name(&parked.topic)) else {
+            return Ok(None);
+        };
+        let claim: Claim = serde_json::from_str(claim)?;
+        let message = (parked.key.as_bytes(), parked.body.as_bytes());
+        Ok(claim.check(&self.kafka, topic, message, envelope).err())
     }
 
     /// Tries parked keys again when their time has come. Never ends.
@@ -352,7 +414,12 @@ impl<H: Handler> Worker<H> {
             match self.apply_once(envelope, topic, key).await {
                 Ok(()) => return Ok(()),
                 // What is missing comes later in the same partition, if at all: waiting here would only hold it up.
-                Err(error @ (HandleError::Poison(_) | HandleError::Gap { .. } | HandleError::Behind)) => {
+                Err(
+                    error @ (HandleError::Poison(_)
+                    | HandleError::Gap { .. }
+                    | HandleError::Behind
+                    | HandleError::Unproven(_)),
+                ) => {
                     return Err(error);
                 }
                 Err(error) => {
@@ -395,9 +462,10 @@ impl<H: Handler> Worker<H> {
     }
 }
 
-/// Names an unreadable record: a copy of it gets the same id.
-fn id_of_bytes(topic: &str, payload: &[u8]) -> Uuid {
-    let digest = Sha256::new().chain_update(topic.as_bytes()).chain_update(payload).finalize();
+/// Names a record by what came: a copy of it gets the same id.
+fn id_of_bytes(topic: &str, parts: &[&[u8]]) -> Uuid {
+    let digest = parts.iter().fold(Sha256::new().chain_update(topic.as_bytes()), Sha256::chain_update);
+    let digest = digest.finalize();
     let mut bytes = [0_u8; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()

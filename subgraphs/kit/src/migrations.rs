@@ -7,7 +7,7 @@ use sea_orm_migration::prelude::*;
 
 /// The kit's migrations, oldest first.
 pub fn kit_migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Messaging), Box::new(Parking)]
+    vec![Box::new(Messaging), Box::new(Parking), Box::new(Claims)]
 }
 
 struct Messaging;
@@ -93,6 +93,31 @@ impl MigrationTrait for Parking {
             manager.create_index(index).await?;
         }
         Ok(())
+    }
+
+    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration("events are never dropped".to_owned()))
+    }
+}
+
+/// Whose a parked message says it is, while nobody has proved it.
+struct Claims;
+
+impl MigrationName for Claims {
+    fn name(&self) -> &'static str {
+        "m0003_kit_parked_claims"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Claims {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let claim = ColumnDef::new("claim").text().to_owned();
+        manager.alter_table(Table::alter().table("kit_parked").add_column(claim).to_owned()).await
     }
 
     async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {

@@ -3,7 +3,9 @@
 //! Always: once an event of a key is parked, every later event of that key is parked behind it, so nothing is applied out
 //! of order; other keys go on. An event that fills a gap frees its key. What is parked is tried again by itself, with
 //! pauses that grow to ten minutes, and at once by [`replay`]. Commands and unreadable records are parked alone: the
-//! senders of commands wait for the answer, and an unreadable record that hid an event leaves a gap behind it.
+//! senders of commands wait for the answer, and an unreadable record that hid an event leaves a gap behind it. What nobody
+//! proved to be its sender's is kept with its headers and believed only when a key proves it; later events of its key are
+//! tried without it, so that a forged one stops nothing.
 //!
 //! Elsewhere: when a message is parked (`consumer`).
 
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 use crate::db::{Db, Tx};
 use crate::errors::SystemError;
+use crate::senders::Claim;
 
 /// First pause before a parked key is tried again; doubles each time.
 const PAUSE_MS: i64 = 1_000;
@@ -34,10 +37,12 @@ pub(crate) struct NewParked<'a> {
     pub(crate) key: &'a str,
     /// Whether later messages of the key wait behind it.
     pub(crate) blocks: bool,
-    /// The message's id; for an unreadable record one made of its bytes.
+    /// The message's id; for an unreadable record, or one that nobody proved to be its sender's, one made of its bytes.
     pub(crate) event_id: Uuid,
     /// The message, when it could be read.
     pub(crate) envelope: Option<&'a Envelope>,
+    /// Whose it says it is, when that is not proved.
+    pub(crate) claim: Option<&'a Claim>,
     /// What came, as text.
     pub(crate) body: &'a str,
     /// Why it is parked.
@@ -70,6 +75,9 @@ pub struct Parked {
     pub parked_at: DateTime<Utc>,
     /// What came.
     pub body: String,
+    /// Whose it says it is, when that is not proved.
+    #[serde(skip)]
+    pub(crate) claim: Option<String>,
 }
 
 impl Parked {
@@ -86,6 +94,7 @@ impl Parked {
             tries: row.try_get("", "tries")?,
             parked_at: row.try_get("", "parked_at")?,
             body: row.try_get("", "body")?,
+            claim: row.try_get("", "claim")?,
         })
     }
 }
@@ -95,14 +104,20 @@ fn statement<const N: usize>(db: &impl ConnectionTrait, sql: &str, values: [Valu
 }
 
 const COLUMNS: &str = "seq, consumer, topic, message_key, event_id, message_type, aggregate_version, reason, tries, \
-                       parked_at, body";
+                       parked_at, body, claim";
+
+/// The text without NUL, which PostgreSQL stores in no text: what strangers sent must not stop the consumer.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
 
 /// Parks a message; a copy of a parked one changes nothing.
 pub(crate) async fn add(tx: &Tx, parked: &NewParked<'_>, now: DateTime<Utc>) -> Result<(), SystemError> {
+    let claim = parked.claim.map(serde_json::to_string).transpose()?;
     let insert = statement(
         tx,
         "INSERT INTO kit_parked (consumer, topic, message_key, blocks, event_id, message_type, aggregate_version, body, \
-         reason, tries, next_try_ms, parked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11) \
+         reason, tries, next_try_ms, parked_at, claim) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12) \
          ON CONFLICT (consumer, event_id) DO NOTHING",
         [
             parked.consumer.into(),
@@ -110,12 +125,13 @@ pub(crate) async fn add(tx: &Tx, parked: &NewParked<'_>, now: DateTime<Utc>) -> 
             parked.key.into(),
             parked.blocks.into(),
             parked.event_id.into(),
-            parked.envelope.map(|envelope| envelope.message_type.as_str()).unwrap_or_default().into(),
+            parked.envelope.map(|envelope| storable(&envelope.message_type)).unwrap_or_default().into(),
             parked.envelope.map(|envelope| envelope.aggregate_version).unwrap_or_default().into(),
-            parked.body.into(),
-            parked.reason.into(),
+            storable(parked.body).into(),
+            storable(parked.reason).into(),
             (now.timestamp_millis() + PAUSE_MS).into(),
             now.into(),
+            claim.into(),
         ],
     );
     tx.execute_raw(insert).await?;
@@ -169,7 +185,7 @@ pub(crate) async fn failed(
         let update = statement(
             &tx,
             "UPDATE kit_parked SET tries = tries + 1, reason = $2, next_try_ms = $3 WHERE seq = $1",
-            [parked.seq.into(), reason.into(), next_try_ms.into()],
+            [parked.seq.into(), storable(reason).into(), next_try_ms.into()],
         );
         tx.execute_raw(update).await?;
         // Those behind it wait for it: looking at them sooner would only repeat its failure.

@@ -2,13 +2,15 @@
 //!
 //! Headers of a record: `sender`, the service; `signature`, HMAC-SHA256 by the key of messages over sender, topic (without
 //! the cluster's prefix), key and body. With keys, what is not signed is refused. Without keys, a record without a sender is
-//! taken (an earlier release sent it) and one with a sender that may not send it is refused all the same.
+//! taken (an earlier release sent it) and one with a sender that may not send it is refused all the same. A signature by a
+//! key that is not known here may be one of a key that is known tomorrow: the consumer keeps such records ([`Claim`]).
 //!
 //! Elsewhere: who may send what (`kopitiam_kafka::senders`).
 
 use kopitiam_kafka::{Envelope, Topic, senders};
 use rdkafka::Message;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
+use serde::{Deserialize, Serialize};
 
 use crate::config::KafkaConfig;
 
@@ -32,6 +34,55 @@ pub(crate) enum NotBelieved {
         /// The message's type.
         message_type: String,
     },
+}
+
+impl NotBelieved {
+    /// Whether another key may prove it genuine.
+    pub(crate) fn is_for_want_of_a_key(&self) -> bool {
+        !matches!(self, Self::NotAllowed { .. })
+    }
+}
+
+/// Whose a record says it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    sender: Option<String>,
+    signature: Option<String>,
+}
+
+impl Claim {
+    /// What its headers say.
+    pub(crate) fn of<R: Message>(record: &R) -> Self {
+        let text = |name| header(record, name).map(str::to_owned);
+        Self { sender: text(SENDER), signature: text(SIGNATURE) }
+    }
+
+    /// Whether a message with this key and body, as they came, is to be believed.
+    ///
+    /// # Errors
+    /// [`NotBelieved`].
+    pub(crate) fn check(
+        &self,
+        kafka: &KafkaConfig,
+        topic: Topic,
+        (key, body): (&[u8], &[u8]),
+        envelope: &Envelope,
+    ) -> Result<(), NotBelieved> {
+        let Some(sender) = self.sender.as_deref() else {
+            return if kafka.keys.is_empty() { Ok(()) } else { Err(NotBelieved::Unsigned) };
+        };
+        if !kafka.keys.is_empty() {
+            let signature = self.signature.as_deref().ok_or(NotBelieved::Unsigned)?;
+            if !kafka.keys.verify(&parts(sender, topic.name(), key, body), signature) {
+                return Err(NotBelieved::Forged(sender.to_owned()));
+            }
+        }
+        if senders::may_send(sender, topic, &envelope.message_type) {
+            return Ok(());
+        }
+        let (sender, message_type) = (sender.to_owned(), envelope.message_type.clone());
+        Err(NotBelieved::NotAllowed { sender, message_type })
+    }
 }
 
 /// The headers of a message of this service, beside those of its envelope. `topic` is without the cluster's prefix.
@@ -60,21 +111,8 @@ pub(crate) fn check<R: Message>(
     record: &R,
     envelope: &Envelope,
 ) -> Result<(), NotBelieved> {
-    let Some(sender) = header(record, SENDER) else {
-        return if kafka.keys.is_empty() { Ok(()) } else { Err(NotBelieved::Unsigned) };
-    };
-    if !kafka.keys.is_empty() {
-        let (key, body) = (record.key().unwrap_or_default(), record.payload().unwrap_or_default());
-        let signature = header(record, SIGNATURE).ok_or(NotBelieved::Unsigned)?;
-        if !kafka.keys.verify(&parts(sender, topic.name(), key, body), signature) {
-            return Err(NotBelieved::Forged(sender.to_owned()));
-        }
-    }
-    if senders::may_send(sender, topic, &envelope.message_type) {
-        return Ok(());
-    }
-    let (sender, message_type) = (sender.to_owned(), envelope.message_type.clone());
-    Err(NotBelieved::NotAllowed { sender, message_type })
+    let message = (record.key().unwrap_or_default(), record.payload().unwrap_or_default());
+    Claim::of(record).check(kafka, topic, message, envelope)
 }
 
 /// What is signed: a line each, and the body as it is. No name has a line's end in it, and a key is an id.

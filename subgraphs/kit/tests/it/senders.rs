@@ -17,7 +17,7 @@ use rdkafka::util::Timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::notes::{Migrator, NoteTaker, Running, ban, notes};
+use crate::notes::{Migrator, NoteTaker, Running, ban, notes, versions_of};
 
 const KEY: &str = "the services' own key of 32 bytes";
 
@@ -134,6 +134,80 @@ async fn with_a_key_what_is_not_signed_or_was_changed_is_believed_by_nobody() {
     let identity = |user| Viewer::test(user, &["USER"], "").identity().unwrap().clone();
     eventually("the last ban", || async { list.is_denied(&identity(last)).then_some(()) }).await;
     assert!(list.is_denied(&identity(user)) && !list.is_denied(&identity(other)));
+
+    // Neither stops what follows, and the changed copy of what is applied already is forgotten.
+    ban(&signing.db, user).await;
+    ban(&signing.db, other).await;
+    let noted = || async { (notes(&db).await.len() == 4).then_some(()) };
+    eventually("what follows", noted).await;
+    assert_eq!((versions_of(&db, user).await, versions_of(&db, other).await), (vec![1, 2], vec![1]));
+    let waiting = || async {
+        let waiting = parked::list(&db, 10).await.unwrap();
+        (waiting.len() == 1).then(|| waiting[0].reason.clone())
+    };
+    assert_eq!(eventually("one is kept", waiting).await, "nobody signed it");
+    running.stop().await;
+}
+
+/// A sender signs with its new key before this consumer knows that key.
+#[tokio::test]
+async fn what_a_key_proves_that_is_known_later_is_applied_then_in_order() {
+    const NEW: &str = "the services' next key of 32 bytes";
+    let broker = TestBroker::start().await;
+    let with = |keys: &str| KafkaConfig { keys: SigningKeys::parse(keys).unwrap(), ..broker.kafka() };
+    let both = with(&format!("{NEW},{KEY}"));
+    for handler in [NoteTaker::Gated, NoteTaker::Ungated] {
+        let (db, user) = (sqlite::<Migrator>().await, Uuid::now_v7());
+        let running = Running::over(&db, &with(KEY), handler);
+        let (ahead, product) = (sender(&both, "user").await, sender(&both, "product").await);
+        for _ in 0..2 {
+            ban(&ahead.db, user).await;
+        }
+        write(&product.db, user, &release(user)).await;
+        let parked = || async { (parked::count(&db).await.unwrap() == 3).then_some(()) };
+        eventually("all are kept", parked).await;
+        running.stop().await;
+        assert_eq!(notes(&db).await, []);
+
+        ban(&ahead.db, user).await;
+        let running = Running::over(&db, &both, handler);
+        parked::replay(&db, None).await.unwrap();
+        eventually("all are tried", || async { (parked::count(&db).await.unwrap() == 0).then_some(()) })
+            .await;
+        eventually("all are applied", || async { (notes(&db).await.len() == 3).then_some(()) }).await;
+        assert_eq!(
+            notes(&db).await,
+            [(user, 1), (user, 2), (user, 3)],
+            "and not what `product` may not send"
+        );
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_signed_is_applied_once_it_is_sent_again() {
+    let broker = TestBroker::start().await;
+    let keyless = broker.kafka();
+    let kafka = KafkaConfig { keys: SigningKeys::parse(KEY).unwrap(), ..keyless.clone() };
+    let (db, from, user) = (sqlite::<Migrator>().await, sqlite::<Migrator>().await, Uuid::now_v7());
+    let relay_over = |kafka: &KafkaConfig| {
+        let stop = CancellationToken::new();
+        tokio::spawn(relay::run(from.db().clone(), kafka.clone().sent_by("user"), stop.clone()));
+        stop.drop_guard()
+    };
+    let running = Running::over(&db, &kafka, NoteTaker::Gated);
+    let before = relay_over(&keyless);
+    ban(&from, user).await;
+    eventually("it is kept", || async { (parked::count(&db).await.unwrap() == 1).then_some(()) }).await;
+    drop(before);
+    let _after = relay_over(&kafka);
+    ban(&from, user).await;
+    eventually("so is its successor", || async { (parked::count(&db).await.unwrap() == 2).then_some(()) })
+        .await;
+    outbox::resend_since(&from, chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    eventually("both are applied", || async { (notes(&db).await.len() == 2).then_some(()) }).await;
+    eventually("nothing is left", || async { (parked::count(&db).await.unwrap() == 0).then_some(()) }).await;
+    assert_eq!(notes(&db).await, [(user, 1), (user, 2)]);
     running.stop().await;
 }
 
