@@ -18,7 +18,7 @@ import {
   CreateServiceDocument,
 } from '@/graphql/generated';
 import { currentSession, storeSession } from '@/lib/session/cookies';
-import { checkOffer } from './kinds';
+import { checkOffer, type AuctionState } from './kinds';
 
 /** The shop's currency. */
 const currency = 'USD';
@@ -103,8 +103,11 @@ export async function offerService(state: FormState, form: FormData): Promise<Fo
   return answer.ok ? goTo(state, answer.data.createServiceListing) : answer.state;
 }
 
-/** Auctions a thing of the collection, or one that is added to it now by its name. */
-export async function offerAuction(state: FormState, form: FormData): Promise<FormState> {
+/**
+ * Auctions a thing of the collection, or one that is added to it now by its name. The thing is there from then on,
+ * whatever becomes of its auction: the next try chooses it, and adds none.
+ */
+export async function offerAuction(state: AuctionState, form: FormData): Promise<AuctionState> {
   const amounts = ['startPrice', 'reservePrice', 'buyNowPrice'] as const;
   const values = texts(form, ['itemId', 'newItem', 'title', ...amounts, 'endsAt']);
   for (const name of amounts) values[name] = typedAmount(values[name]);
@@ -112,11 +115,13 @@ export async function offerAuction(state: FormState, form: FormData): Promise<Fo
   const endsAt = typedMoment(values.endsAt, text(form, 'endsAtIso'));
   if (!endsAt) fields.endsAt = 'Choose a day and a time.';
   if (!values.itemId && !values.newItem) fields.newItem = 'Choose a thing, or name a new one.';
-  if (!endsAt || Object.keys(fields).length > 0) return refusedForm(state, { fields }, values);
+  if (!endsAt || Object.keys(fields).length > 0) {
+    return { ...refusedForm(state, { fields }, values), made: state.made };
+  }
 
-  let itemId = values.itemId;
-  if (!itemId) {
-    const made = await send(
+  let { made } = state;
+  if (!values.itemId) {
+    const answer = await send(
       state,
       CreateItemDocument,
       // The same try of the form adds the same thing once.
@@ -124,11 +129,15 @@ export async function offerAuction(state: FormState, form: FormData): Promise<Fo
       (data) => data.createItem,
       values,
     );
-    if (!made.ok) return made.state;
-    itemId = made.data.createItem.item?.id ?? '';
+    if (!answer.ok) return { ...answer.state, made };
+    const { item } = answer.data.createItem;
+    if (!item) return { ...goTo(state, { listing: null, userErrors: [] }), values, made };
+    made = { id: item.id, name: values.newItem };
+    values.itemId = item.id;
+    values.newItem = '';
   }
   const input = {
-    itemId,
+    itemId: values.itemId,
     title: values.title,
     startPrice: values.startPrice,
     reservePrice: values.reservePrice || null,
@@ -143,7 +152,6 @@ export async function offerAuction(state: FormState, form: FormData): Promise<Fo
     (data) => data.createAuction,
     values,
   );
-  if (answer.ok) return goTo(state, answer.data.createAuction);
-  // The thing is there now, whatever became of its auction.
-  return { ...answer.state, values: { ...values, itemId } };
+  const after = answer.ok ? goTo(state, answer.data.createAuction) : answer.state;
+  return { ...after, values, made };
 }

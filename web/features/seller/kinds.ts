@@ -1,4 +1,5 @@
 // The kinds of offers that a stall can make. Pure.
+import type { FormState } from '@/features/forms/state';
 
 export const offerKinds = ['fixed-price', 'tickets', 'auction', 'service'] as const;
 export type OfferKind = (typeof offerKinds)[number];
@@ -29,6 +30,17 @@ export function offerMeaning(kind: OfferKind) {
 /** Reads a kind from an address; null for what is none. */
 export function readKind(text: string): OfferKind | null {
   return offerKinds.find((kind) => kind === text) ?? null;
+}
+
+/** Something an offer may be of. */
+export type Choice = { id: string; name: string };
+
+/** The form of an auction, with the thing that an earlier try of it added to the collection. */
+export type AuctionState = FormState & { made: Choice | null };
+
+/** The choices with what was added after they were read. */
+export function withMade(choices: Choice[], made: Choice | null): Choice[] {
+  return made && choices.every(({ id }) => id !== made.id) ? [...choices, made] : choices;
 }
 
 type Errors = Record<string, string>;

@@ -6,9 +6,8 @@ import { freshForm, type FormState } from '@/features/forms/state';
 import { Field, Select, TextArea } from '@/ui/field';
 import { MomentField } from '@/ui/moment-field';
 import { SubmitButton } from '@/ui/submit-button';
+import { withMade, type Choice } from './kinds';
 import { offerAuction, offerFixedPrice, offerService } from './actions';
-
-type Choice = { id: string; name: string };
 
 /** A text field of this form, with what was typed and what is wrong with it. */
 function fieldOf(state: FormState, name: string) {
@@ -93,25 +92,32 @@ export function AuctionForm({
   items: Choice[];
   idempotencyKey: string;
 }) {
-  const [state, action] = useActionState(offerAuction, freshForm(idempotencyKey));
+  const [state, action] = useActionState(offerAuction, {
+    ...freshForm(idempotencyKey),
+    made: null,
+  });
+  const choices = withMade(items, state.made);
   return (
     <form action={action} noValidate className="grid gap-5">
       <FormErrors messages={state.form} />
-      {items.length > 0 ? (
-        <Select {...fieldOf(state, 'itemId')} label="Thing of your collection">
+      {choices.length > 0 ? (
+        // What is chosen at first is read once only, so another choice is another control.
+        <Select
+          key={state.values.itemId}
+          {...fieldOf(state, 'itemId')}
+          label="Thing of your collection"
+        >
           <option value="">A new one</option>
-          {items.map(({ id, name }) => (
+          {choices.map(({ id, name }) => (
             <option key={id} value={id}>
               {name}
             </option>
           ))}
         </Select>
-      ) : (
-        <input type="hidden" name="itemId" value={state.values.itemId ?? ''} />
-      )}
+      ) : null}
       <Field
         {...fieldOf(state, 'newItem')}
-        label={items.length > 0 ? 'Or a new thing' : 'Which thing'}
+        label={choices.length > 0 ? 'Or a new thing' : 'Which thing'}
         hint="Added to your collection. There is only one of it."
         maxLength={120}
       />
