@@ -22,7 +22,9 @@ use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ClientTls, ExposeSettings, HttpSettings, Options, TelemetrySettings};
 use crate::plugins::Plugins;
 use crate::streams::{Sockets, Streams};
-use crate::subgraph_client::{HeaderRule, HeaderRules, InvalidSubgraphUrl, Transport, may_be_forwarded};
+use crate::subgraph_client::{
+    BreakerState, HeaderRule, HeaderRules, InvalidSubgraphUrl, Transport, may_be_forwarded,
+};
 use crate::telemetry::{MetricsListener, Observed, Telemetry, TelemetryError};
 
 /// Why a gateway cannot start.
@@ -90,6 +92,12 @@ struct Live {
 }
 
 impl Live {
+    /// The subgraphs that have a circuit breaker, and what it does.
+    fn breakers(&self) -> Vec<(String, BreakerState)> {
+        let states = self.app.load().engine.transport().states();
+        states.into_iter().filter_map(|(subgraph, state)| Some((subgraph, state.breaker?))).collect()
+    }
+
     /// Another app from other options. What clients ask most is planned on it already.
     async fn rebuild(&self, options: Options) -> Result<App, ServerError> {
         let (telemetry, draining, sockets) =
@@ -253,7 +261,11 @@ impl Server {
         let paths = Paths::new(Arc::clone(&app), routes, layers);
         let app = ArcSwap::from(app);
         let live = Live { app, paths, fixed, telemetry, draining, sockets, replacing: Mutex::new(()) };
-        Ok(Self { listeners, address, metrics, live: Arc::new(live) })
+        let live = Arc::new(live);
+        let watched = Arc::downgrade(&live);
+        live.telemetry
+            .watch_breakers(move || watched.upgrade().map(|live| live.breakers()).unwrap_or_default());
+        Ok(Self { listeners, address, metrics, live })
     }
 
     /// Where it listens; the true port when the options asked for port 0.

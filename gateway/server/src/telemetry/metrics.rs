@@ -10,6 +10,7 @@ use opentelemetry::metrics::Meter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::breakers::Breakers;
 use super::instruments::{Counters, Durations, Maker};
 use super::labels::{Names, Value};
 use super::process::Process;
@@ -33,6 +34,7 @@ pub(crate) struct Metrics {
     streams: Gauge,
     generation: Gauge,
     last_reload: Gauge,
+    pub(super) breakers: Breakers,
 }
 
 /// A finished client request.
@@ -55,6 +57,8 @@ impl Metrics {
     pub(super) fn new(labels: LabelSettings, meter: Option<&Meter>) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process::new()));
+        let breakers = Breakers::new(meter);
+        registry.register_collector(Box::new(breakers.clone()));
         let mut make = Maker { registry: registry.sub_registry_with_prefix("gateway"), meter };
         let requests = make
             .counters("requests", "GraphQL requests of clients, by operation, kind, HTTP status and outcome");
@@ -91,6 +95,7 @@ impl Metrics {
             streams,
             generation,
             last_reload,
+            breakers,
         };
         metrics.schema_taken();
         metrics

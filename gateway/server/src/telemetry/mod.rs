@@ -4,6 +4,7 @@
 //!
 //! - `log.rs`: log lines on stderr
 //! - `metrics.rs`, `instruments.rs`, `labels.rs`, `process.rs`: what is counted and timed
+//! - `breakers.rs`: the circuit breakers of the subgraphs
 //! - `listener.rs`: `/metrics`
 //! - `trace_context.rs`, `spans.rs`: traces
 //! - `otlp.rs`: sending both to a collector
@@ -12,6 +13,7 @@
 //!
 //! Elsewhere: what is logged of a request (`http/access_log.rs`).
 
+mod breakers;
 mod exposed;
 mod instruments;
 mod labels;
@@ -39,7 +41,7 @@ use self::otlp::Exporters;
 use self::spans::{Span, Spans};
 pub(crate) use self::trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
 use crate::options::TelemetrySettings;
-use crate::subgraph_client::HttpClient;
+use crate::subgraph_client::{BreakerState, HttpClient};
 
 /// Why telemetry cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +116,16 @@ impl Telemetry {
     /// A subscription is open for as long as the guard lives.
     pub(crate) fn stream(&self) -> Guard {
         self.gauge(Gauged::Stream)
+    }
+
+    /// The subgraphs' circuit breakers are shown as `read` tells them: their subgraphs' names and what they do.
+    pub(crate) fn watch_breakers(
+        &self,
+        read: impl Fn() -> Vec<(String, BreakerState)> + Send + Sync + 'static,
+    ) {
+        if let Some(metrics) = &self.metrics {
+            metrics.breakers.watch(Box::new(read));
+        }
     }
 
     /// Another supergraph is served from now on, or could not be.

@@ -8,7 +8,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
-use kopitiam_server::{ExposeSettings, LabelSettings, Options, OtlpSettings};
+use kopitiam_server::{
+    BreakerSettings, ExposeSettings, LabelSettings, Options, OtlpSettings, SubgraphSettings, Transport,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -16,7 +18,8 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::common::{Gateway, PATIENCE, body, eventually, in_process, start};
+use crate::common::{Gateway, PATIENCE, body, eventually, in_process, start, supergraph};
+use crate::websocket::Socket;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -42,6 +45,40 @@ fn value(lines: &[String], name: &str, labels: &[&str]) -> Option<f64> {
         rest.is_some() && labels.iter().all(|label| line.contains(label))
     };
     lines.iter().find(is_it)?.rsplit_once(' ')?.1.parse().ok()
+}
+
+#[tokio::test]
+async fn operations_of_a_socket_count_as_requests() {
+    let gateway = start(counted()).await;
+    let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+    socket.subscribe("1", "query Shelf { products { name } }").await;
+    assert_eq!(socket.next().await["type"], "next");
+    let labels = [r#"operation="Shelf""#, r#"kind="query""#, r#"outcome="ok""#];
+    assert_eq!(value(&metrics(&gateway).await, "gateway_requests_total", &labels), Some(1.0));
+}
+
+#[tokio::test]
+async fn the_breaker_of_a_subgraph_is_shown_also_after_a_change_of_settings() {
+    let breaker = BreakerSettings { calls_min: 1, ..BreakerSettings::default() };
+    let options = || {
+        let settings = |breaker| SubgraphSettings { breaker, ..SubgraphSettings::default() };
+        let mut options = counted();
+        options.supergraph_sdl = supergraph("http://127.0.0.1:1/", "http://127.0.0.1:1/");
+        options.transport = Transport::new()
+            .with_settings("products", settings(Some(breaker)))
+            .with_settings("reviews", settings(None));
+        options
+    };
+    let gateway = start(options()).await;
+    let shown = async |subgraph: &str| {
+        value(&metrics(&gateway).await, "gateway_subgraph_breaker", &[&format!("subgraph=\"{subgraph}\"")])
+    };
+    assert_eq!(shown("products").await, Some(0.0));
+    assert_eq!(shown("reviews").await, None, "it has none");
+    gateway.query("{ products { name } }").send().await.unwrap();
+    assert_eq!(shown("products").await, Some(2.0));
+    gateway.schema.reconfigure(options()).await.unwrap();
+    assert_eq!(shown("products").await, Some(0.0), "the new one");
 }
 
 #[tokio::test]
