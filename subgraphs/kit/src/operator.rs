@@ -10,7 +10,7 @@ use crate::config::KafkaConfig;
 use crate::consumer::HandleError;
 use crate::db::Db;
 use crate::errors::SystemError;
-use crate::rebuild::{ReadModels, rebuild};
+use crate::rebuild::{ReadModels, Rebuilt, rebuild};
 use crate::{outbox, parked};
 
 /// Parked messages shown at once.
@@ -85,7 +85,10 @@ pub async fn perform<M: ReadModels>(
             None => Ok(vec!["this service has no read models".to_owned()]),
             Some(models) => {
                 let rebuilt = rebuild(db, kafka, models).await?;
-                Ok(vec![format!("read models made anew from {} events", rebuilt.events)])
+                let Rebuilt { events, unreadable, refused } = rebuilt;
+                Ok(vec![format!(
+                    "read models made anew from {events} events; {unreadable} records unreadable, {refused} refused"
+                )])
             }
         },
     }

@@ -11,6 +11,7 @@ use kopitiam_kafka::{Envelope, KafkaError, Topic, client};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use uuid::Uuid;
 
 use crate::config::KafkaConfig;
 use crate::consumer::HandleError;
@@ -50,12 +51,15 @@ pub struct Rebuilt {
     pub events: u64,
     /// Records that could not be read: no events. The live consumer has parked them.
     pub unreadable: u64,
+    /// Records that are not believed: of senders that may not send them, or not proved while a proved copy is there.
+    pub refused: u64,
 }
 
 /// Empties the read models and applies every event of their topics, from the first one.
 ///
 /// # Errors
-/// When the broker does not answer in time, an event cannot be applied (a gap among them), or the database refuses.
+/// When the broker does not answer in time, an event cannot be applied (a gap among them), the database refuses, or a
+/// message is there that no key of ours proves: read models without it would look right and be empty.
 pub async fn rebuild<M: ReadModels>(
     db: &Db,
     kafka: &KafkaConfig,
@@ -66,6 +70,16 @@ pub async fn rebuild<M: ReadModels>(
     let history = tokio::task::spawn_blocking(move || history(&kafka, topics)).await;
     let history = history.map_err(|error| SystemError::Unavailable(error.to_string()))??;
     let history = &history;
+    let proved: HashSet<Uuid> = history.events.iter().map(|(_, envelope)| envelope.id).collect();
+    let missing = history.unproven.iter().filter(|id| !proved.contains(id)).count();
+    if missing > 0 {
+        return Err(HandleError::Unproven(format!(
+            "{missing} messages are refused, because no key known here signed them ({} records are unreadable); the read \
+             models stay as they were: add the key, or sign again at the sender with `outbox resend SINCE`",
+            history.unreadable
+        )));
+    }
+    let refused = history.not_allowed + history.unproven.len() as u64;
     db.transaction(|tx| async move {
         clear(&tx, models).await?;
         let mut seen = HashSet::new();
@@ -74,7 +88,7 @@ pub async fn rebuild<M: ReadModels>(
                 models.apply(&tx, *topic, envelope).await?;
             }
         }
-        Ok::<_, HandleError>(Rebuilt { events: seen.len() as u64, unreadable: history.unreadable })
+        Ok::<_, HandleError>(Rebuilt { events: seen.len() as u64, unreadable: history.unreadable, refused })
     })
     .await
 }
@@ -98,15 +112,19 @@ async fn clear<M: ReadModels>(tx: &Tx, models: &M) -> Result<(), SystemError> {
     models.clear(tx).await
 }
 
+#[derive(Default)]
 struct History {
     events: Vec<(Topic, Envelope)>,
     unreadable: u64,
+    not_allowed: u64,
+    /// Ids of messages that another key may prove.
+    unproven: Vec<Uuid>,
 }
 
 /// Everything on the topics up to their ends of now, each aggregate's events in order of their versions: a message that
 /// was sent again after a loss stands behind its successors.
 fn history(kafka: &KafkaConfig, topics: &[Topic]) -> Result<History, SystemError> {
-    let group = format!("{}rebuild-{}", kafka.layout.prefix, uuid::Uuid::now_v7().simple());
+    let group = format!("{}rebuild-{}", kafka.layout.prefix, Uuid::now_v7().simple());
     let consumer: BaseConsumer =
         client::consumer_config(&kafka.brokers, &group).create().map_err(KafkaError::from)?;
     let mut wanted = TopicPartitionList::new();
@@ -124,7 +142,7 @@ fn history(kafka: &KafkaConfig, topics: &[Topic]) -> Result<History, SystemError
         }
     }
     consumer.assign(&wanted).map_err(KafkaError::from)?;
-    let mut history = History { events: Vec::new(), unreadable: 0 };
+    let mut history = History::default();
     while !open.is_empty() {
         let record = consumer.poll(READ_WITHIN);
         let record = record.ok_or_else(|| SystemError::Unavailable("the broker sends no more".to_owned()))?;
@@ -134,9 +152,11 @@ fn history(kafka: &KafkaConfig, topics: &[Topic]) -> Result<History, SystemError
             Envelope::from_record(&record),
             topics.iter().find(|known| kafka.layout.name(**known) == topic),
         ) {
-            (Ok(envelope), Some(topic)) if senders::check(kafka, *topic, &record, &envelope).is_ok() => {
-                history.events.push((*topic, envelope));
-            }
+            (Ok(envelope), Some(topic)) => match senders::check(kafka, *topic, &record, &envelope) {
+                Ok(()) => history.events.push((*topic, envelope)),
+                Err(reason) if reason.is_for_want_of_a_key() => history.unproven.push(envelope.id),
+                Err(_) => history.not_allowed += 1,
+            },
             _ => history.unreadable += 1,
         }
         open.retain(|(name, number, end)| name != topic || *number != partition || offset + 1 < *end);
