@@ -17,7 +17,7 @@ pub(super) async fn graphql(State(app): State<Arc<App>>, request: Request<Body>)
     if app.plugins.is_empty() {
         return handler::graphql(State(app), request).await;
     }
-    around(app, request, handler::graphql).await
+    Box::pin(around(app, request, handler::graphql)).await
 }
 
 /// Answers one request to the WebSockets' own path.
@@ -25,7 +25,7 @@ pub(super) async fn websocket(State(app): State<Arc<App>>, request: Request<Body
     if app.plugins.is_empty() {
         return handler::websocket(State(app), request).await;
     }
-    around(app, request, handler::websocket).await
+    Box::pin(around(app, request, handler::websocket)).await
 }
 
 async fn around<F: Future<Output = Response<Body>>>(

@@ -4,6 +4,7 @@
 //! that are null; files stay on the socket.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -122,7 +123,7 @@ impl<'a> Places<'a> {
     fn fill(&self, json: &str, token: &str, out: &mut String) -> Option<()> {
         if let Some(file) = self.file {
             let is_free = self.below.is_empty() && json.trim() == "null";
-            return is_free.then(|| out.push_str(&format!("\"{token}:{file}\"")));
+            return is_free.then(|| write!(out, "\"{token}:{file}\"").expect("a string takes all"));
         }
         if self.below.is_empty() {
             out.push_str(json);
