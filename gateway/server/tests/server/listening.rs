@@ -4,10 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::post;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kopitiam_server::{ClientTls, Options, Rate};
+use kopitiam_server::{ClientTls, Options, Rate, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -18,7 +21,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::common::certificates::{Authority, Identity};
-use crate::common::{Gateway, PATIENCE, in_process, start};
+use crate::common::{Gateway, PATIENCE, in_process, start, subgraphs, supergraph};
 
 const ANSWER: &[u8] = br#"{"data":{"__typename":"Query"}}"#;
 const REQUEST: &[u8] = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
@@ -235,6 +238,48 @@ async fn kinds_until_closed(mut socket: TcpStream) -> Vec<u8> {
 }
 
 const GOAWAY: u8 = 0x7;
+
+/// A gateway with a product whose name is long.
+async fn verbose(change: impl FnOnce(&mut Options)) -> Gateway {
+    let name = "x".repeat(600_000);
+    let answer = axum::Json(serde_json::json!({ "data": { "products": [{ "name": name }] } }));
+    let products = Router::new().route("/graphql", post(async move || answer.clone()));
+    let transport = Transport::new()
+        .with_in_process("products", products)
+        .with_in_process("reviews", subgraphs::reviews());
+    let mut options = Options::new(supergraph("", ""), transport);
+    change(&mut options);
+    start(options).await
+}
+
+/// The beginning of its answer over HTTP/2.
+async fn long_answer(gateway: &Gateway) -> Incoming {
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(65_535)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::post("http://localhost/graphql")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from_static(br#"{"query":"{ products { name } }"}"#)))
+        .unwrap();
+    sender.send_request(request).await.unwrap().into_body()
+}
+
+#[tokio::test]
+async fn a_large_answer_over_http2_arrives_whole_on_a_slow_link() {
+    let gateway = verbose(|options| options.http.header_timeout = Duration::from_millis(100)).await;
+    let mut body = long_answer(&gateway).await;
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        bytes += frame.expect("the answer goes on").into_data().map_or(0, |data| data.len());
+        // The link, not a condition that is waited for.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(bytes > 600_000, "{bytes}");
+}
 
 #[tokio::test]
 async fn a_connection_of_http2_on_which_nothing_is_asked_is_closed() {

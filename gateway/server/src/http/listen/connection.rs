@@ -138,6 +138,9 @@ impl Connection {
         let Self { peer, paths, protocols, draining, open } = self;
         let activity = Activity::default();
         let idle = activity.idle_for(protocols.header_timeout);
+        let idle_again = activity.idle_for(protocols.header_timeout);
+        let patient = Patient::new(stream, protocols.write_timeout);
+        let stalled = activity.stalled_for(protocols.write_timeout, patient.bytes_written());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             let (paths, busy) = (paths.clone(), activity.begin());
@@ -150,7 +153,7 @@ impl Connection {
                 })
             }
         });
-        let stream = TokioIo::new(Patient::new(stream, protocols.write_timeout));
+        let stream = TokioIo::new(patient);
         let ended = match version {
             Version::Http1 => {
                 let connection = pin!(protocols.http1().serve_connection(stream, service).with_upgrades());
@@ -158,9 +161,21 @@ impl Connection {
             }
             Version::Http2 => {
                 let connection = pin!(Protocols::http2().serve_connection(stream, service));
+                let over = CancellationToken::new();
+                let until_over = until_drained(connection, http2::Connection::graceful_shutdown, &over);
+                let closing = async {
+                    tokio::select! {
+                        () = draining.cancelled() => {}
+                        () = idle => {}
+                    }
+                    // Says goodbye; what was asked before the client heard it is still answered.
+                    over.cancel();
+                    idle_again.await;
+                };
                 tokio::select! {
-                    ended = until_drained(connection, http2::Connection::graceful_shutdown, &draining) => ended,
-                    () = idle => Ok(()),
+                    ended = until_over => ended,
+                    () = closing => Ok(()),
+                    () = stalled => Ok(()),
                 }
             }
         };

@@ -5,6 +5,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,11 +20,23 @@ pub(super) struct Patient<S> {
     /// Made when a write first has to wait.
     timer: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
+    bytes: Arc<AtomicU64>,
 }
 
 impl<S> Patient<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, timer: None, is_waiting: false }
+        Self { stream, patience, timer: None, is_waiting: false, bytes: Arc::default() }
+    }
+
+    /// How many bytes the socket has taken so far.
+    pub(super) fn bytes_written(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.bytes)
+    }
+
+    fn count(&self, result: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = result {
+            self.bytes.fetch_add(*bytes as u64, Ordering::Relaxed);
+        }
     }
 
     fn written<T>(&mut self, result: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
@@ -57,6 +71,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.count(&result);
         self.written(result, context)
     }
 
@@ -66,6 +81,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.count(&result);
         self.written(result, context)
     }
 
