@@ -9,6 +9,7 @@
 //! Elsewhere: what is parked, and in which order it leaves (`parked`).
 
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use kopitiam_kafka::{Envelope, KafkaError, Topic, client, topics};
@@ -118,7 +119,8 @@ pub async fn run<H: Handler>(
     handler: H,
     shutdown: CancellationToken,
 ) {
-    let worker = Worker { db, kafka, config, handler, closing: TaskTracker::new() };
+    let worker =
+        Worker { db, kafka, config, handler, closing: TaskTracker::new(), undertaker: OnceLock::new() };
     loop {
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
@@ -147,6 +149,8 @@ struct Worker<H> {
     config: ConsumerConfig,
     handler: H,
     closing: TaskTracker,
+    /// Sends dead letters.
+    undertaker: OnceLock<FutureProducer>,
 }
 
 /// Closes its consumer on a thread of its own: librdkafka waits in close until the broker has heard of it, for ever
@@ -312,8 +316,16 @@ impl<H: Handler> Worker<H> {
     }
 
     async fn bury(&self, message: &BorrowedMessage<'_>, reason: &str) -> Result<(), SystemError> {
-        // Dead letters are rare, and a producer has threads and connections: this one lives for one message.
-        bury(&client::producer(&self.kafka.brokers)?, message, &self.config.group, reason).await
+        // Made for the first one, as dead letters are rare; kept, because a producer has threads and connections and
+        // strangers may send many of them.
+        let producer = match self.undertaker.get() {
+            Some(producer) => producer,
+            None => {
+                let made = client::producer(&self.kafka.brokers)?;
+                self.undertaker.get_or_init(|| made)
+            }
+        };
+        bury(producer, message, &self.config.group, reason).await
     }
 
     /// Applies what is parked under the key, in order, as far as it goes.
