@@ -318,12 +318,11 @@ impl<H: Handler> Worker<H> {
     async fn bury(&self, message: &BorrowedMessage<'_>, reason: &str) -> Result<(), SystemError> {
         // Made for the first one, as dead letters are rare; kept, because a producer has threads and connections and
         // strangers may send many of them.
-        let producer = match self.undertaker.get() {
-            Some(producer) => producer,
-            None => {
-                let made = client::producer(&self.kafka.brokers)?;
-                self.undertaker.get_or_init(|| made)
-            }
+        let producer = if let Some(producer) = self.undertaker.get() {
+            producer
+        } else {
+            let made = client::producer(&self.kafka.brokers)?;
+            self.undertaker.get_or_init(|| made)
         };
         bury(producer, message, &self.config.group, reason).await
     }
