@@ -14,14 +14,16 @@ WEB_SOURCES := $(shell find web schema -type f \
 	-not -path 'web/node_modules/*' -not -path 'web/.next/*' -not -path 'web/e2e/*' -not -path 'web/next-env.d.ts' -not -name '*.tsbuildinfo' 2>/dev/null)
 WEB_MODULES := web/node_modules/.package-lock.json
 WEB_BUILD := web/.next/BUILD_ID
+CLIENTS_MODULES := gateway/clients/node_modules/.package-lock.json
 
-.PHONY: help run build seed test test-rust test-web test-e2e journey test-kafka bench lint fmt deny tools services web clean
+.PHONY: help run build seed test test-rust test-clients test-web test-e2e journey test-kafka bench lint fmt deny tools services web clean
 
 help:
 	@echo 'make run         build and start everything: storefront :3000, GraphQL :4000/graphql'
 	@echo 'make test        every test of every part, browser tests included'
 	@echo 'make lint        formats, lints and licences'
 	@echo 'make test-rust   Rust tests    make test-web  web checks and unit tests'
+	@echo 'make test-clients  real GraphQL clients against the gateway binary'
 	@echo 'make test-e2e    the browser journey against a running system it starts itself'
 	@echo 'make test-kafka  the event suite against a real Apache Kafka (Java 17 and Maven)'
 	@echo 'make bench       gateway CPU per request, alone or beside peers (BENCH_PEERS); Linux, two cores'
@@ -57,6 +59,10 @@ $(WEB_MODULES): web/package.json web/package-lock.json
 	@cd web && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+$(CLIENTS_MODULES): gateway/clients/package.json gateway/clients/package-lock.json
+	@cd gateway/clients && $(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 $(WEB_BUILD): $(WEB_MODULES) $(WEB_SOURCES)
 	@cd web && NEXT_TELEMETRY_DISABLED=1 $(NPM) run --silent build
 	@touch $@
@@ -66,7 +72,7 @@ web: $(WEB_BUILD)
 # ---- test -----------------------------------------------------------------------------------------------------------
 
 # `test-rust` has built the binaries already, with the features that tests add: the journey runs those.
-test: lint test-rust test-web $(BROKER) web journey
+test: lint test-rust test-clients test-web $(BROKER) web journey
 
 lint:
 	@echo '==> formats and lints'
@@ -83,6 +89,12 @@ deny:
 test-rust: $(BROKER)
 	@echo '==> Rust tests'
 	@KOPITIAM_BROKER=$(abspath $(BROKER)) deploy/with-postgres.sh $(CARGO) test --workspace --locked --quiet
+
+# With the binary that `test-rust` has built, or builds one.
+test-clients: $(CLIENTS_MODULES)
+	@echo '==> real clients against the gateway'
+	@[ -x $(TARGET)/debug/gateway ] || $(CARGO) build --locked -p kopitiam-server --bin gateway
+	@cd gateway/clients && GATEWAY=$(abspath $(TARGET)/debug/gateway) $(NPM) run --silent verify
 
 test-web: $(WEB_MODULES)
 	@echo '==> web checks and unit tests'
@@ -107,11 +119,12 @@ bench:
 	@$(CARGO) build --release --locked -p kopitiam-bench --features tools
 	@$(TARGET)/release/bench-gateways $(TARGET)/release/gateway $(TARGET)/release/bench-subgraphs
 
-fmt:
+fmt: $(WEB_MODULES) $(CLIENTS_MODULES)
 	@$(CARGO) fmt --all
 	@cd kafka/broker && $(CARGO) fmt
 	@cd web && $(NPM) run --silent format
+	@cd gateway/clients && $(NPM) run --silent format
 
 clean:
 	@$(CARGO) clean
-	@rm -rf kafka/broker/target web/.next web/node_modules
+	@rm -rf kafka/broker/target web/.next web/node_modules gateway/clients/node_modules gateway/clients/.venv

@@ -427,3 +427,14 @@ async fn a_request_in_flight_on_a_socket_is_answered_before_other_settings_close
     assert!(messages.contains(&complete("1")), "{messages:?}");
     assert!(messages.iter().all(|message| message["id"] == "1"), "{messages:?}");
 }
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_is_answered() {
+    let gateway = start(in_process()).await;
+    let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+    socket.subscribe("1", "subscription { forever { id } }").await;
+    socket.next().await;
+    socket.0.close(None).await.unwrap();
+    assert!(matches!(socket.frame().await, Some(Message::Close(_))), "the connection just breaks");
+    assert!(socket.frame().await.is_none());
+}

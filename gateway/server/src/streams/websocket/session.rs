@@ -50,6 +50,8 @@ pub(super) struct Session {
 enum End {
     /// The client is told why.
     Close(Close),
+    /// The client closes, and hears that we know.
+    Closed,
     /// Nothing can be told: the client has gone, or takes nothing.
     Gone,
 }
@@ -84,12 +86,18 @@ pub(super) async fn serve(socket: Socket, session: Session) {
         end = conversation.run(&mut source, draining, retired) => end,
         () = &mut writing => End::Gone,
     };
-    let End::Close(close) = end else { return };
-    let (code, reason) = close.code_and_reason();
-    tracing::debug!(code, reason, "a WebSocket is closed");
-    outbox.close(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
-    writing.await;
-    // Closing at once could make the network drop what the client has not read yet, the reason included.
+    match end {
+        End::Close(close) => {
+            let (code, reason) = close.code_and_reason();
+            tracing::debug!(code, reason, "a WebSocket is closed");
+            outbox.close(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
+            writing.await;
+        }
+        End::Closed => {}
+        End::Gone => return,
+    }
+    // Closing at once could make the network drop what the client has not read yet, the reason included. Reading on also
+    // writes the answer to a client's own farewell (RFC 6455, section 5.5.1), which the library has at hand.
     let farewell = async { while let Some(Ok(_)) = source.next().await {} };
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
@@ -207,7 +215,8 @@ impl Conversation {
             // The library answers pings by itself.
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Binary(_))) => Err(Close::Malformed("a message is a text frame").into()),
-            Some(Ok(Message::Close(_) | Message::Frame(_))) | None => Err(End::Gone),
+            Some(Ok(Message::Close(_))) => Err(End::Closed),
+            Some(Ok(Message::Frame(_))) | None => Err(End::Gone),
             Some(Err(error)) => Err(end_of(&error)),
         }
     }
