@@ -60,12 +60,15 @@ impl Drop for Place {
     }
 }
 
+/// Sockets that are tried for one subscription: one that ends just then is normal, several in a row are not.
+const TRIES_MAX: usize = 4;
+
 /// Opens a subscription on a socket that others may use, too.
 pub(super) async fn open(
     call: &Call,
     origin: &Origin,
 ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-    loop {
+    for _ in 0..TRIES_MAX {
         let handle = find(call, origin)?;
         let id = rand::random();
         let (waiting, items) = Waiting::new(call.settings().subscriptions.buffer_bytes_max);
@@ -79,7 +82,7 @@ pub(super) async fn open(
         }
         match is_sent.await {
             Ok(sent) => sent?,
-            // The socket was just being closed for want of subscriptions: take another one.
+            // The socket was just being closed for want of subscriptions, or broke before it asked: take another one.
             Err(_) => continue,
         }
         let items = stream::unfold((items, place), |(mut items, place)| async move {
@@ -88,6 +91,7 @@ pub(super) async fn open(
         });
         return Ok(items.boxed());
     }
+    Err(TransportError::Unreachable)
 }
 
 /// A socket with room for one more subscription; its place is taken.

@@ -104,11 +104,16 @@ pub(super) async fn run(
         Ok(socket) => Running::new(socket, call.settings().subscriptions.ping_interval).run(commands).await,
         Err(error) => {
             commands.close();
-            while let Some(command) = commands.recv().await {
-                if let Command::Subscribe { sent, .. } = command {
-                    let _ = sent.send(Err(error.clone()));
-                }
-            }
+            refuse(&mut commands, &error).await;
+        }
+    }
+}
+
+/// Tells all that wait in the closed queue.
+async fn refuse(commands: &mut mpsc::Receiver<Command>, error: &TransportError) {
+    while let Some(command) = commands.recv().await {
+        if let Command::Subscribe { sent, .. } = command {
+            let _ = sent.send(Err(error.clone()));
         }
     }
 }
@@ -213,6 +218,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Running<S> {
                 commands.close();
                 for waiting in self.subscriptions.values() {
                     waiting.fail(error.clone());
+                }
+                // Another socket with this credential would be closed as well; after anything else what was not asked
+                // yet is dropped, and asked of another one.
+                if matches!(error, TransportError::Status(_)) {
+                    refuse(&mut commands, &error).await;
                 }
                 return;
             }
@@ -355,10 +365,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_that_is_closed_for_a_credential_is_not_taken_for_a_broken_one() {
-        let Shared { mut subgraph, mut items, .. } = shared(Bytes::from_static(b"{}")).await;
-        let frame = CloseFrame { code: CloseCode::from(4403), reason: "Forbidden".into() };
-        subgraph.send(Message::Close(Some(frame))).await.unwrap();
+        let Shared { mut subgraph, mut items, is_sent, commands: _commands } =
+            shared(Bytes::from_static(b"{}")).await;
+        is_sent.await.expect("it is told").expect("the subgraph was asked");
+        subgraph.send(forbidden()).await.unwrap();
         let end = tokio::time::timeout(PATIENCE, items.next()).await.expect("it ends");
         assert!(matches!(end, Some(Err(TransportError::Status(403)))), "{end:?}");
+    }
+
+    #[tokio::test]
+    async fn a_subscription_still_in_the_queue_learns_that_the_socket_was_closed_for_a_credential() {
+        // Whether the task hears the socket or its queue first is chance: both come up in so many rounds.
+        for _ in 0..32 {
+            let Shared { mut subgraph, mut items, is_sent, commands: _commands } =
+                shared(Bytes::from_static(b"{}")).await;
+            subgraph.send(forbidden()).await.unwrap();
+            let end = match is_sent.await.expect("it is not dropped without a word") {
+                Ok(()) => tokio::time::timeout(PATIENCE, items.next()).await.expect("it ends"),
+                Err(error) => Some(Err(error)),
+            };
+            assert!(matches!(end, Some(Err(TransportError::Status(403)))), "{end:?}");
+        }
+    }
+
+    fn forbidden() -> Message {
+        Message::Close(Some(CloseFrame { code: CloseCode::from(4403), reason: "Forbidden".into() }))
     }
 }
