@@ -10,6 +10,7 @@ use crate::json::write_string;
 use crate::parse::AnswerError;
 use crate::transport::TransportError;
 use crate::tree::{CauseId, index_of};
+use crate::visibility::ErrorVisibility;
 
 /// Every `extensions.code` that execution itself gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,10 @@ pub(crate) enum Segment {
 #[derive(Debug, Clone)]
 pub(crate) struct Cause {
     pub(crate) message: String,
+    /// Always with a code.
     pub(crate) extensions: Map<String, Json>,
+    /// The subgraph that it is about.
+    service: Box<str>,
     /// What follows the path of the field that holds the failure: the subgraph's error lay deeper.
     pub(crate) tail: Vec<Segment>,
     /// The path to report when no response field shows the failure.
@@ -97,11 +101,11 @@ impl Cause {
         if !extensions.get("code").is_some_and(Json::is_string) {
             extensions.insert("code".to_owned(), code.as_str().into());
         }
-        extensions.entry("service").or_insert_with(|| service.into());
         let is_subgraphs_own = code == ErrorCode::DownstreamServiceError;
         Self {
             message,
             extensions,
+            service: service.into(),
             tail: Vec::new(),
             fallback_path: None,
             is_subgraphs_own,
@@ -198,16 +202,17 @@ pub(crate) enum Step<'p> {
 
 /// The response's `errors`, written as they come.
 #[derive(Debug)]
-pub(crate) struct ErrorList {
+pub(crate) struct ErrorList<'a> {
+    visibility: &'a ErrorVisibility,
     json: Vec<u8>,
     count: usize,
     count_max: usize,
     left_out: usize,
 }
 
-impl ErrorList {
-    pub(crate) fn new(count_max: usize) -> Self {
-        Self { json: Vec::new(), count: 0, count_max, left_out: 0 }
+impl<'a> ErrorList<'a> {
+    pub(crate) fn new(count_max: usize, visibility: &'a ErrorVisibility) -> Self {
+        Self { visibility, json: Vec::new(), count: 0, count_max, left_out: 0 }
     }
 
     /// How many errors there were, also those left out.
@@ -223,7 +228,8 @@ impl ErrorList {
     }
 
     pub(crate) fn push_cause(&mut self, cause: &Cause, frame: Option<&Frame<'_>>) {
-        if !self.begin(&cause.message) {
+        let visibility = self.visibility;
+        if !self.begin(visibility.message(&cause.message, &cause.service, cause.is_subgraphs_own)) {
             return;
         }
         match (frame, &cause.fallback_path) {
@@ -236,8 +242,8 @@ impl ErrorList {
             (None, None) => {}
         }
         self.json.extend_from_slice(b",\"extensions\":");
-        serde_json::to_writer(&mut self.json, &cause.extensions)
-            .expect("a JSON map writes to memory without fail");
+        let extensions = visibility.extensions(&cause.extensions, &cause.service, cause.is_subgraphs_own);
+        serde_json::to_writer(&mut self.json, &extensions).expect("a JSON map writes to memory without fail");
         self.json.push(b'}');
     }
 

@@ -10,7 +10,7 @@
 //! - `json.rs`, `parse.rs`: from answer bytes to the tree; `tree.rs`: the response tree
 //! - `merge.rs`: answers into the tree; `failure.rs`: errors into the tree; `starved.rs`: fetches they were in the way of
 //! - `project.rs`, `nulls.rs`, `coerce.rs`: from the tree to response bytes; `errors.rs`: the response's errors
-//! - `variables.rs`, `limits.rs`: what else goes in
+//! - `variables.rs`, `limits.rs`, `visibility.rs`: what else goes in
 //!
 //! Elsewhere: what to fetch (`planner`), the plan as data (`plan`).
 
@@ -34,9 +34,11 @@ mod stream;
 pub mod transport;
 mod tree;
 mod variables;
+mod visibility;
 
 pub use limits::AnswerLimits;
 pub use program::Program;
 pub use run::{Execution, run};
 pub use stream::{Source, SourceRequest, Subscription};
 pub use variables::Variables;
+pub use visibility::{ErrorRule, ErrorVisibility};

@@ -1,4 +1,8 @@
-//! Bounds on what subgraphs may answer and on what one response may come to.
+//! Bounds on what subgraphs may answer and on what one response may come to, and what clients see of subgraphs' errors.
+
+use std::sync::Arc;
+
+use crate::visibility::ErrorVisibility;
 
 /// Bounds on subgraph answers and on one client response.
 #[derive(Debug, Clone)]
@@ -13,6 +17,8 @@ pub struct AnswerLimits {
     pub response_bytes_max: usize,
     /// Errors in one client response; when there are more, one last error says so.
     pub errors_max: usize,
+    /// What clients see of subgraphs' errors.
+    pub errors: Arc<ErrorVisibility>,
 }
 
 impl Default for AnswerLimits {
@@ -23,6 +29,7 @@ impl Default for AnswerLimits {
             objects_max: 4_000_000,
             response_bytes_max: 256 * 1024 * 1024,
             errors_max: 256,
+            errors: Arc::default(),
         }
     }
 }

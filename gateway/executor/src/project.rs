@@ -26,7 +26,7 @@ pub(crate) struct Writer<'a> {
     holding: &'a Holding,
     introspection: &'a Introspection,
     pub(crate) causes: &'a mut Causes,
-    pub(crate) errors: ErrorList,
+    pub(crate) errors: ErrorList<'a>,
     pub(crate) out: Vec<u8>,
     bytes_max: usize,
     /// Where in `out` a shared object already stands, as this selection set wants it.
@@ -53,7 +53,7 @@ pub(crate) fn project(material: Material<'_>) -> Bytes {
         holding,
         introspection,
         causes,
-        errors: ErrorList::new(limits.errors_max),
+        errors: ErrorList::new(limits.errors_max, &limits.errors),
         // Client documents rarely ask for less than what was fetched; names and repeated entities add to it.
         out: Vec::with_capacity(tree.answer_bytes() + tree.answer_bytes() / 4 + 256),
         bytes_max: limits.response_bytes_max,

@@ -99,7 +99,7 @@ impl<T: SubgraphTransport> Subscription<T> {
 
     fn refusal(&self, error: &TransportError) -> Bytes {
         let subgraph = &*self.program.fetches[SOURCE as usize].subgraph;
-        let mut errors = ErrorList::new(1);
+        let mut errors = ErrorList::new(1, &self.limits.errors);
         errors.push_cause(&Cause::of_transport(error, subgraph), None);
         let errors = errors.finish().expect("one error was pushed");
         [b"{\"errors\":[", &*errors, b"]}"].concat().into()

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{PlanBuilder, Script, respond, respond_within};
-use kopitiam_executor::AnswerLimits;
+use kopitiam_executor::{AnswerLimits, ErrorRule, ErrorVisibility};
 use serde_json::{Value as Json, json};
 
 fn errors(response: &str) -> Vec<Json> {
@@ -259,4 +259,44 @@ async fn a_failure_of_root_fields_below_the_root_shows_at_each_object_that_asked
     let deep = r#"{"data":{"me":{"name":null}},"errors":[{"message":"lost","path":["me","name"]}]}"#;
     let response = respond(&plan, &Script::new(&[("a", orders), ("b", deep)]), &[]).await;
     assert_eq!(paths(&response)[1], json!(["orders", 1, "query", "me", "name"]));
+}
+
+#[tokio::test]
+async fn of_a_subgraphs_errors_clients_see_what_the_rules_show() {
+    let answer = r#"{"data":{"me":null},"errors":[{"message":"SELECT failed","path":["me"],
+        "extensions":{"code":"NO_STOCK","left":3,"host":"10.0.0.7"}}]}"#;
+    let plan = PlanBuilder::query("me:User{name:String}").root("a", "me{name}");
+    let told = async |rule: ErrorRule, is_of_a: bool| {
+        let mut errors = ErrorVisibility::hidden();
+        if is_of_a {
+            errors.by_subgraph.insert("a".to_owned(), rule);
+        } else {
+            errors.all = rule;
+        }
+        let limits = AnswerLimits { errors: errors.into(), ..AnswerLimits::default() };
+        let response = respond_within(&plan, &Script::new(&[("a", answer)]), &[], &limits).await;
+        let error = crate::errors(&response).remove(0);
+        assert_eq!(error["path"], json!(["me"]));
+        (error["message"].as_str().unwrap().to_owned(), error["extensions"].clone())
+    };
+    let hidden = ErrorVisibility::hidden().hidden_message;
+    let only_code = json!({ "code": "NO_STOCK" });
+    assert_eq!(told(ErrorRule::hidden(), false).await, (hidden.clone(), only_code));
+    let named = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+    let rule = ErrorRule { messages: true, extensions: named(&["code", "left"]), subgraph_name: false };
+    let shown = ("SELECT failed".to_owned(), json!({ "code": "NO_STOCK", "left": 3 }));
+    assert_eq!(told(rule.clone(), true).await, shown, "a rule of its own wins");
+    let rule = ErrorRule { messages: false, extensions: named(&[]), subgraph_name: true };
+    let code = json!({ "code": "DOWNSTREAM_SERVICE_ERROR", "service": "a" });
+    assert_eq!(told(rule, false).await, (hidden, code), "never without a code");
+}
+
+#[tokio::test]
+async fn why_a_subgraph_could_not_be_asked_is_told_also_where_its_own_errors_are_hidden() {
+    let limits = AnswerLimits { errors: ErrorVisibility::hidden().into(), ..AnswerLimits::default() };
+    let plan = PlanBuilder::query("me:User{name:String}").root("a", "me{name}");
+    let response = respond_within(&plan, &Script::new(&[]), &[], &limits).await;
+    let error = &errors(&response)[0];
+    assert_eq!(error["message"], "could not reach the subgraph");
+    assert_eq!(error["extensions"], json!({ "code": "SUBREQUEST_UNREACHABLE" }));
 }

@@ -58,8 +58,8 @@ pub use documents::{DocumentsError, ManifestError};
 pub use events::{EventField, EventSettings, NotATemplate, Template};
 pub use http::TlsError as ClientTlsError;
 pub use options::{
-    ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ExposeSettings, FieldLimit,
-    HttpSettings, LabelSettings, Options, OtlpSettings, Rate, RateLimitSettings, Statuses,
+    ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ErrorIds, ExposeSettings,
+    FieldLimit, HttpSettings, LabelSettings, Options, OtlpSettings, Rate, RateLimitSettings, Statuses,
     SubscriptionSettings, TelemetrySettings, TrafficSettings, UnlistedDocuments, WebSocketSettings,
 };
 pub use plugins::{

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeyError};
 use crate::documents::{Documents, DocumentsError};
-use crate::http::{App, Layers, Listeners, Paths, RateLimits, Tls, TlsError, UnixSocket, run};
+use crate::http::{App, Ending, Layers, Listeners, Paths, RateLimits, Tls, TlsError, UnixSocket, run};
 use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ClientTls, ExposeSettings, HttpSettings, Options, TelemetrySettings};
 use crate::plugins::Plugins;
@@ -85,7 +85,7 @@ struct Live {
     paths: Paths,
     fixed: Fixed,
     telemetry: Telemetry,
-    draining: CancellationToken,
+    ending: Ending,
     sockets: Sockets,
     /// One replacement at a time.
     replacing: Mutex<()>,
@@ -100,12 +100,12 @@ impl Live {
 
     /// Another app from other options. What clients ask most is planned on it already.
     async fn rebuild(&self, options: Options) -> Result<App, ServerError> {
-        let (telemetry, draining, sockets) =
-            (self.telemetry.clone(), self.draining.clone(), self.sockets.clone());
+        let (telemetry, ending, sockets) =
+            (self.telemetry.clone(), self.ending.clone(), self.sockets.clone());
         let (current, hot) = (self.app.load_full(), options.engine.warm_up_operations);
         // Reading a large schema and planning take long enough to hold up requests on this thread.
         let built = tokio::task::spawn_blocking(move || {
-            let app = build(options, &telemetry, draining, sockets, current.auth.as_ref())?;
+            let app = build(options, &telemetry, ending, sockets, current.auth.as_ref())?;
             app.engine.warm_up_with(&current.engine.hottest(hot));
             Ok::<_, ServerError>(app)
         });
@@ -161,8 +161,8 @@ impl Fixed {
 }
 
 /// What the listener takes from the bounds of HTTP.
-fn connections(http: &HttpSettings) -> (Duration, Duration, usize) {
-    (http.header_timeout, http.drain_timeout, http.connections_max)
+fn connections(http: &HttpSettings) -> (Duration, Duration, Duration, usize) {
+    (http.header_timeout, http.drain_timeout, http.shutdown_delay, http.connections_max)
 }
 
 /// Gives a server another supergraph or other settings, also while it runs. Cheap to clone.
@@ -234,11 +234,11 @@ impl Server {
     /// [`ServerError`] says which option is wrong.
     pub async fn bind(options: Options) -> Result<Self, ServerError> {
         let fixed = Fixed::of(&options);
-        let draining = CancellationToken::new();
+        let ending = Ending::default();
         let (layers, routes) = (layers(&options), options.routes.clone());
         let telemetry = Telemetry::new(&options.telemetry, options.transport.client())?;
         let sockets = Sockets::default();
-        let app = Arc::new(build(options, &telemetry, draining.clone(), sockets.clone(), None)?);
+        let app = Arc::new(build(options, &telemetry, ending.clone(), sockets.clone(), None)?);
         app.documents.first_reading().await?;
         let fail = |address| move |source| ServerError::Listen { address, source };
         let tls = fixed.tls.clone().map(|tls| Tls::load(tls, fixed.http.http2)).transpose()?;
@@ -260,7 +260,7 @@ impl Server {
         };
         let paths = Paths::new(Arc::clone(&app), routes, layers);
         let app = ArcSwap::from(app);
-        let live = Live { app, paths, fixed, telemetry, draining, sockets, replacing: Mutex::new(()) };
+        let live = Live { app, paths, fixed, telemetry, ending, sockets, replacing: Mutex::new(()) };
         let live = Arc::new(live);
         let watched = Arc::downgrade(&live);
         live.telemetry
@@ -289,8 +289,8 @@ impl Server {
         let ended = CancellationToken::new();
         let metrics = self.metrics.map(|listener| tokio::spawn(listener.run(ended.clone())));
         let live = &self.live;
-        let (paths, draining) = (live.paths.clone(), live.draining.clone());
-        run(self.listeners, paths, live.fixed.http, &live.telemetry, draining, shutdown).await;
+        let (paths, ending) = (live.paths.clone(), live.ending.clone());
+        run(self.listeners, paths, live.fixed.http, &live.telemetry, ending, shutdown).await;
         if tokio::time::timeout(live.fixed.http.drain_timeout, live.sockets.closed()).await.is_err() {
             tracing::warn!("WebSockets were still open after the drain timeout and are cut");
         }
@@ -310,7 +310,7 @@ fn layers(options: &Options) -> Layers {
 fn build(
     options: Options,
     telemetry: &Telemetry,
-    draining: CancellationToken,
+    ending: Ending,
     sockets: Sockets,
     known: Option<&Authenticator>,
 ) -> Result<App, ServerError> {
@@ -329,7 +329,7 @@ fn build(
     }
     let mut subscriptions = options.subscriptions;
     if let Some(events) = subscriptions.events.take() {
-        transport.feed(events);
+        transport.feed(events, telemetry.clone());
     }
     let client = transport.client().clone();
     let plugins = Plugins::new(options.plugins);
@@ -350,6 +350,7 @@ fn build(
         telemetry: telemetry.clone(),
         plugins,
         expose: options.telemetry.expose,
+        error_ids: options.error_ids,
         auth,
         dev: options.dev,
         client_address: options.client_address,
@@ -358,8 +359,8 @@ fn build(
         http: options.http,
         uploads: options.uploads,
         shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),
-        retired: draining.child_token(),
-        draining,
+        retired: ending.draining.child_token(),
+        ending,
     })
 }
 

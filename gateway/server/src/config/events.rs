@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::HumanDuration;
 use crate::events::{EventField, EventSettings, Template};
 
 /// Subscriptions that are fed from Kafka topics instead of by their subgraph: an event says which entity something
@@ -17,6 +18,9 @@ pub struct KafkaConfig {
     /// Further settings of librdkafka, such as `security.protocol: ssl`.
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
+    /// How often it is looked whether a topic has further partitions, whose records are then told as well.
+    #[serde(default = "partitions_interval")]
+    pub partitions_interval: HumanDuration,
     /// By the field of the subscription type.
     pub fields: BTreeMap<String, EventFieldConfig>,
 }
@@ -40,10 +44,17 @@ pub struct EventFieldConfig {
     pub key_fields: BTreeMap<String, String>,
 }
 
+fn partitions_interval() -> HumanDuration {
+    HumanDuration(EventSettings::PARTITIONS_INTERVAL)
+}
+
 impl KafkaConfig {
     pub(super) fn settings(self) -> Result<EventSettings, String> {
         if self.brokers.is_empty() {
             return Err("`subscriptions.kafka.brokers` must not be empty".to_owned());
+        }
+        if self.partitions_interval.0.is_zero() {
+            return Err("`subscriptions.kafka.partitions_interval` must be longer than nothing".to_owned());
         }
         let fields = self.fields.into_iter().map(|(name, field)| {
             field
@@ -52,6 +63,7 @@ impl KafkaConfig {
         });
         Ok(EventSettings {
             brokers: self.brokers.join(","),
+            partitions_interval: self.partitions_interval.0,
             properties: self.properties.into_iter().collect(),
             fields: fields.collect::<Result<_, _>>()?,
         })

@@ -4,7 +4,7 @@ use kopitiam_engine::{AnswerLimits, CostSettings, DocumentLimits, EngineSettings
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::options::Options;
+use crate::options::{COST_MAX, Options};
 
 /// Bounds on operations, all checked before anything is fetched.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub struct LimitsConfig {
     pub operations_max: usize,
     /// Variables that one operation declares.
     pub variables_max: usize,
-    /// What an operation may cost (see `cost`); unset: no bound.
+    /// What an operation may cost (see `cost`); `null`: no bound.
     pub cost_max: Option<u64>,
     /// How costs are estimated.
     pub cost: CostConfig,
@@ -76,7 +76,7 @@ impl Default for LimitsConfig {
             directives_max: engine.limits.directives_max,
             operations_max: engine.limits.operations_max,
             variables_max: engine.limits.variables_max,
-            cost_max: engine.cost.operation_max,
+            cost_max: Some(COST_MAX),
             cost: CostConfig::default(),
             answer_depth_max: engine.answers.depth_max,
             errors_max: engine.answers.errors_max,
@@ -107,11 +107,12 @@ impl LimitsConfig {
             variables_max: self.variables_max,
         };
         // How long an answer may be is said with the subgraphs.
-        let bytes_max = engine.answers.bytes_max;
+        let (bytes_max, errors) = (engine.answers.bytes_max, std::mem::take(&mut engine.answers.errors));
         engine.answers = AnswerLimits {
             bytes_max,
             depth_max: self.answer_depth_max,
             errors_max: self.errors_max,
+            errors,
             ..AnswerLimits::default()
         };
     }

@@ -18,6 +18,7 @@ mod cors;
 mod documents;
 mod duration;
 mod error;
+mod errors;
 mod events;
 mod expand;
 mod headers;
@@ -47,6 +48,7 @@ pub use self::cors::CorsConfig;
 pub use self::documents::{AutomaticConfig, DocumentsConfig, PersistedConfig};
 pub use self::duration::{HumanDuration, NotADuration};
 pub use self::error::FileError;
+pub use self::errors::{ErrorRuleConfig, ErrorsConfig};
 pub use self::events::{EventFieldConfig, KafkaConfig};
 pub use self::headers::HeadersConfig;
 pub use self::http::HttpConfig;
@@ -86,6 +88,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Bounds on operations.
     pub limits: LimitsConfig,
+    /// What clients see of errors that come from subgraphs.
+    pub errors: ErrorsConfig,
     /// How much one client may ask.
     pub rate_limits: RateLimitsConfig,
     /// Several operations in one request.
@@ -123,6 +127,7 @@ impl Default for Config {
             introspection: false,
             http: HttpConfig::default(),
             limits: LimitsConfig::default(),
+            errors: ErrorsConfig::default(),
             rate_limits: RateLimitsConfig::default(),
             batching: BatchingConfig::default(),
             uploads: UploadsConfig::default(),
@@ -209,6 +214,7 @@ impl Config {
         self.supergraph.apply(&mut options);
         self.http.apply(&mut options);
         self.limits.apply(&mut options);
+        self.errors.apply(self.dev, &mut options);
         self.rate_limits.apply(&mut options)?;
         self.batching.apply(&mut options);
         self.uploads.apply(&mut options);

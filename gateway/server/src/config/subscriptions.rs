@@ -17,6 +17,14 @@ pub struct SubscriptionsConfig {
     pub buffer_bytes_max: usize,
     /// How long a message may wait for a client of a WebSocket to take it; then the client is cut off.
     pub slow_client_timeout: HumanDuration,
+    /// Streams open at once, whatever they go by: WebSocket, server-sent events, multipart. Further ones are refused
+    /// (`TOO_MANY_STREAMS`).
+    pub streams_max: usize,
+    /// Streams open at once of one address; of IPv6, of one /64 network. Behind proxies, name them in
+    /// `headers.trusted_proxies`, or all clients are one.
+    pub streams_per_address_max: usize,
+    /// Streams open at once of one subject of access tokens.
+    pub streams_per_subject_max: usize,
     /// Subscriptions that are fed from Kafka topics.
     pub kafka: Option<KafkaConfig>,
 }
@@ -39,8 +47,10 @@ pub struct WebSocketConfig {
     pub operations_max: usize,
     /// Sockets open at once.
     pub sockets_max: usize,
-    /// Sockets open at once from one address.
+    /// Sockets open at once from one address; of IPv6, from one /64 network.
     pub sockets_per_address_max: usize,
+    /// Sockets open at once of one subject of access tokens.
+    pub sockets_per_subject_max: usize,
 }
 
 impl Default for SubscriptionsConfig {
@@ -50,6 +60,9 @@ impl Default for SubscriptionsConfig {
             websocket: WebSocketConfig::default(),
             buffer_bytes_max: settings.buffer_bytes_max,
             slow_client_timeout: HumanDuration(settings.slow_client_timeout),
+            streams_max: settings.streams_max,
+            streams_per_address_max: settings.streams_per_address_max,
+            streams_per_subject_max: settings.streams_per_subject_max,
             kafka: None,
         }
     }
@@ -67,6 +80,7 @@ impl Default for WebSocketConfig {
             operations_max: settings.operations_max,
             sockets_max: settings.sockets_max,
             sockets_per_address_max: settings.sockets_per_address_max,
+            sockets_per_subject_max: settings.sockets_per_subject_max,
         }
     }
 }
@@ -83,6 +97,9 @@ impl SubscriptionsConfig {
             websocket: self.websocket.settings(),
             buffer_bytes_max: self.buffer_bytes_max,
             slow_client_timeout: self.slow_client_timeout.0,
+            streams_max: self.streams_max,
+            streams_per_address_max: self.streams_per_address_max,
+            streams_per_subject_max: self.streams_per_subject_max,
             events: self.kafka.map(KafkaConfig::settings).transpose()?,
         };
         Ok(())
@@ -100,6 +117,7 @@ impl WebSocketConfig {
             operations_max: self.operations_max,
             sockets_max: self.sockets_max,
             sockets_per_address_max: self.sockets_per_address_max,
+            sockets_per_subject_max: self.sockets_per_subject_max,
         }
     }
 }

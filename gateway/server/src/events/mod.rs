@@ -17,6 +17,7 @@ mod mapping;
 mod topics;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -30,6 +31,7 @@ use self::entity::{Asked, Completion};
 use self::mapping::Wanted;
 pub use self::mapping::{EventField, NotATemplate, Template};
 use self::topics::Topics;
+use crate::telemetry::Telemetry;
 
 /// Subscriptions fed from Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct EventSettings {
     pub brokers: String,
     /// Further settings of librdkafka, such as those of TLS and SASL.
     pub properties: Vec<(String, String)>,
+    /// How often it is looked whether a topic has further partitions.
+    pub partitions_interval: Duration,
     /// Fields of the subscription type that are fed from topics.
     pub fields: Vec<EventField>,
 }
@@ -54,8 +58,13 @@ pub(crate) type Ask = Box<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes, Tran
 
 type Item = Result<Bytes, TransportError>;
 
+impl EventSettings {
+    /// How often it is looked for further partitions unless the settings say otherwise.
+    pub const PARTITIONS_INTERVAL: Duration = Duration::from_secs(10);
+}
+
 impl Events {
-    pub(crate) fn new(settings: EventSettings) -> Self {
+    pub(crate) fn new(settings: EventSettings, telemetry: Telemetry) -> Self {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", settings.brokers)
@@ -72,7 +81,8 @@ impl Events {
         for (name, value) in settings.properties {
             config.set(name, value);
         }
-        Self { fields: settings.fields, topics: Topics::new(config) }
+        let topics = Topics::new(config, settings.partitions_interval, telemetry);
+        Self { fields: settings.fields, topics }
     }
 
     /// What a subscription listens to, when it is one of these.

@@ -19,7 +19,9 @@ use kopitiam_engine::OperationKind;
 
 use super::app::App;
 use super::encode::Refusal;
+use super::error_ids::Ids;
 use super::negotiate::JsonType;
+use crate::options::ErrorIds;
 use crate::subgraph_client::{REQUEST_ID, request_id};
 use crate::telemetry::{RequestOutcome, Telemetry};
 
@@ -47,12 +49,13 @@ pub(crate) struct Logged {
 
 /// The outermost layer.
 pub(super) async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
-    logged(&app.telemetry, request, |request| next.run(request)).await
+    logged(&app.telemetry, app.error_ids, request, |request| next.run(request)).await
 }
 
 /// Answers a request by `answer`, logs and counts it.
 pub(super) async fn logged<F>(
     telemetry: &Telemetry,
+    error_ids: ErrorIds,
     mut request: Request,
     answer: impl FnOnce(Request) -> F,
 ) -> Response<Body>
@@ -66,7 +69,10 @@ where
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let answered = AssertUnwindSafe(answer(request)).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_| Refusal::Internal.into_response(JsonType::Json));
+    let mut response = answered.unwrap_or_else(|_| {
+        let ids = Ids { request: id.to_str().unwrap_or_default(), trace: watched.trace.trace_id() };
+        Refusal::Internal.into_response(JsonType::Json, error_ids, ids)
+    });
     let logged = response.extensions_mut().remove::<Logged>();
     let graphql = logged.is_some();
     let logged = logged.unwrap_or_default();
@@ -141,7 +147,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_an_internal_error_that_tells_nothing() {
         let request = Request::new(Body::empty());
-        let response = logged(&Telemetry::default(), request, async |_| panic!("a secret")).await;
+        let never = ErrorIds::Never;
+        let response = logged(&Telemetry::default(), never, request, async |_| panic!("a secret")).await;
         assert_eq!(response.status(), 500);
         assert!(response.headers().contains_key(REQUEST_ID));
         let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();

@@ -18,7 +18,7 @@ use super::rate_limit::RateLimits;
 use crate::auth::Authenticator;
 use crate::documents::Documents;
 use crate::in_flight::InFlight;
-use crate::options::{ClientAddress, ExposeSettings, HttpSettings};
+use crate::options::{ClientAddress, ErrorIds, ExposeSettings, HttpSettings};
 use crate::plugins::Plugins;
 use crate::streams::{Ends, Streams};
 use crate::subgraph_client::{Age, AnswerHeaderRules, Answered};
@@ -33,6 +33,7 @@ pub(crate) struct App {
     pub(crate) plugins: Plugins,
     /// What clients may see of their own requests.
     pub(crate) expose: ExposeSettings,
+    pub(crate) error_ids: ErrorIds,
     pub(crate) auth: Option<Authenticator>,
     pub(crate) dev: bool,
     pub(crate) forward_headers: Vec<HeaderName>,
@@ -49,10 +50,19 @@ pub(crate) struct App {
     /// Client queries in flight; `None`: every one is executed.
     pub(crate) shared: Option<InFlight<QueryKey, SharedResponse>>,
     pub(crate) streams: Streams,
-    /// Cancelled when shutdown begins: readiness turns to "no".
-    pub(crate) draining: CancellationToken,
+    /// How the process ends.
+    pub(crate) ending: Ending,
     /// Cancelled when other settings take over and when shutdown begins: streams end, so that clients connect anew.
     pub(crate) retired: CancellationToken,
+}
+
+/// How a process ends, in two steps. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ending {
+    /// Cancelled when shutdown begins: readiness turns to "no".
+    pub(crate) leaving: CancellationToken,
+    /// Cancelled when no further requests are taken.
+    pub(crate) draining: CancellationToken,
 }
 
 /// A response, and what the answers behind it said to clients.

@@ -65,9 +65,9 @@ async fn body(app: &Arc<App>, admitted: Result<Admitted, Denied>, caller: &Calle
     match admitted {
         Ok(admitted) => match operation::execute(app, admitted, caller.context.clone()).await {
             Ok(response) => response.body,
-            Err(refusal) => refusal.body(),
+            Err(refusal) => refusal.body(app.error_ids, caller.ids()),
         },
         Err(Denied::Response(response)) => response.body,
-        Err(Denied::Refusal(refusal)) => refusal.body(),
+        Err(Denied::Refusal(refusal)) => refusal.body(app.error_ids, caller.ids()),
     }
 }

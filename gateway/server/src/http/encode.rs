@@ -16,10 +16,11 @@ use http::{Response, StatusCode};
 use kopitiam_engine::{Outcome, Response as GraphqlResponse};
 use serde_json::json;
 
+use super::error_ids::Ids;
 use super::negotiate::JsonType;
 use crate::auth::AuthError;
 use crate::documents::DocumentRefusal;
-use crate::options::Statuses;
+use crate::options::{ErrorIds, Statuses};
 
 /// "Partial Success" of the newer draft: data and errors in one response.
 const PARTIAL_SUCCESS: u16 = 294;
@@ -33,8 +34,10 @@ pub(crate) enum Refusal {
     NotAcceptable,
     #[error("a subscription is answered as text/event-stream only")]
     SubscriptionNeedsEventStream,
-    #[error("the Content-Type must be application/json, in UTF-8 and not compressed")]
+    #[error("the Content-Type must be application/json, in UTF-8")]
     UnsupportedMediaType,
+    #[error("the Content-Encoding of a body must be one that is accepted")]
+    UnsupportedEncoding,
     #[error("only GET and POST are allowed here")]
     MethodNotAllowed,
     #[error("a mutation must be sent by POST")]
@@ -70,6 +73,8 @@ pub(crate) enum Refusal {
     ForeignOrigin,
     #[error("too many WebSockets are open: try again later")]
     TooManySockets,
+    #[error("too many subscriptions are open: end some of them, or try again later")]
+    TooManyStreams,
     #[error("no answer within the time limit")]
     RequestTimeout,
     #[error("internal error")]
@@ -85,6 +90,7 @@ impl Refusal {
                 (StatusCode::NOT_ACCEPTABLE, "SUBSCRIPTION_NEEDS_EVENT_STREAM")
             }
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::UnsupportedEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_ENCODING"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::MutationByGet => (StatusCode::METHOD_NOT_ALLOWED, "MUTATION_BY_GET"),
             Self::CsrfPrevented => (StatusCode::BAD_REQUEST, "CSRF_PREVENTED"),
@@ -101,6 +107,7 @@ impl Refusal {
             Self::KeysUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "KEYS_UNAVAILABLE"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "FOREIGN_ORIGIN"),
             Self::TooManySockets => (StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_CONNECTIONS"),
+            Self::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_STREAMS"),
             Self::RequestTimeout => (StatusCode::GATEWAY_TIMEOUT, "REQUEST_TIMEOUT"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
         }
@@ -113,7 +120,7 @@ impl Refusal {
             Self::MutationByGet => (ALLOW, "POST"),
             Self::Unauthenticated => (WWW_AUTHENTICATE, "Bearer"),
             Self::InvalidToken => (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
-            Self::Overloaded => (RETRY_AFTER, "1"),
+            Self::Overloaded | Self::TooManySockets => (RETRY_AFTER, "1"),
             // Whole seconds, rounded up: a client that comes back in time must not be refused again.
             Self::RateLimited { wait } => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -124,14 +131,15 @@ impl Refusal {
         Some((name, HeaderValue::from_static(value)))
     }
 
-    /// The body: a GraphQL response without data.
-    pub(crate) fn body(&self) -> Bytes {
-        let (_, code) = self.status_and_code();
-        error_body(&self.to_string(), code)
+    /// The body: a GraphQL response without data, with the request's ids where the settings say so.
+    pub(crate) fn body(&self, settings: ErrorIds, ids: Ids<'_>) -> Bytes {
+        let (status, code) = self.status_and_code();
+        let body = error_body(&self.to_string(), code);
+        if settings.are_in(status.is_server_error()) { ids.add_to(body) } else { body }
     }
 
     /// The response in the media type the client takes.
-    pub(crate) fn into_response(self, json: JsonType) -> Response<Body> {
+    pub(crate) fn into_response(self, json: JsonType, settings: ErrorIds, ids: Ids<'_>) -> Response<Body> {
         let (mut status, _) = self.status_and_code();
         // Part of a conversation and no mistake of the client; some only read it from a success.
         let expected =
@@ -139,7 +147,7 @@ impl Refusal {
         if expected && json == JsonType::Json {
             status = StatusCode::OK;
         }
-        let mut response = json_response(status, json, self.body());
+        let mut response = json_response(status, json, self.body(settings, ids));
         if let Some((name, value)) = self.header() {
             response.headers_mut().insert(name, value);
         }

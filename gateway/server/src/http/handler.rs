@@ -27,7 +27,6 @@ use super::{csrf, graphiql, request, visitor};
 use crate::auth::{AuthError, Verified};
 use crate::documents::ClientRequest;
 use crate::streams::{self, Ends, websocket};
-use crate::subgraph_client::RequestContext;
 use crate::telemetry::Exposed;
 use crate::uploads;
 
@@ -53,7 +52,7 @@ pub(super) async fn graphql(
         Ok(response) => response,
         Err(refusal) => {
             logged.code = Some(refusal.status_and_code().1);
-            refusal.into_response(accepted.json_or_default())
+            refusal.into_response(accepted.json_or_default(), app.error_ids, visitor::ids(&parts))
         }
     };
     response.extensions_mut().insert(logged);
@@ -76,7 +75,7 @@ async fn socket(app: &Arc<App>, mut parts: Parts) -> HttpResponse<Body> {
     };
     upgraded.unwrap_or_else(|refusal| {
         let code = Some(refusal.status_and_code().1);
-        let mut response = refusal.into_response(JsonType::Json);
+        let mut response = refusal.into_response(JsonType::Json, app.error_ids, visitor::ids(&parts));
         response.extensions_mut().insert(Logged { code, ..Logged::default() });
         response
     })
@@ -100,6 +99,8 @@ async fn answer_request(
     if !is_get && multipart.is_none() {
         request::check_content_type(&parts.headers)?;
     }
+    // Files are packed already, where that is of use.
+    let coding = request::coding(&parts.headers, app.http.compressed_requests && multipart.is_none())?;
     if !csrf::is_safe(&parts.headers) {
         return Err(Refusal::CsrfPrevented);
     }
@@ -124,8 +125,9 @@ async fn answer_request(
     let payload = if is_get {
         Payload::One(request::from_uri(&parts.uri)?)
     } else {
-        let body = request::read_body(&parts.headers, body, app.http.body_bytes_max, app.http.body_timeout);
-        request::from_json(&body.await?, app.http.batch_operations_max)?
+        let bytes_max = app.http.body_bytes_max;
+        let body = request::read_body(&parts.headers, body, bytes_max, app.http.body_timeout).await?;
+        request::from_json(&request::unpack(coding, body, bytes_max)?, app.http.batch_operations_max)?
     };
     match payload {
         Payload::One(request) => answer_one(app, parts, request, caller, verified, accepted, logged).await,
@@ -150,7 +152,7 @@ async fn answer_one(
     };
     if admitted.prepared.kind() == OperationKind::Subscription {
         drop(room);
-        return subscribe(app, &admitted, &caller.context, accepted, verified).await;
+        return Box::pin(subscribe(app, &admitted, &caller, accepted, verified)).await;
     }
     let exposed = Exposed::asked(&parts.headers, app.expose, app.dev);
     caller.context = caller.context.with_fetches(exposed.fetches.clone());
@@ -189,20 +191,21 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Option<Verified>, Refu
 }
 
 async fn subscribe(
-    app: &App,
+    app: &Arc<App>,
     admitted: &Admitted,
-    context: &RequestContext,
+    caller: &Caller,
     accepted: Accepted,
     verified: Option<Verified>,
 ) -> Result<HttpResponse<Body>, Refusal> {
     let form = accepted.stream.ok_or(Refusal::SubscriptionNeedsEventStream)?;
-    match operation::subscribe(app, admitted, context).await {
+    match operation::subscribe(app, admitted, caller).await {
         Ok(responses) => {
             let bodies = responses.map(|response| response.body).boxed();
             let expiry = verified.map(|verified| verified.expires_at);
             Ok(streams::http_response(form, bodies, app.http.stream_keep_alive, app.stream_ends(expiry)))
         }
-        Err(refused) => Ok(stream_of_one(app, form, refused)),
+        Err(Denied::Response(refused)) => Ok(stream_of_one(app, form, refused)),
+        Err(Denied::Refusal(refusal)) => Err(refusal),
     }
 }
 
@@ -220,8 +223,13 @@ fn stream_of_one(app: &App, form: StreamType, response: Response) -> HttpRespons
 }
 
 /// What a path that does not exist is answered with.
-pub(super) async fn not_found() -> HttpResponse<Body> {
-    let mut response = Refusal::BadRequest("no such path".to_owned()).into_response(JsonType::Json);
+pub(super) async fn not_found(
+    State(app): State<Arc<App>>,
+    http_request: HttpRequest<Body>,
+) -> HttpResponse<Body> {
+    let (parts, _) = http_request.into_parts();
+    let refusal = Refusal::BadRequest("no such path".to_owned());
+    let mut response = refusal.into_response(JsonType::Json, app.error_ids, visitor::ids(&parts));
     *response.status_mut() = http::StatusCode::NOT_FOUND;
     response
 }

@@ -16,7 +16,7 @@ pub(super) async fn health() -> (StatusCode, &'static str) {
 
 /// Ready: a schema is loaded and shutdown has not begun.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if app.draining.is_cancelled() {
+    if app.ending.leaving.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else {
         (StatusCode::OK, "ready\n")

@@ -8,7 +8,7 @@
 //! - `batch.rs`: several operations in one request
 //! - `plugged.rs`: the endpoint with plugins around it
 //! - `operation.rs`: one operation, whatever it came by: checked, executed; `rate_limit.rs`: how much a client may ask
-//! - `encode.rs`: outcome → status, code, headers
+//! - `encode.rs`: outcome → status, code, headers; `error_ids.rs`: the request's ids in its errors
 //! - `visitor.rs`: who is on the other end; `client_address.rs`: where a client is, also behind proxies
 //! - `access_log.rs`: one line per request, correlation ids, panics
 //! - `layers.rs`: cross-origin rules and compression
@@ -24,6 +24,7 @@ mod batch;
 mod client_address;
 mod csrf;
 mod encode;
+mod error_ids;
 mod graphiql;
 mod handler;
 mod health;
@@ -49,13 +50,14 @@ use http::{Request, Response};
 use tower::ServiceExt;
 
 pub(crate) use self::access_log::{Logged, socket_operation};
-pub(crate) use self::app::App;
+pub(crate) use self::app::{App, Ending};
 pub(crate) use self::encode::{Refusal, error_body};
+pub(crate) use self::error_ids::Ids;
 pub(crate) use self::layers::Layers;
 pub use self::listen::TlsError;
 pub(crate) use self::listen::{Listeners, Tls, UnixSocket, run};
 pub(crate) use self::negotiate::StreamType;
-pub(crate) use self::rate_limit::RateLimits;
+pub(crate) use self::rate_limit::{Client, RateLimits, network};
 pub(crate) use self::visitor::Visitor;
 
 const GRAPHQL: &str = "/graphql";
@@ -98,7 +100,9 @@ impl Paths {
         let app = &answering.direct;
         let state = State(Arc::clone(app));
         // On the heap, since it would be copied from future to future up to the connection's.
-        let answer = access_log::logged(&app.telemetry, request, |request| plugged::graphql(state, request));
+        let answer = access_log::logged(&app.telemetry, app.error_ids, request, |request| {
+            plugged::graphql(state, request)
+        });
         Ok(Box::pin(answer).await)
     }
 }

@@ -13,6 +13,7 @@ use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
 use super::access_log::Logged;
 use super::app::{App, QueryKey, SharedResponse};
 use super::encode::Refusal;
+use super::error_ids::Ids;
 use super::rate_limit::Client;
 use crate::documents::{ClientRequest, DocumentRefusal};
 use crate::in_flight::InFlight;
@@ -33,6 +34,13 @@ pub(crate) struct Caller {
     pub(crate) may_mutate: bool,
 }
 
+impl Caller {
+    /// What the request's log lines and trace are found by.
+    pub(crate) fn ids(&self) -> Ids<'_> {
+        Ids { request: self.context.request_id(), trace: self.trace.trace_id() }
+    }
+}
+
 /// An operation that passed every check.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -47,6 +55,12 @@ pub(crate) enum Denied {
     Refusal(Refusal),
     /// By the engine, with the complete response.
     Response(Response),
+}
+
+impl From<Response> for Denied {
+    fn from(response: Response) -> Self {
+        Self::Response(response)
+    }
 }
 
 impl From<Refusal> for Denied {
@@ -71,14 +85,16 @@ pub(crate) fn admit(
     caller: &Caller,
     logged: &mut Logged,
 ) -> Result<Admitted, Denied> {
-    let admitted = try_admit(app, request, caller, logged);
-    if let Err(denied) = &admitted {
-        logged.code = Some(match denied {
+    try_admit(app, request, caller, logged).map_err(|denied| {
+        logged.code = Some(match &denied {
             Denied::Refusal(refusal) => refusal.status_and_code().1,
             Denied::Response(response) => refusal_name(response.outcome),
         });
-    }
-    admitted
+        match denied {
+            Denied::Response(response) => with_ids(app, response, caller.ids()).into(),
+            Denied::Refusal(_) => denied,
+        }
+    })
 }
 
 fn try_admit(
@@ -115,22 +131,34 @@ pub(crate) async fn execute(
     context: RequestContext,
 ) -> Result<Response, Refusal> {
     if let Err(refused) = ask_plugins(app, &admitted).await {
-        return Ok(refused);
+        return Ok(with_ids(app, refused, context.ids()));
     }
     let Admitted { prepared, request } = admitted;
     let deadline = Instant::now() + app.http.request_timeout;
     let response = match &app.shared {
         Some(shared) if prepared.kind() == OperationKind::Query && request.extensions.is_empty() => {
+            // Those who share an answer have ids of their own.
+            let own = context.trace_only();
             let executed = execute_shared(app, shared, prepared, request, context);
-            tokio::time::timeout_at(deadline.into(), executed).await
+            let response = tokio::time::timeout_at(deadline.into(), executed).await;
+            response.map(|response| with_ids(app, response, own.ids()))
         }
         _ => {
             let context = context.with_deadline(deadline);
             let executed = app.engine.execute(&prepared, &request, &context);
-            tokio::time::timeout_at(deadline.into(), executed).await
+            let response = tokio::time::timeout_at(deadline.into(), executed).await;
+            response.map(|response| with_ids(app, response, context.ids()))
         }
     };
     response.map_err(|_| Refusal::RequestTimeout)
+}
+
+/// The response with the request's ids in its errors, where it has any and the settings say so.
+fn with_ids(app: &App, mut response: Response, ids: Ids<'_>) -> Response {
+    if response.has_errors() && app.error_ids.are_in(response.outcome == Outcome::Executed) {
+        response.body = ids.add_to(response.body);
+    }
+    response
 }
 
 /// Whether the plugins let an operation run; what they say instead is the answer.
@@ -178,21 +206,28 @@ async fn execute_shared(
 /// Opens a subscription: one response for each event of its source.
 ///
 /// # Errors
-/// A complete response that says why no stream could be opened.
+/// [`Denied`] says why no stream could be opened.
 pub(crate) async fn subscribe(
-    app: &App,
+    app: &Arc<App>,
     admitted: &Admitted,
-    context: &RequestContext,
-) -> Result<BoxStream<'static, Response>, Response> {
-    ask_plugins(app, admitted).await?;
+    caller: &Caller,
+) -> Result<BoxStream<'static, Response>, Denied> {
+    let context = &caller.context;
+    ask_plugins(app, admitted).await.map_err(|refused| with_ids(app, refused, context.ids()))?;
+    let place = app.streams.sockets.streams.enter(&caller.client, app.streams.settings.caps());
+    let place = place.map_err(|full| {
+        app.telemetry.refused("stream", full.name());
+        Refusal::TooManyStreams
+    })?;
     // The opening is bound by the subgraph's own timeout; a deadline here would also bind the fetches of later events.
     // Its head is sent before any answer comes, and a stream must not gather what nobody reads.
     let context = context.clone().with_answered(None);
-    let responses = app.engine.subscribe(&admitted.prepared, &admitted.request, &context).await?;
-    let open = app.telemetry.stream();
+    let responses = app.engine.subscribe(&admitted.prepared, &admitted.request, &context).await;
+    let responses = responses.map_err(|refused| with_ids(app, refused, context.ids()))?;
+    let (open, app, own) = (app.telemetry.stream(), Arc::clone(app), context.trace_only());
     let counted = responses.map(move |response| {
-        let _open = &open;
-        response
+        let _open = (&open, &place);
+        with_ids(&app, response, own.ids())
     });
     Ok(counted.boxed())
 }

@@ -118,7 +118,7 @@ impl Client {
 }
 
 /// A subscriber of IPv6 has a whole /64 and can take a new address for each request.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

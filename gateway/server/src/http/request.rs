@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use super::encode::Refusal;
 use crate::documents::ClientRequest;
+use crate::subgraph_client::{Coding, compression};
 
 /// How much of a body beyond the limit is still taken from the network before the connection is cut.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -86,7 +87,7 @@ pub(crate) fn from_uri(uri: &Uri) -> Result<ClientRequest, Refusal> {
     complete(request, parameters.document_id)
 }
 
-/// Checks that a POST body is JSON in UTF-8, uncompressed.
+/// Checks that a POST body is JSON in UTF-8.
 ///
 /// # Errors
 /// [`Refusal::UnsupportedMediaType`] otherwise.
@@ -104,8 +105,41 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     });
     let is_utf8 = charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"));
-    let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
-    if is_utf8 && is_plain { Ok(()) } else { Err(unsupported) }
+    if is_utf8 { Ok(()) } else { Err(unsupported) }
+}
+
+/// How a body is compressed; `None` when it is not.
+///
+/// # Errors
+/// [`Refusal::UnsupportedEncoding`] for anything but one coding that is known, and for any when they are off.
+pub(crate) fn coding(headers: &HeaderMap, compressed: bool) -> Result<Option<Coding>, Refusal> {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let is_alone = values.next().is_none();
+    let name = value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
+    match name.as_str() {
+        "identity" if is_alone => Ok(None),
+        "gzip" | "x-gzip" if is_alone && compressed => Ok(Some(Coding::Gzip)),
+        "br" if is_alone && compressed => Ok(Some(Coding::Br)),
+        "zstd" if is_alone && compressed => Ok(Some(Coding::Zstd)),
+        _ => Err(Refusal::UnsupportedEncoding),
+    }
+}
+
+/// Undoes a body's compression. Small enough to be done in place: neither what goes in nor what comes out is larger than a
+/// body may be.
+///
+/// # Errors
+/// [`Refusal::BodyTooLarge`] for what is larger once it is unpacked, [`Refusal::BadRequest`] for what is not packed so.
+pub(crate) fn unpack(coding: Option<Coding>, body: Bytes, bytes_max: usize) -> Result<Bytes, Refusal> {
+    let Some(coding) = coding else { return Ok(body) };
+    match compression::decode(coding.name(), body, bytes_max) {
+        Ok(Some(body)) => Ok(body),
+        Ok(None) => Err(Refusal::BodyTooLarge { bytes_max }),
+        Err(_) => {
+            Err(Refusal::BadRequest("the request body is not what its Content-Encoding says".to_owned()))
+        }
+    }
 }
 
 /// Reads a whole body.

@@ -13,6 +13,7 @@ use http::request::Parts;
 use super::access_log::CorrelationId;
 use super::app::App;
 use super::client_address::{self, Peer};
+use super::error_ids::Ids;
 use super::operation::Caller;
 use super::rate_limit::Client;
 use crate::auth::Verified;
@@ -59,6 +60,11 @@ pub(super) fn caller(app: &App, parts: &Parts, verified: Option<&Verified>, may_
 
 pub(super) fn correlation_id(parts: &Parts) -> &CorrelationId {
     parts.extensions.get().expect("the access log gives every request its id")
+}
+
+/// What a request's log lines and trace are found by.
+pub(super) fn ids(parts: &Parts) -> Ids<'_> {
+    Ids { request: correlation_id(parts).as_str(), trace: trace(parts).trace_id() }
 }
 
 fn trace(parts: &Parts) -> &TraceContext {

@@ -13,7 +13,10 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// From the end of the body to the answer; streams are not bound by it.
     pub request_timeout: Duration,
-    /// How long requests in flight may go on after shutdown began.
+    /// How long a gateway that was asked to stop goes on as before, but for `/ready`, so that whoever sends requests sees it
+    /// and sends them elsewhere.
+    pub shutdown_delay: Duration,
+    /// How long requests in flight may go on after that.
     pub drain_timeout: Duration,
     /// Connections open at once; further ones wait in the listener's queue.
     pub connections_max: usize,
@@ -27,6 +30,8 @@ pub struct HttpSettings {
     pub batch_operations_max: Option<usize>,
     /// Operations executed at once; further ones are refused until there is room.
     pub operations_in_flight_max: usize,
+    /// Whether clients may compress their requests (gzip, br, zstd); unpacked, a body is bounded as any other.
+    pub compressed_requests: bool,
     /// Answers of at least so many bytes are compressed for clients that take it (gzip, br, zstd), streams never; `None`:
     /// none is.
     pub compression_bytes_min: Option<u16>,
@@ -53,6 +58,7 @@ impl Default for HttpSettings {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
+            shutdown_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(20),
             connections_max: 10_000,
             write_timeout: Duration::from_secs(30),
@@ -60,6 +66,7 @@ impl Default for HttpSettings {
             stream_keep_alive: Duration::from_secs(12),
             batch_operations_max: None,
             operations_in_flight_max: 2_000,
+            compressed_requests: true,
             compression_bytes_min: Some(1024),
             statuses: Statuses::Stable,
         }

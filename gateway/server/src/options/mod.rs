@@ -5,6 +5,7 @@
 
 mod cors;
 mod documents;
+mod errors;
 mod headers;
 mod http;
 mod rate_limits;
@@ -18,10 +19,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use kopitiam_engine::EngineSettings;
+use kopitiam_engine::{AnswerLimits, CostSettings, EngineSettings, ErrorVisibility};
 
 pub use self::cors::CorsSettings;
 pub use self::documents::{DocumentSource, DocumentsSettings, UnlistedDocuments};
+pub use self::errors::ErrorIds;
 pub use self::headers::ClientAddress;
 pub use self::http::{HttpSettings, Statuses};
 pub use self::rate_limits::{FieldLimit, Rate, RateLimitSettings};
@@ -81,13 +83,21 @@ pub struct Options {
     pub subscriptions: SubscriptionSettings,
     /// What requests in flight share.
     pub traffic: TrafficSettings,
-    /// Bounds of the engine.
+    /// Which errors have the request's ids.
+    pub error_ids: ErrorIds,
+    /// Bounds of the engine, and what clients see of subgraphs' errors: their codes.
     pub engine: EngineSettings,
 }
+
+/// What an operation may cost unless the settings say otherwise: far more than pages of an application ask for, and far less
+/// than lists in lists in lists come to.
+pub(crate) const COST_MAX: u64 = 200_000;
 
 impl Options {
     /// The defaults for a supergraph: loopback, port 4000, production.
     pub fn new(supergraph_sdl: impl Into<String>, transport: Transport) -> Self {
+        let answers = AnswerLimits { errors: ErrorVisibility::hidden().into(), ..AnswerLimits::default() };
+        let cost = CostSettings { operation_max: Some(COST_MAX), ..CostSettings::default() };
         Self {
             supergraph_sdl: supergraph_sdl.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4000)),
@@ -110,7 +120,8 @@ impl Options {
             telemetry: TelemetrySettings::default(),
             subscriptions: SubscriptionSettings::default(),
             traffic: TrafficSettings::default(),
-            engine: EngineSettings::default(),
+            error_ids: ErrorIds::default(),
+            engine: EngineSettings { answers, cost, ..EngineSettings::default() },
         }
     }
 }

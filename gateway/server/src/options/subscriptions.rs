@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::events::EventSettings;
+use crate::streams::Caps;
 
 /// How clients listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,12 @@ pub struct SubscriptionSettings {
     pub buffer_bytes_max: usize,
     /// How long a client may take nothing while something waits for it; then it is cut off.
     pub slow_client_timeout: Duration,
+    /// Streams open at once, whatever they go by: WebSocket, server-sent events, multipart.
+    pub streams_max: usize,
+    /// Streams open at once of one address; of IPv6, of one /64 network.
+    pub streams_per_address_max: usize,
+    /// Streams open at once of one subject of verified tokens.
+    pub streams_per_subject_max: usize,
     /// Subscriptions that are fed from Kafka topics.
     pub events: Option<EventSettings>,
 }
@@ -34,8 +41,30 @@ pub struct WebSocketSettings {
     pub operations_max: usize,
     /// Sockets open at once.
     pub sockets_max: usize,
-    /// Sockets open at once from one address.
+    /// Sockets open at once from one address; of IPv6, from one /64 network.
     pub sockets_per_address_max: usize,
+    /// Sockets open at once of one subject of verified tokens.
+    pub sockets_per_subject_max: usize,
+}
+
+impl SubscriptionSettings {
+    pub(crate) fn caps(&self) -> Caps {
+        Caps {
+            total: self.streams_max,
+            per_address: self.streams_per_address_max,
+            per_subject: self.streams_per_subject_max,
+        }
+    }
+}
+
+impl WebSocketSettings {
+    pub(crate) fn caps(&self) -> Caps {
+        Caps {
+            total: self.sockets_max,
+            per_address: self.sockets_per_address_max,
+            per_subject: self.sockets_per_subject_max,
+        }
+    }
 }
 
 impl Default for SubscriptionSettings {
@@ -44,6 +73,9 @@ impl Default for SubscriptionSettings {
             websocket: WebSocketSettings::default(),
             buffer_bytes_max: 1024 * 1024,
             slow_client_timeout: Duration::from_secs(10),
+            streams_max: 100_000,
+            streams_per_address_max: 5_000,
+            streams_per_subject_max: 1_000,
             events: None,
         }
     }
@@ -60,6 +92,7 @@ impl Default for WebSocketSettings {
             operations_max: 100,
             sockets_max: 10_000,
             sockets_per_address_max: 500,
+            sockets_per_subject_max: 100,
         }
     }
 }

@@ -4,11 +4,13 @@
 //! - `multipart.rs`: `multipart/mixed`, as Apollo's clients take subscriptions
 //! - `body.rs`: what both have in common
 //! - `websocket/`: `graphql-transport-ws`
+//! - `census.rs`: how many are open, and whose
 //!
 //! Elsewhere: streams from subgraphs (`subgraph_client/streams/`), planning of a subscription (`kopitiam-planner`), going
 //! on with another schema (`kopitiam-engine`).
 
 mod body;
+mod census;
 mod multipart;
 mod sse;
 pub(crate) mod websocket;
@@ -24,7 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::websocket::Census;
+pub(crate) use self::census::{Caps, Census, Full, Place};
 use crate::http::StreamType;
 use crate::options::SubscriptionSettings;
 
@@ -37,11 +39,13 @@ pub(crate) struct Streams {
     pub(crate) sockets: Sockets,
 }
 
-/// The WebSockets of a gateway; they outlive its settings. Cheap to clone.
+/// The WebSockets and streams of a gateway; they outlive its settings. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sockets {
-    /// How many there are.
+    /// How many sockets there are.
     pub(crate) census: Census,
+    /// How many streams there are, whatever they go by.
+    pub(crate) streams: Census,
     /// One task for each: a gateway that stops waits for them.
     pub(crate) tasks: TaskTracker,
 }

@@ -1,6 +1,7 @@
-//! Bodies to and from subgraphs, compressed.
+//! Bodies to and from subgraphs, and of clients' requests, compressed.
 //!
-//! Always: what comes out of a small answer is as bounded as a large one.
+//! Always: what comes out of a small body is as bounded as a large one.
+//! Elsewhere: answers to clients (`http/layers.rs`).
 
 use std::io::{self, Read, Write};
 
@@ -22,6 +23,17 @@ pub enum Coding {
     Zstd,
 }
 
+impl Coding {
+    /// As headers name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Br => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// Fast ones: the other side is near.
 const GZIP_LEVEL: u32 = 1;
 const BROTLI_LEVEL: u32 = 1;
@@ -36,13 +48,13 @@ pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("zstd, br, gzi
 
 /// Compresses a request's body; gives the value of its `content-encoding` too.
 pub(super) fn compress(coding: Coding, body: &[u8]) -> (HeaderValue, Bytes) {
-    let (name, compressed) = match coding {
-        Coding::Gzip => ("gzip", gzip(body)),
-        Coding::Br => ("br", brotli(body)),
-        Coding::Zstd => ("zstd", zstd::bulk::compress(body, ZSTD_LEVEL)),
+    let compressed = match coding {
+        Coding::Gzip => gzip(body),
+        Coding::Br => brotli(body),
+        Coding::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL),
     };
     let compressed = compressed.expect("writing to memory does not fail");
-    (HeaderValue::from_static(name), compressed.into())
+    (HeaderValue::from_static(coding.name()), compressed.into())
 }
 
 fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
@@ -69,10 +81,28 @@ pub(super) fn decompress(
 ) -> Result<Bytes, TransportError> {
     let Some(coding) = headers.get(CONTENT_ENCODING) else { return Ok(body) };
     let coding = coding.to_str().unwrap_or_default().trim();
+    if coding.is_empty() {
+        return Ok(body);
+    }
+    match decode(coding, body, bytes_max) {
+        Ok(Some(body)) => Ok(body),
+        Ok(None) => Err(TransportError::TooLarge),
+        Err(error) => {
+            tracing::warn!(%error, coding, "an answer cannot be decompressed");
+            Err(TransportError::Unreachable)
+        }
+    }
+}
+
+/// Undoes one content coding (RFC 9110, section 8.4.1); `None` when more than `bytes_max` bytes come out.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] for a coding that is not known, others for a body that is not what it says.
+pub(crate) fn decode(coding: &str, body: Bytes, bytes_max: usize) -> io::Result<Option<Bytes>> {
     let compressed = &*body;
     let is = |name: &str| coding.eq_ignore_ascii_case(name);
-    let decoded = if is("identity") || coding.is_empty() {
-        return Ok(body);
+    if is("identity") {
+        Ok((body.len() <= bytes_max).then_some(body))
     } else if is("gzip") || is("x-gzip") {
         read(MultiGzDecoder::new(compressed), bytes_max)
     } else if is("deflate") {
@@ -85,15 +115,7 @@ pub(super) fn decompress(
             read(decoder, bytes_max)
         })
     } else {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "a content-encoding that nobody asked for"))
-    };
-    match decoded {
-        Ok(Some(body)) => Ok(body),
-        Ok(None) => Err(TransportError::TooLarge),
-        Err(error) => {
-            tracing::warn!(%error, coding, "an answer cannot be decompressed");
-            Err(TransportError::Unreachable)
-        }
+        Err(io::Error::new(io::ErrorKind::Unsupported, "an unknown content coding"))
     }
 }
 

@@ -12,6 +12,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use super::answered::Answered;
 use super::headers::HeaderPlan;
 use super::signature::SIGNATURE;
+use crate::http::Ids;
 use crate::telemetry::{Fetches, TRACEPARENT, TRACESTATE, TraceContext};
 use crate::uploads::Uploads;
 
@@ -99,6 +100,21 @@ impl RequestContext {
             answered: None,
             uploads: None,
         }
+    }
+
+    /// The client's correlation id; empty for the gateway's own requests.
+    pub(crate) fn request_id(&self) -> &str {
+        self.trace.as_ref().and_then(|trace| trace.request_id.to_str().ok()).unwrap_or_default()
+    }
+
+    /// What the request's log lines and trace are found by.
+    pub(crate) fn ids(&self) -> Ids<'_> {
+        Ids { request: self.request_id(), trace: self.trace().map_or("", TraceContext::trace_id) }
+    }
+
+    /// A context of the same request for nothing but telling it from others; on the heap, where it takes no room in futures.
+    pub(crate) fn trace_only(&self) -> Box<Self> {
+        Box::new(Self { trace: self.trace.clone(), ..Self::empty() })
     }
 
     /// The trace that subgraph requests go on with.

@@ -20,7 +20,7 @@
 mod answer;
 mod answered;
 mod call;
-mod compression;
+pub(crate) mod compression;
 mod context;
 pub(crate) mod fetch;
 mod headers;
@@ -65,6 +65,7 @@ pub use self::traffic::{
 use self::wire::{Address, Origin};
 pub use self::wire::{ConnectionSettings, HttpVersion, InvalidUrl, Tls, TlsError};
 use crate::events::{Ask, EventSettings, Events};
+use crate::telemetry::Telemetry;
 
 #[derive(Debug)]
 enum Target {
@@ -146,8 +147,8 @@ impl Transport {
     }
 
     /// From now on, these subscriptions are fed from topics.
-    pub(crate) fn feed(&mut self, settings: EventSettings) {
-        self.events = Some(Events::new(settings));
+    pub(crate) fn feed(&mut self, settings: EventSettings, telemetry: Telemetry) {
+        self.events = Some(Events::new(settings, telemetry));
     }
 
     /// How many mutations went through and have ended.

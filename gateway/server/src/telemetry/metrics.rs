@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     operations: Names,
     subgraphs: Names,
+    topics: Names,
     requests: Counters<4>,
     request_durations: Durations<2>,
     subgraph_requests: Counters<2>,
@@ -29,6 +30,8 @@ pub(crate) struct Metrics {
     plan_cache: Counters<1>,
     planning: Durations<0>,
     reloads: Counters<2>,
+    refused: Counters<2>,
+    event_topics: Counters<2>,
     in_flight: Gauge,
     connections: Gauge,
     streams: Gauge,
@@ -52,6 +55,8 @@ pub(crate) struct RequestOutcome<'a> {
 
 /// More subgraphs than anybody has.
 const SUBGRAPHS_MAX: usize = 1_000;
+/// More topics than anybody feeds subscriptions from.
+const TOPICS_MAX: usize = 1_000;
 
 impl Metrics {
     pub(super) fn new(labels: LabelSettings, meter: Option<&Meter>) -> Self {
@@ -72,6 +77,14 @@ impl Metrics {
         let planning =
             make.durations("planning_duration", "From a document that is not in the cache to its plan");
         let reloads = make.counters("reloads", "What was read anew, by what it is and outcome");
+        let refused = make.counters(
+            "refused",
+            "Sockets and streams refused for being too many, by what and whose cap it was: total, address, subject",
+        );
+        let event_topics = make.counters(
+            "event_topic_failures",
+            "Topics of subscriptions that could not be read, by topic and what",
+        );
         let in_flight = make.gauge("requests_in_flight", "Client requests without an answer yet");
         let connections = make.gauge("connections", "Open connections of clients");
         let streams = make.gauge("streams", "Open subscriptions of clients");
@@ -83,6 +96,7 @@ impl Metrics {
             registry,
             operations: Names::new(labels.operation_names_max),
             subgraphs: Names::new(SUBGRAPHS_MAX),
+            topics: Names::new(TOPICS_MAX),
             requests,
             request_durations,
             subgraph_requests,
@@ -90,6 +104,8 @@ impl Metrics {
             plan_cache,
             planning,
             reloads,
+            refused,
+            event_topics,
             in_flight,
             connections,
             streams,
@@ -155,6 +171,16 @@ impl Metrics {
     pub(crate) fn reloaded(&self, what: &'static str, good: bool) {
         let outcome = if good { "ok" } else { "error" };
         self.reloads.add(&[("what", Value::Fixed(what)), ("outcome", Value::Fixed(outcome))]);
+    }
+
+    /// A socket or a stream was one too many.
+    pub(crate) fn refused(&self, what: &'static str, cap: &'static str) {
+        self.refused.add(&[("what", Value::Fixed(what)), ("cap", Value::Fixed(cap))]);
+    }
+
+    /// A topic that subscriptions are fed from could not be read.
+    pub(crate) fn topic_failed(&self, topic: &str, what: &'static str) {
+        self.event_topics.add(&[("topic", self.topics.value(Some(topic))), ("what", Value::Fixed(what))]);
     }
 
     pub(super) fn gauge(&self, what: Gauged) -> Guard {

@@ -98,6 +98,20 @@ impl Telemetry {
         }
     }
 
+    /// A socket or a stream was one too many for this cap.
+    pub(crate) fn refused(&self, what: &'static str, cap: &'static str) {
+        if let Some(metrics) = &self.metrics {
+            metrics.refused(what, cap);
+        }
+    }
+
+    /// A topic that subscriptions are fed from could not be read.
+    pub(crate) fn topic_failed(&self, topic: &str, what: &'static str) {
+        if let Some(metrics) = &self.metrics {
+            metrics.topic_failed(topic, what);
+        }
+    }
+
     /// An operation was prepared: from the plan cache, or within the time that planning took.
     pub(crate) fn prepared(&self, planned_in: Option<Duration>, trace: Option<&TraceContext>) {
         if let Some(metrics) = &self.metrics {

@@ -163,9 +163,8 @@ async fn bodies_that_are_giant_deep_packed_or_no_text_are_refused() {
         let variables = format!(r#"{{"query":"{{a}}","variables":{{"x":{}"#, deep.repeat(100_000));
         assert_eq!(refusal(send(variables.into_bytes())).await.0, 400);
     }
-    // Zeros, packed a thousandfold: nothing is unpacked.
     let packed = send(b"\x1f\x8b\x08\x00".to_vec()).header("content-encoding", "gzip");
-    assert_eq!(refusal(packed).await, (415, "UNSUPPORTED_MEDIA_TYPE".to_owned()));
+    assert_eq!(refusal(packed).await, (400, "BAD_REQUEST".to_owned()));
     assert_eq!(refusal(send(b"{\"query\":\"{ \xc3\x28 }\"}".to_vec())).await.0, 400);
     let keys: Vec<String> = (0..100_000).map(|index| format!("\"k{index}\":1,")).collect();
     let keys = keys.concat();

@@ -22,7 +22,7 @@ use kopitiam_server::{
     Transport,
 };
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -249,4 +249,101 @@ async fn a_subgraph_is_told_how_long_its_answer_is_waited_for_and_who_asks() {
         let (time, mac) = signature.strip_prefix("v1 t=").unwrap().split_once(" m=").unwrap();
         assert!(time.parse::<u64>().is_ok() && mac.len() == 64, "{signature}");
     }
+}
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Serves HTTP/2 by hand: each request of one connection is answered by these frames of its stream, and after `closes` the
+/// connection is cut.
+async fn serve_frames(listener: TcpListener, answer: fn(u32) -> Vec<u8>, closes: bool) {
+    loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let mut preface = [0; 24];
+            socket.read_exact(&mut preface).await?;
+            socket.write_all(&frame(4, 0, 0, &[])).await?;
+            loop {
+                let mut head = [0; 9];
+                socket.read_exact(&mut head).await?;
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                let mut payload = vec![0; length as usize];
+                socket.read_exact(&mut payload).await?;
+                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                let is_end = matches!(head[3], 0 | 1) && head[4] & 1 == 1;
+                if head[3] == 4 && head[4] == 0 {
+                    socket.write_all(&frame(4, 1, 0, &[])).await?;
+                } else if is_end {
+                    socket.write_all(&answer(stream)).await?;
+                    if closes {
+                        return std::io::Result::Ok(());
+                    }
+                }
+            }
+        });
+    }
+}
+
+const WHOLE: &[u8] = br#"{"data":{"product":{"name":"kopi"}}}"#;
+
+/// `:status: 200`, then `content-length` as given (RFC 7541, section 6.2.2 and appendix A).
+fn headers(stream: u32, length: Option<&str>) -> Vec<u8> {
+    let length =
+        length.map(|length| [&[0x0f, 0x0d, u8::try_from(length.len()).unwrap()], length.as_bytes()].concat());
+    frame(1, 4, stream, &[&[0x88][..], &length.unwrap_or_default()].concat())
+}
+
+#[tokio::test]
+async fn an_answer_over_http2_that_was_cut_is_none_whatever_it_was_cut_with() {
+    type Answer = fn(u32) -> Vec<u8>;
+    let bad: [(&str, Answer, bool); 6] = [
+        ("reset without an error", |s| [unended(s), reset(s, 0)].concat(), false),
+        ("reset as cancelled", |s| [unended(s), reset(s, 8)].concat(), false),
+        ("reset with an error", |s| [unended(s), reset(s, 2)].concat(), false),
+        ("closed", unended, true),
+        ("shorter than it says", |s| [headers(s, Some("99")), frame(0, 1, s, WHOLE)].concat(), false),
+        (
+            "shorter than it says, and reset",
+            |s| [headers(s, Some("99")), frame(0, 0, s, WHOLE), reset(s, 0)].concat(),
+            false,
+        ),
+    ];
+    for (what, answer, closes) in bad {
+        let body = over_frames(answer, closes).await;
+        assert_eq!(body["errors"][0]["extensions"]["code"], "SUBREQUEST_UNREACHABLE", "{what}: {body}");
+    }
+    let good: [(&str, Answer); 2] = [
+        ("ended", |s| [headers(s, None), frame(0, 1, s, WHOLE)].concat()),
+        ("ended, then reset", |s| [headers(s, None), frame(0, 1, s, WHOLE), reset(s, 0)].concat()),
+    ];
+    for (what, answer) in good {
+        let body = over_frames(answer, false).await;
+        assert_eq!(body, json!({ "data": { "product": { "name": "kopi" } } }), "{what}");
+    }
+}
+
+fn unended(stream: u32) -> Vec<u8> {
+    [headers(stream, None), frame(0, 0, stream, WHOLE)].concat()
+}
+
+fn reset(stream: u32, reason: u8) -> Vec<u8> {
+    frame(3, 0, stream, &[0, 0, 0, reason])
+}
+
+async fn over_frames(answer: fn(u32) -> Vec<u8>, closes: bool) -> Value {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/graphql", listener.local_addr().unwrap());
+    tokio::spawn(serve_frames(listener, answer, closes));
+    let mut settings = SubgraphSettings::default();
+    settings.connection.version = HttpVersion::Http2;
+    let transport = Transport::new()
+        .with_settings("products", settings)
+        .with_in_process("reviews", subgraphs::reviews())
+        .with_http("products", &url)
+        .unwrap();
+    let gateway = start(Options::new(supergraph("", ""), transport)).await;
+    body(gateway.query(r#"{ product(id: "1") { name } }"#)).await
 }

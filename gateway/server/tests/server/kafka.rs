@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use futures::StreamExt;
@@ -98,9 +99,11 @@ async fn fed() -> Fed {
         .with_in_process("products", products.router)
         .with_in_process("reviews", subgraphs::reviews());
     let mut options = Options::new(supergraph("", ""), transport);
+    options.telemetry.metrics_listen = Some(([127, 0, 0, 1], 0).into());
     options.subscriptions.events = Some(EventSettings {
         brokers: broker.address.clone(),
         properties: Vec::new(),
+        partitions_interval: Duration::from_millis(200),
         fields: vec![field("forever", None), field("countdown", Some("number-{from}"))],
     });
     Fed { broker, gateway: start(options).await, products: products.open }
@@ -176,4 +179,34 @@ async fn a_stream_of_a_topic_goes_on_over_a_reload() {
     gateway.schema.replace(&without.join("\n")).unwrap();
     broker.send("a", &changed("2")).await;
     assert_eq!(client.next().await["data"]["forever"]["name"], "teh");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_goes_away_and_comes_back_with_further_partitions_is_heard_again_to_the_last_of_them() {
+    let Fed { broker, gateway, .. } = fed().await;
+    let mut client = Client::open(&gateway, "subscription { forever { name } }").await;
+    broker.send("a", &changed("1")).await;
+    assert_eq!(client.next().await["data"]["forever"]["name"], "kopi");
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &broker.address);
+    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+    admin.delete_topics(&[TOPIC], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+    let url = format!("http://{}/metrics", gateway.metrics.unwrap());
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !metrics(&gateway, &url).await.contains("gateway_event_topic_failures_total{topic=\"products\"") {
+        assert!(tokio::time::Instant::now() < deadline, "nobody is told that the topic is gone");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let topic = NewTopic::new(TOPIC, 4, TopicReplication::Fixed(1));
+    admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+    // Once, whether it is there before the gateway has found the partition or after.
+    let producer: FutureProducer = config.create().unwrap();
+    let payload = changed("2");
+    let record = FutureRecord::to(TOPIC).key("b").partition(3).payload(&payload);
+    producer.send(record, PATIENCE).await.unwrap();
+    assert_eq!(client.next().await["data"]["forever"]["name"], "teh");
+}
+
+async fn metrics(gateway: &Gateway, url: &str) -> String {
+    gateway.client.get(url).send().await.unwrap().text().await.unwrap()
 }

@@ -8,11 +8,13 @@
 )]
 
 mod attacks;
+mod caps;
 mod clients;
 mod command_line;
 mod common;
 mod connections;
 mod documents;
+mod errors;
 mod faults;
 mod graphql_over_http;
 mod headers;
@@ -20,8 +22,10 @@ mod kafka;
 mod limits;
 mod listening;
 mod plugins;
+mod process;
 mod readme;
 mod refusals;
+mod reliability;
 mod reload;
 mod serving;
 mod sharing;

@@ -83,7 +83,10 @@ fn check_tells_what_breaks_and_whose_plan_changes() {
     );
     std::fs::create_dir_all(path.join("operations/web")).unwrap();
     let write = |name: &str, text: &str| std::fs::write(path.join("operations").join(name), text).unwrap();
-    write("web/moves.graphql", "query Moves { p { name } } query Stays { p { stock } }");
+    write(
+        "web/moves.graphql",
+        "query Moves($is: Boolean!) { p { name @include(if: $is) } } query Stays { p { stock } }",
+    );
     let check = |extra: &[&str]| {
         gateway(
             &[&["check", "--supergraph", "new.graphql", "--against", "old.graphql"], extra].concat(),
@@ -102,7 +105,8 @@ fn check_tells_what_breaks_and_whose_plan_changes() {
     let report = String::from_utf8(output.stdout.clone()).unwrap();
     assert_eq!(output.status.code(), Some(0), "no operation uses what is gone: {report}");
     assert!(report.contains("moves.graphql (Moves): plan changes: 1 requests in 1 levels"), "{report}");
-    assert!(report.contains("-> 2 requests in 2 levels"), "{report}");
+    // Also of one that requires variables.
+    assert!(report.contains("-> 2 requests in 2 levels, cost "), "{report}");
     assert!(!report.contains("(Stays)"), "{report}");
 
     write("uses.gql", "{\n  gone\n}");

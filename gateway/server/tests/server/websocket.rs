@@ -56,7 +56,7 @@ impl Socket {
         socket
     }
 
-    async fn send(&mut self, message: &Value) {
+    pub(crate) async fn send(&mut self, message: &Value) {
         self.text(&message.to_string()).await;
     }
 
@@ -86,7 +86,7 @@ impl Socket {
     }
 
     /// The code that the socket is closed with; messages before that are passed over.
-    async fn closed(&mut self) -> u16 {
+    pub(crate) async fn closed(&mut self) -> u16 {
         loop {
             match self.frame().await {
                 Some(Message::Close(Some(frame))) => return frame.code.into(),

@@ -5,10 +5,11 @@
 //! Always: exit code 1 when an operation breaks; without operations, when any change may break one.
 //!
 //! - `changes.rs`: changes of the API schema
-//! - `operations.rs`: the operations, and their plans
+//! - `operations.rs`: the operations, and their plans; `placeholders.rs`: values for their variables
 
 mod changes;
 mod operations;
+mod placeholders;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use kopitiam_engine::{Engine, EngineSettings};
 use serde_json::json;
 
 use self::changes::{Change, Severity};
-use self::operations::{Compared, Plans};
+use self::operations::{Compared, Plans, Side};
 use super::output::{self, Failure};
 use crate::subgraph_client::Transport;
 
@@ -47,9 +48,8 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let old = engine(&arguments.against)?;
-    let new = engine(&arguments.supergraph)?;
-    let changes = changes::between(&api(&old, &arguments.against)?, &api(&new, &arguments.supergraph)?);
+    let (old, new) = (side(&arguments.against)?, side(&arguments.supergraph)?);
+    let changes = changes::between(&old.api, &new.api);
     let operations = match &arguments.operations {
         Some(folder) => operations::compare(folder, &old, &new)?,
         None => Vec::new(),
@@ -69,6 +69,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .collect()
     };
     if broken.is_empty() { Ok(()) } else { Err(Failure::diagnostics(broken)) }
+}
+
+fn side(file: &Path) -> Result<Side, Failure> {
+    let engine = engine(file)?;
+    let api = api(&engine, file)?;
+    Ok(Side { engine, api })
 }
 
 fn engine(file: &Path) -> Result<Engine<Transport>, Failure> {
@@ -97,7 +103,7 @@ fn text(changes: &[Change], operations: &[Compared]) -> String {
             }
             Plans::New(new) => add(format_args!("{}: valid from now on: {new}", operation.place())),
             Plans::Broken(_) => add(format_args!("{}: breaks", operation.place())),
-            Plans::Same | Plans::Invalid => {}
+            Plans::Same(_) | Plans::Invalid => {}
         }
     }
     let count = |severity| changes.iter().filter(|change| change.severity == severity).count();

@@ -4,11 +4,20 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use apollo_compiler::parser::Parser;
-use kopitiam_engine::{Engine, Prepared, Request};
+use apollo_compiler::{Name, Schema};
+use kopitiam_engine::{Engine, Prepared, Request, Variables};
 use serde_json::{Value, json};
 
 use super::super::output::{self, Failure};
+use super::placeholders;
 use crate::subgraph_client::Transport;
+
+/// One of two supergraphs.
+pub(super) struct Side {
+    pub(super) engine: Engine<Transport>,
+    /// The schema that clients see.
+    pub(super) api: Schema,
+}
 
 /// One operation on both supergraphs.
 #[derive(Debug)]
@@ -20,7 +29,7 @@ pub(super) struct Compared {
 
 #[derive(Debug)]
 pub(super) enum Plans {
-    Same,
+    Same(Size),
     Changed {
         old: Size,
         new: Size,
@@ -39,7 +48,7 @@ pub(super) struct Size {
     fetches: usize,
     /// Requests that wait for one another.
     depth: usize,
-    /// `None`: it depends on variables that the operation requires.
+    /// With placeholders for the variables that the operation requires; `None`: a custom scalar takes none of them.
     cost: Option<u64>,
 }
 
@@ -75,7 +84,7 @@ impl Compared {
 
     pub(super) fn to_json(&self) -> Value {
         let (outcome, old, new, errors) = match &self.plans {
-            Plans::Same => ("same", None, None, &[][..]),
+            Plans::Same(size) => ("same", Some(size), Some(size), &[][..]),
             Plans::Changed { old, new } => ("changed", Some(old), Some(new), &[][..]),
             Plans::New(new) => ("new", None, Some(new), &[][..]),
             Plans::Invalid => ("invalid", None, None, &[][..]),
@@ -93,11 +102,7 @@ impl Compared {
 }
 
 /// Compares every operation of a folder.
-pub(super) fn compare(
-    folder: &Path,
-    old: &Engine<Transport>,
-    new: &Engine<Transport>,
-) -> Result<Vec<Compared>, Failure> {
+pub(super) fn compare(folder: &Path, old: &Side, new: &Side) -> Result<Vec<Compared>, Failure> {
     let mut files = Vec::new();
     find(folder, &mut files)?;
     files.sort();
@@ -136,9 +141,9 @@ fn names(query: &str) -> Vec<Option<String>> {
     operations.map(|operation| operation.name.as_ref().map(ToString::to_string)).collect()
 }
 
-fn plans(file: &Path, request: &Request, old: &Engine<Transport>, new: &Engine<Transport>) -> Plans {
-    let before = old.prepare(request);
-    match (before, new.prepare(request)) {
+fn plans(file: &Path, request: &Request, old: &Side, new: &Side) -> Plans {
+    let before = old.engine.prepare(request);
+    match (before, new.engine.prepare(request)) {
         (Err(_), Err(_)) => Plans::Invalid,
         (Ok(_), Err(refused)) => {
             Plans::Broken(output::diagnostics(&refused.body, &file.display().to_string()))
@@ -147,7 +152,7 @@ fn plans(file: &Path, request: &Request, old: &Engine<Transport>, new: &Engine<T
         (Ok(before), Ok(after)) => {
             let (old, new) = (size(old, &before, request), size(new, &after, request));
             if old == new && before.plan().to_string() == after.plan().to_string() {
-                Plans::Same
+                Plans::Same(new)
             } else {
                 Plans::Changed { old, new }
             }
@@ -155,7 +160,22 @@ fn plans(file: &Path, request: &Request, old: &Engine<Transport>, new: &Engine<T
     }
 }
 
-fn size(engine: &Engine<Transport>, prepared: &Prepared, request: &Request) -> Size {
+fn size(side: &Side, prepared: &Prepared, request: &Request) -> Size {
     let plan = prepared.plan();
-    Size { fetches: plan.fetches.len(), depth: plan.levels().len(), cost: engine.cost(prepared, request) }
+    let cost = side.engine.cost(prepared, &with_placeholders(request, &side.api));
+    Size { fetches: plan.fetches.len(), depth: plan.levels().len(), cost }
+}
+
+/// The request with a value for every variable that its operation requires.
+fn with_placeholders(request: &Request, api: &Schema) -> Request {
+    let document = Parser::new().parse_ast(&request.query, "operation.graphql").ok();
+    let operation = document.as_ref().and_then(|document| {
+        let mut operations =
+            document.definitions.iter().filter_map(|definition| definition.as_operation_definition());
+        operations
+            .find(|operation| operation.name.as_ref().map(Name::as_str) == request.operation_name.as_deref())
+    });
+    let values = operation.map(|operation| placeholders::of(operation, api)).unwrap_or_default();
+    let variables = Variables::from_json(&Value::Object(values).to_string()).unwrap_or_default();
+    Request { variables, ..request.clone() }
 }

@@ -21,7 +21,7 @@ pub(super) fn key(out: &mut Migrated, path: &[&str], value: &Value) -> Taken {
             set(out, &["limits", "cost", "list_size"], value)
         }
         ["demand_control", "enabled" | "mode"] => {
-            Taken::Noted("`limits.cost_max` refuses what costs more; unset, it refuses nothing")
+            Taken::Noted("`limits.cost_max` refuses what costs more; with `null` it refuses nothing")
         }
         ["authentication", "router", "jwt", "jwks"] => jwks(out, value),
         ["apq", "enabled"] => set(out, &["documents", "automatic", "enabled"], value),

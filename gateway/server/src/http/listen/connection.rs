@@ -14,6 +14,8 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use axum::body::Body;
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -27,6 +29,7 @@ use tokio_rustls::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Paths;
+use super::super::app::Ending;
 use super::super::client_address::Peer;
 use super::activity::{Activity, Counted};
 use super::patient::Patient;
@@ -72,8 +75,8 @@ pub(super) struct Connection {
     pub(super) peer: Peer,
     pub(super) paths: Paths,
     pub(super) protocols: Protocols,
-    /// Cancelled when no further requests are to be taken.
-    pub(super) draining: CancellationToken,
+    /// When no further requests are to come, and when none are taken.
+    pub(super) ending: Ending,
     /// Dropped when it is closed.
     pub(super) open: (OwnedSemaphorePermit, Guard),
 }
@@ -135,7 +138,8 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { peer, paths, protocols, draining, open } = self;
+        let Self { peer, paths, protocols, ending, open } = self;
+        let Ending { leaving, draining } = ending;
         let activity = Activity::default();
         let idle = activity.idle_for(protocols.header_timeout);
         let idle_again = activity.idle_for(protocols.header_timeout);
@@ -143,11 +147,13 @@ impl Connection {
         let stalled = activity.stalled_for(protocols.write_timeout, patient.bytes_written());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            let (paths, busy) = (paths.clone(), activity.begin());
+            let (paths, busy, is_leaving) = (paths.clone(), activity.begin(), leaving.is_cancelled());
             async move {
                 let response: Response<Body> = paths.answer(request.map(Body::new)).await?;
                 Ok::<_, std::convert::Infallible>(match version {
                     // Its own timer sees that nothing is asked.
+                    // Its client asks elsewhere next, instead of on a connection that is about to close.
+                    Version::Http1 if is_leaving => closing(response),
                     Version::Http1 => response,
                     Version::Http2 => response.map(|body| Body::new(Counted::new(body, busy))),
                 })
@@ -185,6 +191,14 @@ impl Connection {
         }
         drop(open);
     }
+}
+
+/// An answer after which the connection is closed, unless it becomes another protocol's.
+fn closing(mut response: Response<Body>) -> Response<Body> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// A connection to its end; once the server drains, it takes no further requests.

@@ -31,6 +31,7 @@ pub(crate) use self::tls::Tls;
 pub use self::tls::TlsError;
 pub(crate) use self::unix::UnixSocket;
 use super::Paths;
+use super::app::Ending;
 use super::client_address::Peer;
 use crate::options::HttpSettings;
 use crate::telemetry::Telemetry;
@@ -52,7 +53,7 @@ struct Serving<'a> {
     paths: &'a Paths,
     settings: HttpSettings,
     telemetry: &'a Telemetry,
-    draining: CancellationToken,
+    ending: Ending,
     connections: TaskTracker,
     room: Arc<Semaphore>,
 }
@@ -63,7 +64,7 @@ pub(crate) async fn run(
     paths: Paths,
     settings: HttpSettings,
     telemetry: &Telemetry,
-    draining: CancellationToken,
+    ending: Ending,
     shutdown: CancellationToken,
 ) {
     let Listeners { tcp, tls, unix } = listeners;
@@ -71,18 +72,18 @@ pub(crate) async fn run(
         paths: &paths,
         settings,
         telemetry,
-        draining: draining.clone(),
+        ending: ending.clone(),
         connections: TaskTracker::new(),
         room: Arc::new(Semaphore::new(settings.connections_max.min(Semaphore::MAX_PERMITS))),
     };
     let following = tls.as_ref().map(|tls| tokio::spawn(tls.clone().follow(shutdown.clone())));
     tokio::select! {
-        () = shutdown.cancelled() => {}
+        () = leave(&ending, shutdown, settings.shutdown_delay) => {}
         // Taken whole: they close with the branch that did not end it.
         () = serving.tcp(tcp, tls) => {}
         () = serving.unix(unix) => {}
     }
-    draining.cancel();
+    ending.draining.cancel();
     let connections = &serving.connections;
     tracing::info!(connections = connections.len(), "draining");
     connections.close();
@@ -91,6 +92,16 @@ pub(crate) async fn run(
     }
     if let Some(following) = following {
         following.abort();
+    }
+}
+
+/// Says that it is not ready, and waits until those who send requests have seen it.
+async fn leave(ending: &Ending, shutdown: CancellationToken, delay: Duration) {
+    shutdown.cancelled().await;
+    ending.leaving.cancel();
+    if !delay.is_zero() {
+        tracing::info!(?delay, "leaving: not ready from now on");
+        tokio::time::sleep(delay).await;
     }
 }
 
@@ -145,7 +156,7 @@ impl Serving<'_> {
             peer,
             paths: self.paths.clone(),
             protocols: Protocols::new(&self.settings),
-            draining: self.draining.clone(),
+            ending: self.ending.clone(),
             open: (permit, self.telemetry.connection()),
         }
     }

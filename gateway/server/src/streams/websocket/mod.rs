@@ -2,18 +2,16 @@
 //!
 //! In: a request to become a WebSocket. Out: `101` and a socket served by a task of its own, or a refusal.
 //! Always: no page of a foreign origin gets a socket, since a browser asks nobody before it opens one; sockets are
-//! counted, all together and by the client's address.
+//! counted, all together, by the client's address and by the subject of its token.
 //!
 //! - `session.rs`: a socket's life
 //! - `operation.rs`: one operation on it
 //! - `protocol.rs`: the messages
 //! - `outbox.rs`: what waits to be written
-//! - `census.rs`: how many sockets there are, and whose
 //!
 //! # Source
 //! RFC 6455; GraphQL over WebSocket Protocol.
 
-mod census;
 mod operation;
 mod outbox;
 mod protocol;
@@ -34,11 +32,11 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-pub(super) use self::census::Census;
 pub(crate) use self::protocol::SUBPROTOCOL;
 use self::session::{Session, serve};
 use crate::auth::Verified;
-use crate::http::{App, Refusal, Visitor};
+use crate::http::{App, Client, Refusal, Visitor};
+use crate::streams::{Full, Place};
 
 /// Memory that every socket has while it is silent.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -98,16 +96,19 @@ pub(crate) fn upgrade(
     let on_upgrade = parts.extensions.remove::<OnUpgrade>();
     let on_upgrade =
         on_upgrade.ok_or_else(|| Refusal::BadRequest("this connection cannot change".to_owned()))?;
-    let census = &app.streams.sockets.census;
-    let place = census
-        .enter(visitor.address(), settings.sockets_max, settings.sockets_per_address_max)
-        .ok_or(Refusal::TooManySockets)?;
+    // What the introduction says of the subject counts then.
+    let client = Client { address: visitor.address(), subject: None };
+    let place = app.streams.sockets.census.enter(&client, settings.caps());
+    let place = place.map_err(|full| refuse(app, full))?;
+    let subject = verified.as_ref().and_then(|verified| verified.subject.as_ref());
+    let subject_place = subject.map(|subject| identify(app, subject)).transpose();
+    let subject_place = subject_place.map_err(|full| refuse(app, full))?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_message_size(Some(settings.message_bytes_max))
         .max_frame_size(Some(settings.message_bytes_max));
-    let session = Session { app: Arc::clone(app), visitor, verified };
+    let session = Session { app: Arc::clone(app), visitor, verified, subject_place };
     app.streams.sockets.tasks.spawn(async move {
         let _place = place;
         match on_upgrade.await {
@@ -121,6 +122,16 @@ pub(crate) fn upgrade(
         }
     });
     Ok(switching(accept))
+}
+
+fn refuse(app: &App, full: Full) -> Refusal {
+    app.telemetry.refused("socket", full.name());
+    Refusal::TooManySockets
+}
+
+/// A place among the sockets of a subject.
+fn identify(app: &App, subject: &Arc<str>) -> Result<Place, Full> {
+    app.streams.sockets.census.identify(subject, app.streams.settings.websocket.sockets_per_subject_max)
 }
 
 /// The key of the handshake, answered.

@@ -22,21 +22,6 @@ use crate::http::{App, Logged, Refusal, socket_operation};
 /// The operation was not executed; the body is a GraphQL response of errors.
 pub(super) struct Refused(pub(super) Bytes);
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self(refusal.body())
-    }
-}
-
-impl From<Denied> for Refused {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Refusal(refusal) => refusal.into(),
-            Denied::Response(response) => Self(response.body),
-        }
-    }
-}
-
 /// Runs an operation to its end. `request_token` lives until it is answered, or known to be a stream.
 ///
 /// # Errors
@@ -49,8 +34,13 @@ pub(super) async fn run(
     outbox: &Outbox,
     request_token: TaskTrackerToken,
 ) -> Result<(), Refused> {
+    let ids = caller.context.trace_only();
     let operation = AssertUnwindSafe(begin(app, request, caller));
-    match operation.catch_unwind().await.unwrap_or(Err(Refusal::Internal.into()))? {
+    let begun = operation.catch_unwind().await.unwrap_or(Err(Refusal::Internal.into()));
+    match begun.map_err(|denied| match denied {
+        Denied::Refusal(refusal) => Refused(refusal.body(app.error_ids, ids.ids())),
+        Denied::Response(response) => Refused(response.body),
+    })? {
         Begun::Answered(response) => {
             outbox.push(Message::Text(protocol::next(id, &response.body))).await;
         }
@@ -70,7 +60,7 @@ enum Begun {
     Open(BoxStream<'static, Response>),
 }
 
-async fn begin(app: &Arc<App>, request: ClientRequest, caller: Caller) -> Result<Begun, Refused> {
+async fn begin(app: &Arc<App>, request: ClientRequest, caller: Caller) -> Result<Begun, Denied> {
     let started = Instant::now();
     let mut logged = Logged::default();
     let begun = checked(app, request, caller, &mut logged).await;
@@ -88,18 +78,17 @@ async fn checked(
     request: ClientRequest,
     caller: Caller,
     logged: &mut Logged,
-) -> Result<Begun, Refused> {
+) -> Result<Begun, Denied> {
     let room = app.room.try_acquire().map_err(|_| Refusal::Overloaded)?;
     let admitted = operation::admit(app, request, &caller, logged)?;
     if admitted.prepared.kind() == OperationKind::Subscription {
         // A stream holds no room.
         drop(room);
-        let opened = operation::subscribe(app, &admitted, &caller.context).await;
-        return opened.map(Begun::Open).map_err(|refused| Refused(refused.body));
+        return Box::pin(operation::subscribe(app, &admitted, &caller)).await.map(Begun::Open);
     }
     let response = operation::execute(app, admitted, caller.context).await?;
     match response.outcome {
         Outcome::Executed => Ok(Begun::Answered(response)),
-        _ => Err(Refused(response.body)),
+        _ => Err(response.into()),
     }
 }

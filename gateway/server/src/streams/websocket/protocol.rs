@@ -139,6 +139,8 @@ pub(super) enum Close {
     SecondInit,
     /// Nothing came from the client for too long.
     Silent,
+    /// The subject of the token has as many sockets as it may.
+    TooMany,
     /// Something that is nobody's fault outside: keys that cannot be had.
     TryLater,
 }
@@ -158,6 +160,7 @@ impl Close {
             Self::IdInUse => (4409, "Subscriber for this id already exists"),
             Self::SecondInit => (4429, "Too many initialisation requests"),
             Self::Silent => (1001, "no sign of life"),
+            Self::TooMany => (1013, "too many WebSockets are open"),
             Self::TryLater => (1013, "try again later"),
         }
     }

@@ -24,14 +24,15 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::identify;
 use super::outbox::{Outbox, Overflow};
 use super::protocol::{self, ClientMessage, Close, Introduction, Malformed};
 use crate::auth::{AuthError, Verified};
 use crate::documents::ClientRequest;
 use crate::http::{App, Visitor, error_body};
 use crate::options::SubscriptionSettings;
-use crate::streams::instant_of;
 use crate::streams::websocket::operation::{self, Refused};
+use crate::streams::{Place, instant_of};
 
 /// How long a client may take to close its side once it was told to.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -44,6 +45,8 @@ pub(super) struct Session {
     pub(super) visitor: Visitor,
     /// By the header of the handshake; what `connection_init` says replaces it.
     pub(super) verified: Option<Verified>,
+    /// Among the sockets of that subject.
+    pub(super) subject_place: Option<Place>,
 }
 
 /// Why a session is over.
@@ -77,7 +80,7 @@ impl From<Overflow> for End {
 /// Serves a socket until it is closed.
 pub(super) async fn serve(socket: Socket, session: Session) {
     let settings = session.app.streams.settings.clone();
-    let (draining, retired) = (session.app.draining.clone(), session.app.retired.clone());
+    let (draining, retired) = (session.app.ending.draining.clone(), session.app.retired.clone());
     let (sink, mut source) = socket.split();
     let outbox = Outbox::new(settings.buffer_bytes_max);
     let mut writing = pin!(write(outbox.clone(), sink, settings.slow_client_timeout));
@@ -253,6 +256,15 @@ impl Conversation {
             })?;
             let expiry: Option<SystemTime> = verified.as_ref().map(|verified| verified.expires_at);
             self.credential_end = Box::pin(tokio::time::sleep_until(instant_of(expiry)));
+            // Given back first: who introduces himself by the credential of the handshake is not a second one.
+            self.session.subject_place = None;
+            if let Some(subject) = verified.as_ref().and_then(|verified| verified.subject.as_ref()) {
+                let place = identify(&self.session.app, subject);
+                self.session.subject_place = Some(place.map_err(|full| {
+                    self.session.app.telemetry.refused("socket", full.name());
+                    Close::TooMany
+                })?);
+            }
             self.session.verified = verified;
         }
         self.is_acknowledged = true;

@@ -1,6 +1,7 @@
 //! The one connection of HTTP/2 to a place, shared by all requests.
 //!
-//! Always: pinged while requests are under way, so a dead one ends them; replaced when it is over.
+//! Always: pinged while requests are under way, so a dead one ends them; replaced when it is over;
+//! an answer whose stream is reset before its end is a failure (`resets.rs`).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use super::connect::Stream;
+use super::resets::Told;
 
 /// What a request needs; cheap to clone.
 pub(super) type Http2 = SendRequest<RequestBody>;
@@ -52,7 +54,7 @@ pub(super) async fn begin(stream: Stream) -> hyper::Result<Http2> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_BYTES_MAX)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Told::new(stream)))
         .await?;
     // Ends with the last sender and the last answer. Why it ended reaches whoever waits for an answer.
     tokio::spawn(connection);

@@ -10,7 +10,7 @@
 //! - `tls.rs`: whom to trust, and who we are
 //! - `exchange.rs`: whole answers over HTTP/1.1
 //! - `pool.rs`: idle connections of HTTP/1.1
-//! - `http2.rs`: the one connection of HTTP/2
+//! - `http2.rs`, `resets.rs`: the one connection of HTTP/2
 //! - `single.rs`: streams over HTTP/1.1
 //! - `body.rs`: bodies of either
 //! - `origin.rs`: all of it together
@@ -24,6 +24,7 @@ mod exchange;
 mod http2;
 mod origin;
 mod pool;
+mod resets;
 mod single;
 #[cfg(test)]
 mod tests;

@@ -81,6 +81,14 @@ pub(crate) fn good_token(byte: u8) -> String {
     sign(&json!({ "alg": "EdDSA", "kid": byte.to_string() }), &claims().to_string(), byte)
 }
 
+/// The header's value for a good token of a subject.
+pub(crate) fn bearer_of(byte: u8, subject: &str) -> String {
+    let mut claims = claims();
+    claims["sub"] = subject.into();
+    let header = json!({ "alg": "EdDSA", "kid": byte.to_string() });
+    format!("Bearer {}", sign(&header, &claims.to_string(), byte))
+}
+
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
