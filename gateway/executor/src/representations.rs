@@ -153,9 +153,11 @@ impl Collector<'_> {
         };
         let representation = known.representation;
         self.body.truncate(separator);
+        // One that the parser gave to several places already takes the fields itself: of those only this one is at hand.
         if let Some(place) = place
             && is_shareable
             && known.target == target
+            && !self.tree.is_shared(node)
             && self.tree.same_leaves(known.node, node)
         {
             self.tree.set(place, Value::Object(known.node));

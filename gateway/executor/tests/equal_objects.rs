@@ -48,6 +48,33 @@ async fn equal_objects_get_what_is_fetched_later_at_every_place() {
     );
 }
 
+/// The parser remembers a few objects only: one that it has forgotten is another object of the tree, and so are those equal
+/// to it that follow.
+#[tokio::test]
+async fn an_object_that_comes_again_after_many_others_gets_what_is_fetched_later_at_every_place() {
+    let plan = PlanBuilder::query("reviews:[Review]{body:String author:User{name:String!}}")
+        .root("reviews", "reviews{body author{__typename id}}")
+        .entities("users", &["reviews.author"], "User(id)", "name", &[0]);
+    let authors = [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1, 2, 1];
+    let asked: Vec<Json> = authors
+        .iter()
+        .enumerate()
+        .map(|(n, id)| json!({ "body": n.to_string(), "author": { "__typename": "User", "id": id.to_string() } }))
+        .collect();
+    let names: Vec<Json> = (1..=9).map(|id| json!({ "name": format!("{id}") })).collect();
+    let script = Script::new(&[
+        ("reviews", &json!({ "data": { "reviews": asked } }).to_string()),
+        ("users", &json!({ "data": { "_entities": names } }).to_string()),
+    ]);
+    let response: Json = serde_json::from_str(&respond(&plan, &script, &[]).await).unwrap();
+    let expected: Vec<Json> = authors
+        .iter()
+        .enumerate()
+        .map(|(n, id)| json!({ "body": n.to_string(), "author": { "name": id.to_string() } }))
+        .collect();
+    assert_eq!(response, json!({ "data": { "reviews": expected } }));
+}
+
 #[tokio::test]
 async fn an_error_at_one_of_two_equal_objects_stays_there() {
     let errors = r#","errors":[{"message":"torn","path":["reviews",3,"author","books",1,"title"]}]"#;
