@@ -7,6 +7,7 @@
 //! Elsewhere: swapping generations (`engine.rs`).
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use apollo_compiler::collections::{HashMap, HashSet};
@@ -14,6 +15,7 @@ use apollo_compiler::schema::Implementers;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 use kopitiam_supergraph::{Overrides, SetField, Supergraph, SupergraphDocument, SupergraphError, percentage};
+use sha2::{Digest, Sha256};
 
 use crate::EngineSettings;
 use crate::cost::Weights;
@@ -29,6 +31,8 @@ const PLANS_MIN: usize = 50;
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) supergraph: Supergraph,
+    /// Told apart from every other schema, also by another process: the SHA-256 of the supergraph's SDL in hexadecimal.
+    pub(crate) id: Arc<str>,
     pub(crate) plans: PlanCache,
     pub(crate) weights: Arc<Weights>,
     /// Names of the fields that some `@requires` asks with arguments.
@@ -52,6 +56,7 @@ impl Generations {
         let entries = (entries / ends.len()).max(entries.min(PLANS_MIN));
         let mut all: Vec<(f64, Arc<Generation>)> = Vec::with_capacity(ends.len());
         let mut start = 0.0;
+        let id: Arc<str> = schema_id(sdl).into();
         for end in ends {
             let overrides = Overrides { percentile: start, labels: settings.override_labels.clone() };
             let like = all.first().map(|(_, first)| &**first);
@@ -61,6 +66,7 @@ impl Generations {
                 Some(first) => Generation {
                     required_with_arguments: required_with_arguments(&supergraph),
                     supergraph,
+                    id: Arc::clone(&id),
                     plans: PlanCache::new(entries),
                     weights: Arc::clone(&first.weights),
                     implementers: Arc::clone(&first.implementers),
@@ -70,6 +76,7 @@ impl Generations {
                     required_with_arguments: required_with_arguments(&supergraph),
                     implementers: Arc::new(supergraph.api_schema().implementers_map()),
                     supergraph,
+                    id: Arc::clone(&id),
                     plans: PlanCache::new(entries),
                     weights: Arc::new(Weights::read(sdl)),
                     _alive: Arc::clone(alive),
@@ -117,6 +124,14 @@ impl Generations {
     pub(crate) fn any(&self) -> &Generation {
         &self.0[0].1
     }
+}
+
+/// What tells a supergraph from any other, also in another process: the SHA-256 of its SDL in hexadecimal.
+pub fn schema_id(sdl: &str) -> String {
+    Sha256::digest(sdl).iter().fold(String::with_capacity(64), |mut id, byte| {
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
 }
 
 /// The percentiles at which another share of the requests begins, and 100. Where there are too many, the closest two are

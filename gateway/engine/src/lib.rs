@@ -33,7 +33,10 @@ pub use codes::ErrorCode;
 pub use cost::CostSettings;
 pub use engine::{Engine, EngineError, Prepared, SubgraphInfo, SupergraphInfo};
 pub use futures::stream::BoxStream;
-pub use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
+pub use generation::schema_id;
+pub use kopitiam_executor::transport::{
+    Cacheable, EntityField, SubgraphRequest, SubgraphTransport, TransportError,
+};
 pub use kopitiam_executor::{AnswerLimits, ErrorRule, ErrorVisibility};
 pub use kopitiam_plan::{OperationKind, Plan};
 pub use request::{Request, Variables, VariablesNotAnObject};

@@ -84,7 +84,7 @@ fn plan(
     let limits = kopitiam_planner::Limits::default();
     let plan = kopitiam_planner::plan(&generation.supergraph, shape, &limits)
         .map_err(|error| Response::refused_with(Outcome::PlanError, (&error).into(), error.to_string()))?;
-    let program = Program::new(&plan).into();
+    let program = Program::new(&plan).of_schema(&generation.id).into();
     let cost = CostTree::new(&generation.supergraph, &generation.weights, &settings.cost, shape, &plan);
     Ok(Planned { plan, program, cost })
 }

@@ -6,6 +6,7 @@
 //! (`sharing.rs`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kopitiam_plan::{
     Conditions, EntityGroup, Fetch, FetchKind, Key, KeyTable, LeafKind, OperationKind, Path, Plan,
@@ -16,6 +17,7 @@ use crate::contexts::{self, ContextProgram, Template};
 use crate::json::write_string;
 use crate::selection::{SelectionId, Selections};
 use crate::sharing;
+use crate::transport::{Cacheable, EntityField};
 use crate::tree::{RuntimeType, index_of};
 use crate::variables::Variables;
 
@@ -43,6 +45,9 @@ pub(crate) struct FetchProgram {
     pub(crate) kind: FetchProgramKind,
     /// The document to make for each request when there are contexts.
     pub(crate) template: Option<Template>,
+    /// What a cache has to know of it; `None` for every one of a mutation or a subscription, whose client is told what has
+    /// just changed, and for one with values from above its entities, whose document is made for each request.
+    pub(crate) cacheable: Option<Cacheable>,
     pub(crate) dependents: Vec<u32>,
     pub(crate) dependency_count: u32,
     pub(crate) condition: ConditionId,
@@ -240,6 +245,11 @@ impl Program {
             })
             .collect();
         selections.seal();
+        for (compiled, fetch) in fetches.iter_mut().zip(&plan.fetches) {
+            let may_be_kept = plan.kind == OperationKind::Query && compiled.template.is_none();
+            compiled.cacheable = may_be_kept
+                .then(|| Cacheable { schema: Arc::default(), entities: entity_fields(&fetch.kind) });
+        }
         for (index, fetch) in plan.fetches.iter().enumerate() {
             for dependency in &fetch.depends_on {
                 fetches[dependency.0 as usize].dependents.push(index_of(index));
@@ -254,6 +264,15 @@ impl Program {
             conditions,
             key_names: key_names(&plan.keys),
         }
+    }
+
+    /// Names the schema that the plan was made for, to whoever keeps answers.
+    #[must_use]
+    pub fn of_schema(mut self, schema: &Arc<str>) -> Self {
+        for cacheable in self.fetches.iter_mut().filter_map(|fetch| fetch.cacheable.as_mut()) {
+            cacheable.schema = Arc::clone(schema);
+        }
+        self
     }
 
     /// What kind of operation this answers.
@@ -315,10 +334,20 @@ fn compile_fetch(
         variables: fetch.variables.iter().map(|name| (name.clone(), member_start(name))).collect(),
         kind,
         template: Template::of(fetch),
+        cacheable: None,
         dependents: Vec::new(),
         dependency_count: index_of(fetch.depends_on.len()),
         condition: conditions.intern(&fetch.conditions),
     }
+}
+
+fn entity_fields(kind: &FetchKind) -> Vec<EntityField> {
+    let FetchKind::Entities { groups } = kind else { return Vec::new() };
+    let field = |group: &EntityGroup| EntityField {
+        response_key: group.response_key.clone(),
+        variable: group.variable.clone(),
+    };
+    groups.iter().map(field).collect()
 }
 
 fn compile_targets(group: &EntityGroup, shareable: &[bool]) -> Vec<TargetProgram> {

@@ -111,7 +111,8 @@ impl<'a> State<'a> {
         let send = async |index: u32, part: usize, body: Bytes| {
             let fetch = &program.fetches[index as usize];
             let is_mutation = fetch.operation == OperationKind::Mutation;
-            let request = SubgraphRequest { subgraph: &fetch.subgraph, body, is_mutation };
+            let cacheable = fetch.cacheable.as_ref();
+            let request = SubgraphRequest { subgraph: &fetch.subgraph, body, is_mutation, cacheable };
             (index, part, transport.send(request, context).await)
         };
         let mut in_flight = FuturesUnordered::new();

@@ -60,7 +60,7 @@ impl<T: SubgraphTransport> Subscription<T> {
         let Some(SourceRequest { subgraph, body }) = request else {
             return Ok(futures::stream::empty().boxed());
         };
-        let request = SubgraphRequest { subgraph, body: body.clone(), is_mutation: false };
+        let request = SubgraphRequest { subgraph, body: body.clone(), is_mutation: false, cacheable: None };
         let opened = self.transport.subscribe(request, &self.context).await;
         opened.map_err(|error| self.refusal(&error))
     }
@@ -73,7 +73,7 @@ impl<T: SubgraphTransport> Subscription<T> {
         let Some(SourceRequest { subgraph, body }) = request else {
             return Ok(futures::stream::empty().boxed());
         };
-        let request = SubgraphRequest { subgraph, body: body.clone(), is_mutation: false };
+        let request = SubgraphRequest { subgraph, body: body.clone(), is_mutation: false, cacheable: None };
         let opened = self.transport.resubscribe(request, &self.context).await;
         opened.map_err(|error| self.refusal(&error))
     }

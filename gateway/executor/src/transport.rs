@@ -4,6 +4,7 @@
 //! Elsewhere: the implementations (`server`: HTTP and in process; `testkit`: in memory).
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -17,6 +18,27 @@ pub struct SubgraphRequest<'a> {
     pub body: Bytes,
     /// Whether the operation is a mutation: such a request is never repeated or shared.
     pub is_mutation: bool,
+    /// What a cache has to know of it. `None`: its answer belongs to this request alone.
+    pub cacheable: Option<&'a Cacheable>,
+}
+
+/// What a cache has to know of a query to a subgraph. Compiled with the plan: a request costs nothing for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cacheable {
+    /// The schema that the query was planned on: an answer never outlives it.
+    pub schema: Arc<str>,
+    /// The `_entities` fields of the document; none when it asks root fields.
+    pub entities: Vec<EntityField>,
+}
+
+/// An `_entities` field of a document: its answer is a list with one item for each item of its variable, and each item
+/// depends on its own representation, on the document and on the other variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityField {
+    /// Its response key.
+    pub response_key: Box<str>,
+    /// The variable that takes the representations.
+    pub variable: Box<str>,
 }
 
 /// Why a subgraph gave no usable answer. Messages are safe to show to a client: no host, no address.

@@ -11,6 +11,7 @@
 //! - `events/`: subscriptions fed from Kafka
 //! - `streams/`: subscriptions to clients
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
+//! - `cache/`: answers of subgraphs that are kept
 //! - `auth/`: access tokens
 //! - `uploads/`: files from clients to subgraphs
 //! - `documents/`: persisted documents, listed and automatic
@@ -38,6 +39,7 @@
 //! Elsewhere: everything that is GraphQL (`kopitiam-engine`), composition (`kopitiam-composition`).
 
 mod auth;
+mod cache;
 pub mod commands;
 pub mod config;
 mod documents;
@@ -54,13 +56,14 @@ pub mod telemetry;
 mod uploads;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
+pub use cache::{CacheSettings, InvalidationSettings, SecretTooShort};
 pub use documents::{DocumentsError, ManifestError};
 pub use events::{EventField, EventSettings, NotATemplate, Template};
 pub use http::TlsError as ClientTlsError;
 pub use options::{
-    ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ErrorIds, ExposeSettings,
-    FieldLimit, HttpSettings, LabelSettings, Options, OtlpSettings, Rate, RateLimitSettings, Statuses,
-    SubscriptionSettings, TelemetrySettings, TrafficSettings, UnlistedDocuments, WebSocketSettings,
+    CacheStoreSettings, ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ErrorIds,
+    ExposeSettings, FieldLimit, HttpSettings, LabelSettings, Options, OtlpSettings, Rate, RateLimitSettings,
+    Statuses, SubscriptionSettings, TelemetrySettings, TrafficSettings, UnlistedDocuments, WebSocketSettings,
 };
 pub use plugins::{
     CoprocessorError, CoprocessorSettings, CoprocessorStages, OnError, PlannedOperation, Plugin,

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeyError};
+use crate::cache::{Cache, InvalidationListener, InvalidationSettings};
 use crate::documents::{Documents, DocumentsError};
 use crate::http::{App, Ending, Layers, Listeners, Paths, RateLimits, Tls, TlsError, UnixSocket, run};
 use crate::in_flight::InFlight;
@@ -75,6 +76,7 @@ pub struct Server {
     listeners: Listeners,
     address: SocketAddr,
     metrics: Option<MetricsListener>,
+    invalidation: Option<InvalidationListener>,
     live: Arc<Live>,
 }
 
@@ -123,6 +125,7 @@ struct Fixed {
     unix_socket: Option<PathBuf>,
     http: HttpSettings,
     telemetry: TelemetrySettings,
+    invalidation: Option<InvalidationSettings>,
 }
 
 impl Fixed {
@@ -135,6 +138,7 @@ impl Fixed {
             unix_socket: options.unix_socket.clone(),
             http: options.http,
             telemetry,
+            invalidation: options.cache.invalidation.clone(),
         }
     }
 
@@ -155,6 +159,9 @@ impl Fixed {
         }
         if self.telemetry != other.telemetry {
             names.push("telemetry");
+        }
+        if self.invalidation != other.invalidation {
+            names.push("cache.invalidation");
         }
         names
     }
@@ -179,8 +186,12 @@ impl SchemaHandle {
         let _one = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let app = self.0.app.load_full();
         let engine = &app.engine;
-        let replaced =
-            engine.replace_after(supergraph_sdl, |supergraph| Ok(follow(engine.transport(), supergraph)?));
+        let replaced = engine.replace_after(supergraph_sdl, |supergraph| {
+            if let Some(cache) = engine.transport().cache() {
+                cache.learn(supergraph_sdl);
+            }
+            Ok(follow(engine.transport(), supergraph)?)
+        });
         self.0.telemetry.schema_replaced(replaced.is_ok());
         replaced
     }
@@ -258,6 +269,13 @@ impl Server {
             }
             _ => None,
         };
+        let invalidation = match &fixed.invalidation {
+            Some(settings) => {
+                let bound = InvalidationListener::bind(settings.clone()).await;
+                Some(bound.map_err(fail(settings.listen))?)
+            }
+            None => None,
+        };
         let paths = Paths::new(Arc::clone(&app), routes, layers);
         let app = ArcSwap::from(app);
         let live = Live { app, paths, fixed, telemetry, ending, sockets, replacing: Mutex::new(()) };
@@ -265,7 +283,7 @@ impl Server {
         let watched = Arc::downgrade(&live);
         live.telemetry
             .watch_breakers(move || watched.upgrade().map(|live| live.breakers()).unwrap_or_default());
-        Ok(Self { listeners, address, metrics, live })
+        Ok(Self { listeners, address, metrics, invalidation, live })
     }
 
     /// Where it listens; the true port when the options asked for port 0.
@@ -276,6 +294,11 @@ impl Server {
     /// Where `/metrics` answers, when the options ask for that.
     pub fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics.as_ref()?.local_addr().ok()
+    }
+
+    /// Where entries of the cache can be removed before their time, when the options ask for that.
+    pub fn invalidation_addr(&self) -> Option<SocketAddr> {
+        self.invalidation.as_ref()?.local_addr().ok()
     }
 
     /// Replaces the supergraph, or the settings.
@@ -289,6 +312,9 @@ impl Server {
         let ended = CancellationToken::new();
         let metrics = self.metrics.map(|listener| tokio::spawn(listener.run(ended.clone())));
         let live = &self.live;
+        let watched = Arc::downgrade(live);
+        let cache = Arc::new(move || watched.upgrade()?.app.load().engine.transport().cache().cloned());
+        let invalidation = self.invalidation.map(|listener| tokio::spawn(listener.run(cache, ended.clone())));
         let (paths, ending) = (live.paths.clone(), live.ending.clone());
         run(self.listeners, paths, live.fixed.http, &live.telemetry, ending, shutdown).await;
         if tokio::time::timeout(live.fixed.http.drain_timeout, live.sockets.closed()).await.is_err() {
@@ -296,9 +322,9 @@ impl Server {
         }
         live.telemetry.close().await;
         ended.cancel();
-        if let Some(metrics) = metrics {
+        for listener in [metrics, invalidation].into_iter().flatten() {
             // It has logged what went wrong.
-            let _ = metrics.await;
+            let _ = listener.await;
         }
     }
 }
@@ -326,6 +352,11 @@ fn build(
     transport.set_headers(&options.headers);
     if traffic.share_subgraph_queries {
         transport.share_queries(traffic.shared_in_flight_max);
+    }
+    if transport.keeps_answers() {
+        let cache = Cache::new(&options.cache, telemetry.clone());
+        cache.learn(&options.supergraph_sdl);
+        transport.keep_answers(Arc::new(cache));
     }
     let mut subscriptions = options.subscriptions;
     if let Some(events) = subscriptions.events.take() {

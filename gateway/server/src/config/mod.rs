@@ -13,6 +13,7 @@
 //! - `supergraph_yaml.rs`: the other file, which names subgraphs for composition
 
 mod batching;
+mod cache;
 mod coprocessor;
 mod cors;
 mod documents;
@@ -43,6 +44,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::batching::BatchingConfig;
+pub use self::cache::{CacheConfig, InvalidationConfig, SubgraphCacheConfig};
 pub use self::coprocessor::CoprocessorConfig;
 pub use self::cors::CorsConfig;
 pub use self::documents::{AutomaticConfig, DocumentsConfig, PersistedConfig};
@@ -100,6 +102,8 @@ pub struct Config {
     pub documents: DocumentsConfig,
     /// What equal queries share while one of them is in flight.
     pub traffic: TrafficConfig,
+    /// Where answers of subgraphs are kept.
+    pub cache: CacheConfig,
     /// How clients listen.
     pub subscriptions: SubscriptionsConfig,
     /// How subgraphs are reached.
@@ -133,6 +137,7 @@ impl Default for Config {
             uploads: UploadsConfig::default(),
             documents: DocumentsConfig::default(),
             traffic: TrafficConfig::default(),
+            cache: CacheConfig::default(),
             subscriptions: SubscriptionsConfig::default(),
             subgraphs: SubgraphsConfig::default(),
             headers: HeadersConfig::default(),
@@ -186,6 +191,7 @@ impl Config {
         self.jwt.resolve_paths(folder);
         self.subgraphs.resolve_paths(folder);
         self.documents.resolve_paths(folder);
+        self.cache.resolve_paths(folder);
         if let Some(socket) = &mut self.unix_socket {
             *socket = folder.join(&*socket);
         }
@@ -220,6 +226,7 @@ impl Config {
         self.uploads.apply(&mut options);
         self.documents.apply(&mut options)?;
         self.traffic.apply(&mut options);
+        self.cache.apply(&mut options)?;
         self.subscriptions.apply(&mut options)?;
         self.subgraphs.apply(&mut options)?;
         self.headers.apply(&mut options)?;
@@ -231,4 +238,18 @@ impl Config {
         self.telemetry.apply(&mut options)?;
         Ok(options)
     }
+}
+
+/// A secret from an environment variable or a file, of which exactly one is named.
+fn secret(variable: Option<&str>, file: Option<&Path>, key: &str) -> Result<String, String> {
+    let secret = match (variable, file) {
+        (Some(variable), None) => {
+            std::env::var(variable).map_err(|error| format!("environment variable `{variable}`: {error}"))?
+        }
+        (None, Some(file)) => {
+            std::fs::read_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?
+        }
+        _ => return Err(format!("needs either `{key}_env` or `{key}_file`")),
+    };
+    Ok(secret.trim().to_owned())
 }

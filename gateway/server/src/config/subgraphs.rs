@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::HumanDuration;
+use super::cache::SubgraphCacheConfig;
 use super::sources::SourceConfig;
 use crate::options::Options;
 use crate::subgraph_client::{
@@ -62,6 +63,8 @@ pub struct SubgraphConfig {
     pub subscriptions: Option<SourceConfig>,
     /// The name of a header that tells the subgraph how many milliseconds its answer is waited for. Unset: it is not told.
     pub deadline_header: Option<String>,
+    /// Keeps answers for as long as they allow it. By default none is kept.
+    pub cache: Option<SubgraphCacheConfig>,
     /// Signs requests, so that the subgraph can refuse those of anyone else.
     pub signing: Option<SigningConfig>,
 }
@@ -250,6 +253,7 @@ impl SubgraphConfig {
             breaker: self.circuit_breaker.as_ref().map_or(default.breaker, BreakerConfig::settings),
             subscriptions: self.subscriptions.as_ref().map_or(default.subscriptions, SourceConfig::settings),
             deadline_header,
+            cache: self.cache.as_ref().map_or(default.cache, SubgraphCacheConfig::settings),
             signing: match &self.signing {
                 Some(signing) => Some(signing.key().map_err(|error| format!("signing: {error}"))?),
                 None => default.signing,

@@ -3,6 +3,7 @@
 //! One file for each group of settings.
 //! Elsewhere: the same settings as a YAML file (`config/`).
 
+mod cache;
 mod cors;
 mod documents;
 mod errors;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use kopitiam_engine::{AnswerLimits, CostSettings, EngineSettings, ErrorVisibility};
 
+pub use self::cache::CacheStoreSettings;
 pub use self::cors::CorsSettings;
 pub use self::documents::{DocumentSource, DocumentsSettings, UnlistedDocuments};
 pub use self::errors::ErrorIds;
@@ -83,6 +85,8 @@ pub struct Options {
     pub subscriptions: SubscriptionSettings,
     /// What requests in flight share.
     pub traffic: TrafficSettings,
+    /// Where answers of subgraphs are kept.
+    pub cache: CacheStoreSettings,
     /// Which errors have the request's ids.
     pub error_ids: ErrorIds,
     /// Bounds of the engine, and what clients see of subgraphs' errors: their codes.
@@ -120,6 +124,7 @@ impl Options {
             telemetry: TelemetrySettings::default(),
             subscriptions: SubscriptionSettings::default(),
             traffic: TrafficSettings::default(),
+            cache: CacheStoreSettings::default(),
             error_ids: ErrorIds::default(),
             engine: EngineSettings { answers, cost, ..EngineSettings::default() },
         }

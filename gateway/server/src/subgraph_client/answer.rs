@@ -24,6 +24,8 @@ const RESERVE_MAX: usize = 1024 * 1024;
 pub(super) struct Whole {
     pub(super) body: Bytes,
     pub(super) headers: Arc<HeaderMap>,
+    /// Whether no subgraph was asked for it.
+    pub(super) is_cached: bool,
 }
 
 /// The GraphQL response of a whole answer.
@@ -33,7 +35,7 @@ pub(super) struct Whole {
 pub(super) fn graphql(answer: Answer, bytes_max: usize) -> Result<Whole, TransportError> {
     let body = compression::decompress(&answer.headers, answer.body, bytes_max)?;
     let body = graphql_body(answer.status, &answer.headers, body)?;
-    Ok(Whole { body, headers: Arc::new(answer.headers) })
+    Ok(Whole { body, headers: Arc::new(answer.headers), is_cached: false })
 }
 
 /// Reads a whole answer, which must be a GraphQL response.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::header::{AGE, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
 
 use super::may_be_forwarded;
+use crate::cache::Freshness;
 
 /// Which headers of subgraphs' answers reach the client. By default none does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,7 +127,7 @@ impl Answered {
         }
         let fresh = answers.iter().map(|(headers, _)| Freshness::of(headers));
         let merged = fresh.reduce(|one, other| Some(one?.and(other?))).flatten();
-        let Some(Freshness { seconds, is_private }) = merged.filter(|merged| merged.seconds > 0) else {
+        let Some(Freshness { seconds, is_private, .. }) = merged.filter(|merged| merged.seconds > 0) else {
             return;
         };
         let kind = if is_private || has_credential { "private" } else { "public" };
@@ -141,40 +142,6 @@ impl Answered {
 fn set(response: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) {
     if let Some(value) = value {
         response.insert(name.clone(), value.clone());
-    }
-}
-
-/// How long an answer may be kept, and by whom (RFC 9111, section 5.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Freshness {
-    seconds: u64,
-    is_private: bool,
-}
-
-impl Freshness {
-    /// `None`: not at all.
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let (mut max_age, mut shared_max_age, mut is_private) = (None, None, false);
-        for line in headers.get_all(CACHE_CONTROL) {
-            for directive in line.to_str().ok()?.split(',') {
-                let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-                let seconds = || value.trim().trim_matches('"').parse::<u64>().ok();
-                match name.trim().to_ascii_lowercase().as_str() {
-                    "no-store" | "no-cache" => return None,
-                    "private" => is_private = true,
-                    "max-age" => max_age = Some(seconds()?),
-                    "s-maxage" => shared_max_age = Some(seconds()?),
-                    _ => {}
-                }
-            }
-        }
-        let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
-        let seconds = [max_age, shared_max_age].into_iter().flatten().min()?.saturating_sub(age);
-        Some(Self { seconds, is_private })
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self { seconds: self.seconds.min(other.seconds), is_private: self.is_private || other.is_private }
     }
 }
 

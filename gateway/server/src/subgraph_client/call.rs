@@ -3,6 +3,7 @@
 //! In: a body and the context it belongs to. Out: the whole answer, its head, or a connection.
 //! Always: the same headers either way; nothing outlives the deadline.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use super::signature::SIGNATURE;
 use super::upload_progress::Progress;
 use super::wire::{self, BodyError, Outgoing, RequestBody};
 use super::{RequestContext, Route, Target};
+use crate::cache::READ;
 use crate::uploads::Claimed;
 
 static ACCEPT_JSON: HeaderValue =
@@ -45,6 +47,8 @@ pub(super) struct Call {
     pub(super) is_mutation: bool,
     pub(super) context: RequestContext,
     pub(super) plan: Arc<HeaderPlan>,
+    /// Whether the headers of the answer are read that say how long it may be kept.
+    pub(super) reads_freshness: bool,
 }
 
 /// What is sent, but for the connection's own headers.
@@ -65,7 +69,7 @@ impl Call {
     }
 
     /// When nobody waits any more.
-    fn deadline(&self) -> Instant {
+    pub(super) fn deadline(&self) -> Instant {
         let own = Instant::now() + self.settings().timeout;
         self.context.deadline().map_or(own, |client| own.min(client.into()))
     }
@@ -137,7 +141,8 @@ impl Call {
                     body: sent.body.clone(),
                     is_repeatable: !self.is_mutation,
                 };
-                graphql(origin.ask(&request, self.context.wanted_headers(), bytes_max).await?, bytes_max)
+                let wanted = self.wanted_headers();
+                graphql(origin.ask(&request, &wanted, bytes_max).await?, bytes_max)
             }
             Target::InProcess(router) => {
                 let answer = call_in_process(router.clone(), sent.in_process().map(Body::from)).await?;
@@ -186,6 +191,12 @@ impl Call {
             }
         };
         read_in_process(answer, bytes_max).await
+    }
+
+    /// The headers of the answer that are to be read.
+    fn wanted_headers(&self) -> Cow<'_, [HeaderName]> {
+        let wanted = self.context.wanted_headers();
+        if self.reads_freshness { [wanted, &READ].concat().into() } else { wanted.into() }
     }
 
     fn signature(&self, body: &Bytes) -> Option<HeaderValue> {

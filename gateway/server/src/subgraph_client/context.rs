@@ -217,6 +217,24 @@ impl RequestContext {
         headers
     }
 
+    /// Gives the headers that an answer of a subgraph with this plan may depend on: what it is sent, but for those that
+    /// only tie log lines together or say where the client is.
+    pub(super) fn for_each_keyed(&self, plan: &HeaderPlan, emit: &mut dyn FnMut(&HeaderName, &HeaderValue)) {
+        let address = self.client_address.as_ref().map(|(name, _)| name);
+        let is_added = |name: &HeaderName| self.added.as_ref().is_some_and(|added| added.contains_key(name));
+        self.emit(&[], plan, &mut |name, value| {
+            if Some(name) != address || is_added(name) {
+                emit(name, value);
+            }
+        });
+    }
+
+    /// Those that are left out of it.
+    pub(super) fn unkeyed(&self) -> impl Iterator<Item = HeaderName> {
+        let address = self.client_address.iter().map(|(name, _)| name);
+        OF_TRACE.iter().chain(address).cloned().chain([SIGNATURE])
+    }
+
     fn emit(
         &self,
         of_trace: &[Option<(&HeaderName, &HeaderValue)>],

@@ -7,7 +7,7 @@
 //! - `settings.rs`: how one subgraph is reached
 //! - `context.rs`: what all requests on behalf of one client share
 //! - `headers.rs`: which headers travel; `answered.rs`: which come back
-//! - `call.rs`: one request
+//! - `call.rs`: one request; `cached.rs`: one whose answer may be known
 //! - `upload_progress.rs`: whose fault it is when a request with files fails
 //! - `traffic/`: how many at once, which are tried again, and when a subgraph is left alone
 //! - `sharing.rs`: which requests are the same request
@@ -19,6 +19,7 @@
 
 mod answer;
 mod answered;
+mod cached;
 mod call;
 pub(crate) mod compression;
 mod context;
@@ -40,11 +41,12 @@ use axum::Router;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::stream::BoxStream;
-use kopitiam_executor::transport::{SubgraphRequest, SubgraphTransport, TransportError};
+use kopitiam_executor::transport::{Cacheable, SubgraphRequest, SubgraphTransport, TransportError};
 
 use self::answer::Whole;
 pub(crate) use self::answered::Answered;
 pub use self::answered::{AnswerHeaderRule, AnswerHeaderRules, Combine};
+use self::cached::CachedCall;
 use self::call::Call;
 pub use self::compression::Coding;
 pub use self::context::RequestContext;
@@ -64,6 +66,7 @@ pub use self::traffic::{
 };
 use self::wire::{Address, Origin};
 pub use self::wire::{ConnectionSettings, HttpVersion, InvalidUrl, Tls, TlsError};
+use crate::cache::{Cache, CacheSettings};
 use crate::events::{Ask, EventSettings, Events};
 use crate::telemetry::Telemetry;
 
@@ -109,8 +112,18 @@ pub struct Transport {
     mutations: Mutations,
     /// `None`: every request is sent.
     shared: Option<Shared>,
+    /// Answers that are kept; `None`: none is.
+    cache: Option<Arc<Cache>>,
     /// Subscriptions that are fed from topics instead of by their subgraph.
     events: Option<Events>,
+}
+
+/// A subgraph's answer.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) body: Bytes,
+    /// Whether no subgraph was asked for it.
+    pub(crate) is_cached: bool,
 }
 
 type Routes = BTreeMap<String, Arc<Route>>;
@@ -132,6 +145,7 @@ impl Transport {
             client: HttpClient::new(),
             mutations: Mutations::default(),
             shared: None,
+            cache: None,
             events: None,
         }
     }
@@ -139,6 +153,21 @@ impl Transport {
     /// From now on, equal queries in flight are sent once; queries beyond `in_flight_max` are not shared.
     pub(crate) fn share_queries(&mut self, in_flight_max: usize) {
         self.shared = Some(Shared::new(in_flight_max));
+    }
+
+    /// Whether answers of any subgraph may be kept.
+    pub(crate) fn keeps_answers(&self) -> bool {
+        self.settings.values().chain([&self.defaults]).any(|settings| settings.cache.is_some())
+    }
+
+    /// Answers that are kept.
+    pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
+        self.cache.as_ref()
+    }
+
+    /// From now on, answers are kept as each subgraph's settings say.
+    pub(crate) fn keep_answers(&mut self, cache: Arc<Cache>) {
+        self.cache = Some(cache);
     }
 
     /// From now on, subgraphs get these headers.
@@ -250,6 +279,7 @@ impl Transport {
             is_mutation: request.is_mutation,
             context: context.clone(),
             plan: self.headers.of(request.subgraph),
+            reads_freshness: false,
         })
     }
 
@@ -262,6 +292,23 @@ impl Transport {
         })
     }
 
+    /// As `send`, and says where the answer came from.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub(crate) async fn answer(
+        &self,
+        request: SubgraphRequest<'_>,
+        context: &RequestContext,
+    ) -> Result<Sent, TransportError> {
+        let is_mutation = request.is_mutation;
+        let Whole { body, headers, is_cached } = self.whole(request, context).await?;
+        if let Some(answered) = context.answered() {
+            answered.note(headers, is_mutation);
+        }
+        Ok(Sent { body, is_cached })
+    }
+
     async fn whole(
         &self,
         request: SubgraphRequest<'_>,
@@ -271,6 +318,13 @@ impl Transport {
         if call.is_mutation {
             let _running = self.mutations.begin();
             return call.answer().await;
+        }
+        if let (Some(cache), Some(cacheable)) = (&self.cache, request.cacheable)
+            && let Some(settings) = call.settings().cache
+            && context.uploads().is_none()
+        {
+            // On the heap: the others need not have room for it.
+            return Box::pin(self.cached(cache, settings, call, request.subgraph, cacheable)).await;
         }
         let Some(shared) = &self.shared else { return call.answer().await };
         let key = FetchKey {
@@ -289,6 +343,19 @@ impl Transport {
         }
     }
 
+    async fn cached(
+        &self,
+        cache: &Cache,
+        settings: CacheSettings,
+        call: Call,
+        subgraph: &str,
+        cacheable: &Cacheable,
+    ) -> Result<Whole, TransportError> {
+        let (age, shares) = (self.age(), self.shared.is_some());
+        let tags = cache.tags_of(&cacheable.schema);
+        CachedCall { cache, settings, subgraph, call, age, tags, shares }.answer(cacheable).await
+    }
+
     /// Makes the call of a subscription as often as its stream has to be opened.
     fn source(&self, request: &SubgraphRequest<'_>, context: &RequestContext) -> streams::Source {
         let routes = Arc::clone(&self.routes);
@@ -302,6 +369,7 @@ impl Transport {
                 is_mutation: false,
                 context: context.clone(),
                 plan: Arc::clone(&plan),
+                reads_freshness: false,
             })
         })
     }
@@ -319,12 +387,7 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<Bytes, TransportError> {
-        let is_mutation = request.is_mutation;
-        let Whole { body, headers } = self.whole(request, context).await?;
-        if let Some(answered) = context.answered() {
-            answered.note(headers, is_mutation);
-        }
-        Ok(body)
+        Ok(self.answer(request, context).await?.body)
     }
 
     async fn subscribe(

@@ -11,6 +11,7 @@ use super::signature::SigningKey;
 use super::streams::SourceSettings;
 use super::traffic::{BreakerSettings, ConcurrencySettings, RateSettings, RetrySettings};
 use super::wire::ConnectionSettings;
+use crate::cache::CacheSettings;
 
 /// How one subgraph is reached, and within which bounds.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct SubgraphSettings {
     pub deadline_header: Option<HeaderName>,
     /// Signs requests, so that the subgraph can refuse those of anyone else. `None`: they are not signed.
     pub signing: Option<SigningKey>,
+    /// Keeps answers for as long as the subgraph allows it. `None`: none is kept.
+    pub cache: Option<CacheSettings>,
 }
 
 impl Default for SubgraphSettings {
@@ -54,6 +57,7 @@ impl Default for SubgraphSettings {
             subscriptions: SourceSettings::default(),
             deadline_header: None,
             signing: None,
+            cache: None,
         }
     }
 }

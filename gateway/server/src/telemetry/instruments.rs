@@ -76,9 +76,13 @@ pub(super) struct Counters<const N: usize> {
 
 impl<const N: usize> Counters<N> {
     pub(super) fn add(&self, labels: &[Label; N]) {
-        self.family.get_or_create(labels).inc();
+        self.add_many(labels, 1);
+    }
+
+    pub(super) fn add_many(&self, labels: &[Label; N], count: u64) {
+        self.family.get_or_create(labels).inc_by(count);
         if let Some(otlp) = &self.otlp {
-            otlp.add(1, &attributes(labels));
+            otlp.add(count, &attributes(labels));
         }
     }
 }

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::breakers::Breakers;
+use super::caches::Caches;
 use super::instruments::{Counters, Durations, Maker};
 use super::labels::{Names, Value};
 use super::process::Process;
@@ -38,6 +39,7 @@ pub(crate) struct Metrics {
     generation: Gauge,
     last_reload: Gauge,
     pub(super) breakers: Breakers,
+    caches: Caches,
 }
 
 /// A finished client request.
@@ -92,6 +94,7 @@ impl Metrics {
             make.gauge("schema_generation", "Supergraphs taken since the start, the first included");
         let last_reload =
             make.gauge("schema_last_change_timestamp_seconds", "When the supergraph served was taken");
+        let caches = Caches::new(&mut make);
         let metrics = Self {
             registry,
             operations: Names::new(labels.operation_names_max),
@@ -112,6 +115,7 @@ impl Metrics {
             generation,
             last_reload,
             breakers,
+            caches,
         };
         metrics.schema_taken();
         metrics
@@ -149,6 +153,21 @@ impl Metrics {
         let subgraph = ("subgraph", self.subgraphs.value(Some(subgraph)));
         self.subgraph_durations.record(std::array::from_ref(&subgraph), duration);
         self.subgraph_requests.add(&[subgraph, ("outcome", Value::Fixed(transport_outcome(result)))]);
+    }
+
+    /// Parts of an answer were looked up in the cache.
+    pub(super) fn cache_lookups(&self, subgraph: &str, hits: u64, misses: u64) {
+        self.caches.looked_up(&self.subgraphs.value(Some(subgraph)), hits, misses);
+    }
+
+    /// Parts of an answer were kept; `held`: how many bytes the cache has now.
+    pub(super) fn cache_stores(&self, subgraph: &str, count: u64, bytes: u64, held: u64) {
+        self.caches.stored(self.subgraphs.value(Some(subgraph)), count, bytes, held);
+    }
+
+    /// Entries were removed before their time.
+    pub(super) fn cache_invalidations(&self, by: &'static str, count: u64, held: u64) {
+        self.caches.invalidated(by, count, held);
     }
 
     /// An operation was taken from the plan cache, or prepared in so long.

@@ -4,7 +4,7 @@
 //!
 //! - `log.rs`: log lines on stderr
 //! - `metrics.rs`, `instruments.rs`, `labels.rs`, `process.rs`: what is counted and timed
-//! - `breakers.rs`: the circuit breakers of the subgraphs
+//! - `breakers.rs`: the circuit breakers of the subgraphs; `caches.rs`: answers that are kept
 //! - `listener.rs`: `/metrics`
 //! - `trace_context.rs`, `spans.rs`: traces
 //! - `otlp.rs`: sending both to a collector
@@ -14,6 +14,7 @@
 //! Elsewhere: what is logged of a request (`http/access_log.rs`).
 
 mod breakers;
+mod caches;
 mod exposed;
 mod instruments;
 mod labels;
@@ -119,6 +120,27 @@ impl Telemetry {
         }
         if let (Some(spans), Some(duration), Some(trace)) = (&self.spans, planned_in, trace) {
             spans.planned(trace, duration);
+        }
+    }
+
+    /// Parts of a subgraph's answer were looked up in the cache.
+    pub(crate) fn cache_lookups(&self, subgraph: &str, hits: u64, misses: u64) {
+        if let Some(metrics) = &self.metrics {
+            metrics.cache_lookups(subgraph, hits, misses);
+        }
+    }
+
+    /// Parts of a subgraph's answer were kept; `held`: how many bytes the cache has now.
+    pub(crate) fn cache_stores(&self, subgraph: &str, count: usize, bytes: usize, held: u64) {
+        if let Some(metrics) = &self.metrics {
+            metrics.cache_stores(subgraph, count as u64, bytes as u64, held);
+        }
+    }
+
+    /// Entries of the cache were removed before their time.
+    pub(crate) fn cache_invalidations(&self, by: &'static str, count: u64, held: u64) {
+        if let Some(metrics) = &self.metrics {
+            metrics.cache_invalidations(by, count, held);
         }
     }
 

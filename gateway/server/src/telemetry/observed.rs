@@ -30,9 +30,10 @@ impl Observed {
 
     async fn observe<T, F>(
         &self,
-        request: SubgraphRequest<'_>,
+        request: &SubgraphRequest<'_>,
         context: &RequestContext,
         send: impl FnOnce(RequestContext) -> F,
+        is_cached: impl FnOnce(&T) -> bool,
     ) -> Result<T, TransportError>
     where
         F: Future<Output = Result<T, TransportError>>,
@@ -54,15 +55,16 @@ impl Observed {
         };
         let fetches = context.fetches().cloned();
         let result = send(context).await;
+        let is_cached = result.as_ref().is_ok_and(is_cached);
         let (duration, outcome) = (started.elapsed(), transport_outcome(&result));
-        if let Some(metrics) = &self.telemetry.metrics {
+        if let Some(metrics) = self.telemetry.metrics.as_ref().filter(|_| !is_cached) {
             metrics.subgraph_request(request.subgraph, &result, duration);
         }
         if let Some(span) = span {
-            span.end_subgraph(outcome);
+            span.end_subgraph(outcome, is_cached);
         }
         if let Some(fetches) = fetches {
-            fetches.add(request.subgraph, started, duration, outcome);
+            fetches.add(request.subgraph, started, duration, if is_cached { "cached" } else { outcome });
         }
         result
     }
@@ -96,8 +98,8 @@ impl SubgraphTransport for Observed {
             return self.transport.send(request, context).await;
         }
         let sent = request.clone();
-        self.observe(request, context, |context| async move { self.transport.send(sent, &context).await })
-            .await
+        let send = |context| async move { self.transport.answer(sent, &context).await };
+        Ok(self.observe(&request, context, send, |sent| sent.is_cached).await?.body)
     }
 
     async fn subscribe(
@@ -110,9 +112,10 @@ impl SubgraphTransport for Observed {
         }
         let sent = request.clone();
         self.observe(
-            request,
+            &request,
             context,
             |context| async move { self.transport.subscribe(sent, &context).await },
+            |_| false,
         )
         .await
     }
@@ -127,9 +130,10 @@ impl SubgraphTransport for Observed {
         }
         let sent = request.clone();
         self.observe(
-            request,
+            &request,
             context,
             |context| async move { self.transport.resubscribe(sent, &context).await },
+            |_| false,
         )
         .await
     }

@@ -110,7 +110,10 @@ impl Span {
     }
 
     /// Ends the span of a subgraph request.
-    pub(super) fn end_subgraph(mut self, outcome: &'static str) {
+    pub(super) fn end_subgraph(mut self, outcome: &'static str, is_cached: bool) {
+        if is_cached {
+            self.0.set_attribute(KeyValue::new("gateway.cache.hit", true));
+        }
         if outcome != "ok" {
             self.0.set_attribute(KeyValue::new("error.type", outcome));
             self.0.set_status(Status::error(outcome));

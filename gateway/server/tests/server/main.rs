@@ -8,6 +8,7 @@
 )]
 
 mod attacks;
+mod caching;
 mod caps;
 mod clients;
 mod command_line;

@@ -24,6 +24,8 @@ pub(crate) struct Gateway {
     pub(crate) schema: SchemaHandle,
     /// Where `/metrics` is, when the options ask for it.
     pub(crate) metrics: Option<SocketAddr>,
+    /// Where the cache is told what no longer holds, when the options ask for it.
+    pub(crate) invalidation: Option<SocketAddr>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) task: JoinHandle<()>,
 }
@@ -53,11 +55,12 @@ pub(crate) async fn start(mut options: Options) -> Gateway {
     options.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::bind(options).await.unwrap();
     let address = server.local_addr();
-    let (schema, metrics) = (server.schema(), server.metrics_addr());
+    let (schema, metrics, invalidation) =
+        (server.schema(), server.metrics_addr(), server.invalidation_addr());
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(server.run(shutdown.clone()));
     let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-    Gateway { address, client, schema, metrics, shutdown, task }
+    Gateway { address, client, schema, metrics, invalidation, shutdown, task }
 }
 
 impl Gateway {

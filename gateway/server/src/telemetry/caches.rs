@@ -1,0 +1,59 @@
+//! What is counted of answers that are kept.
+//!
+//! Elsewhere: keeping them (`cache/`).
+
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::instruments::{Counters, Maker};
+use super::labels::Value;
+
+/// See the module's header.
+#[derive(Debug)]
+pub(super) struct Caches {
+    lookups: Counters<2>,
+    stores: Counters<1>,
+    stored_bytes: Counters<1>,
+    invalidations: Counters<1>,
+    bytes: Gauge,
+}
+
+impl Caches {
+    pub(super) fn new(make: &mut Maker<'_>) -> Self {
+        Self {
+            lookups: make.counters(
+                "cache_lookups",
+                "Parts of answers (entities, root fields) looked up in the cache, by subgraph and result",
+            ),
+            stores: make.counters("cache_stores", "Parts of answers that were kept, by subgraph"),
+            stored_bytes: make.counters("cache_stored_bytes", "Their bytes, by subgraph"),
+            invalidations: make
+                .counters("cache_invalidations", "Entries removed before their time, by what named them"),
+            bytes: make.gauge("cache_bytes", "Bytes in the cache of this process"),
+        }
+    }
+
+    pub(super) fn looked_up(&self, subgraph: &Value, hits: u64, misses: u64) {
+        for (result, count) in [("hit", hits), ("miss", misses)] {
+            if count > 0 {
+                let labels = [("subgraph", subgraph.clone()), ("result", Value::Fixed(result))];
+                self.lookups.add_many(&labels, count);
+            }
+        }
+    }
+
+    pub(super) fn stored(&self, subgraph: Value, count: u64, bytes: u64, held: u64) {
+        let subgraph = [("subgraph", subgraph)];
+        self.stores.add_many(&subgraph, count);
+        self.stored_bytes.add_many(&subgraph, bytes);
+        self.holds(held);
+    }
+
+    pub(super) fn invalidated(&self, by: &'static str, count: u64, held: u64) {
+        self.invalidations.add_many(&[("by", Value::Fixed(by))], count);
+        self.holds(held);
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}
