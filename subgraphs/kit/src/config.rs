@@ -12,7 +12,9 @@
 //! | `JWKS_URL`, `JWKS_FILE` or `JWKS` | none: one must be set | keys that sign access tokens |
 //! | `JWT_ISSUER`, `JWT_AUDIENCE` | `kopitiam` | expected in tokens |
 //! | `GATEWAY_SIGNING_KEYS` | none | requests must be signed with one of these (`new,old`); without, anybody may ask |
-//! | `MESSAGE_SIGNING_KEYS` | none | messages are signed with the first and must be signed with one of these |
+//! | `MESSAGE_KEY` | none | secret key (Ed25519, 32 bytes in base64url) that signs this service's messages |
+//! | `MESSAGE_SENDERS` | none | public keys of all services, `user=KEY,order=NEW+OLD,…`: messages must be signed by theirs |
+//! | `MESSAGE_SIGNING_KEYS` | none | keys that all services shared in an earlier release: what they signed is believed, too |
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use jsonwebtoken::jwk::JwkSet;
 use kopitiam_kafka::topics::Layout;
 
 use crate::auth::Denylist;
+use crate::message_keys::MessageKeys;
 use crate::signing::SigningKeys;
 
 /// A setting that is missing or not understood.
@@ -77,13 +80,13 @@ pub struct KafkaConfig {
     /// As which service messages are sent; without a name nobody may see whose they are.
     pub sender: Option<&'static str>,
     /// What signs messages, and what they must be signed with.
-    pub keys: SigningKeys,
+    pub keys: MessageKeys,
 }
 
 impl KafkaConfig {
     /// A single broker of our own.
     pub fn new(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), layout: Layout::single(), sender: None, keys: SigningKeys::default() }
+        Self { brokers: brokers.into(), layout: Layout::single(), sender: None, keys: MessageKeys::default() }
     }
 
     /// The same, sending as this service.
@@ -92,11 +95,12 @@ impl KafkaConfig {
         Self { sender: Some(service), ..self }
     }
 
-    /// Reads `KAFKA_BROKERS`, `KAFKA_REPLICATION`, `KAFKA_PARTITIONS`, `KAFKA_TOPIC_PREFIX` and `MESSAGE_SIGNING_KEYS`.
+    /// Reads `KAFKA_BROKERS`, `KAFKA_REPLICATION`, `KAFKA_PARTITIONS`, `KAFKA_TOPIC_PREFIX` and the keys of messages
+    /// ([`MessageKeys::from_env`]) for the service of that name.
     ///
     /// # Errors
-    /// [`ConfigError`] when no broker is named, a number is none, or a key is weak.
-    pub fn from_env() -> Result<Self, ConfigError> {
+    /// [`ConfigError`] when no broker is named, a number is none, or a key is wrong.
+    pub fn from_env(service: &str) -> Result<Self, ConfigError> {
         Ok(Self {
             brokers: required("KAFKA_BROKERS", "host:port of a Kafka broker")?,
             layout: Layout {
@@ -105,7 +109,7 @@ impl KafkaConfig {
                 prefix: variable("KAFKA_TOPIC_PREFIX").unwrap_or_default(),
             },
             sender: None,
-            keys: SigningKeys::from_env("MESSAGE_SIGNING_KEYS")?,
+            keys: MessageKeys::from_env(service)?,
         })
     }
 }
@@ -178,7 +182,7 @@ impl ServiceConfig {
             name: name.to_owned(),
             listen: parsed("LISTEN")?.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
             database_url,
-            kafka: KafkaConfig::from_env()?,
+            kafka: KafkaConfig::from_env(name)?,
             auth: AuthConfig::from_env()?,
             data_dir,
             denylist: Denylist::default(),

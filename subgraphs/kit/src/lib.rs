@@ -4,7 +4,7 @@
 //! - [`config`], [`telemetry`]: settings from the environment; logs
 //! - [`db`], [`migrations`]: SQLite or PostgreSQL by URL, transactions, the kit's own tables
 //! - [`outbox`]: events written in the business transaction, and the relay that publishes them
-//! - `senders`: in whose name a message is sent, and whether it is believed
+//! - [`message_keys`], `senders`: in whose name a message is sent, and whether it is believed
 //! - [`consumer`], [`inbox`], [`parked`]: events applied once, in order per key; the version gate of projections; what waits
 //! - [`rebuild`]: read models made anew from the topics
 //! - [`purge`]: rows that may go after a while
@@ -14,7 +14,7 @@
 //! - [`ids`], [`money`], [`page`], [`time`]: values
 //! - [`errors`]: refusals to the client, failures of the system, and how each becomes GraphQL
 //! - [`auth`]: access tokens, the viewer of a request, guards
-//! - [`signing`]: signatures by a shared key: calls of the gateway, messages of services
+//! - [`signing`]: signatures by a shared key: calls of the gateway
 //! - [`graphql`]: scalars, shared types, limits, the federation SDL
 //! - [`live`]: who to wake when something changed, for subscriptions
 //! - [`serve`], [`service`]: HTTP in front of a schema; a started service and its tasks
@@ -32,6 +32,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod inbox;
 pub mod live;
+pub mod message_keys;
 pub mod migrations;
 pub mod money;
 pub mod operator;

@@ -1,11 +1,11 @@
 //! Who sent a message: the relay signs it in its service's name, and who reads it refuses what that service may not send.
 //!
-//! Headers of a record: `sender`, the service; `signature`, HMAC-SHA256 by the key of messages over sender, topic (without
-//! the cluster's prefix), key and body. With keys, what is not signed is refused. Without keys, a record without a sender is
+//! Headers of a record: `sender`, the service; `signature`, by that service's own key over sender, topic (without the
+//! cluster's prefix), key and body. With keys, what is not signed is refused. Without keys, a record without a sender is
 //! taken (an earlier release sent it) and one with a sender that may not send it is refused all the same. A signature by a
 //! key that is not known here may be one of a key that is known tomorrow: the consumer keeps such records ([`Claim`]).
 //!
-//! Elsewhere: who may send what (`kopitiam_kafka::senders`).
+//! Elsewhere: the keys (`message_keys`); who may send what (`kopitiam_kafka::senders`).
 
 use kopitiam_kafka::{Envelope, Topic, senders};
 use rdkafka::Message;
@@ -73,7 +73,7 @@ impl Claim {
         };
         if !kafka.keys.is_empty() {
             let signature = self.signature.as_deref().ok_or(NotBelieved::Unsigned)?;
-            if !kafka.keys.verify(&parts(sender, topic.name(), key, body), signature) {
+            if !kafka.keys.verify(sender, &parts(sender, topic.name(), key, body), signature) {
                 return Err(NotBelieved::Forged(sender.to_owned()));
             }
         }

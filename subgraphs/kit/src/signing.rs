@@ -1,9 +1,8 @@
-//! Signatures by a shared key: what proves that a request came through the gateway, and that a message is a service's own.
+//! Signatures by a shared key: what proves that a request came through the gateway.
 //!
 //! HMAC-SHA256, compared in constant time. While a key is replaced there are two: the first signs, both verify.
 //!
-//! Elsewhere: people's access tokens (`auth`); which service may send what (`kopitiam_kafka::senders`). Whoever holds the key
-//! of messages can sign in any service's name: who may write to which topic is also for the broker's access rules.
+//! Elsewhere: people's access tokens (`auth`); the keys of messages, one per service (`message_keys`).
 
 use std::sync::Arc;
 

@@ -1,10 +1,13 @@
 //! Messages are believed by who sent them: commands of services that may send them, unchanged.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kopitiam_kafka::messages::user::{TokensEnded, UserBanned};
 use kopitiam_kafka::messages::wallet::{RefundFunds, ReleaseFunds};
 use kopitiam_kafka::{Envelope, Message, Topic, client, topics};
 use kopitiam_kit::auth::{Denylist, Identity, Viewer};
 use kopitiam_kit::config::KafkaConfig;
+use kopitiam_kit::message_keys::{MessageKeys, public_of};
 use kopitiam_kit::outbox::{self, NewMessage, relay};
 use kopitiam_kit::rebuild::rebuild;
 use kopitiam_kit::signing::SigningKeys;
@@ -19,7 +22,28 @@ use uuid::Uuid;
 
 use crate::notes::{Migrator, NoteTaker, Running, ban, notes, versions_of};
 
+/// As in an earlier release.
 const KEY: &str = "the services' own key of 32 bytes";
+
+fn shared(keys: &str) -> MessageKeys {
+    MessageKeys::shared(SigningKeys::parse(keys).unwrap())
+}
+
+/// A service's secret key, one byte of it.
+fn secret(byte: u8) -> String {
+    URL_SAFE_NO_PAD.encode([byte; 32])
+}
+
+/// The keys of whoever has this secret key, where these are the services'.
+fn own(byte: u8, senders: &[(&str, &[u8])], shared: &str) -> MessageKeys {
+    let of = |(name, bytes): &(&str, &[u8])| {
+        let keys: Vec<String> = bytes.iter().map(|byte| public_of(&secret(*byte)).unwrap()).collect();
+        format!("{name}={}", keys.join("+"))
+    };
+    let senders: Vec<String> = senders.iter().map(of).collect();
+    let shared = if shared.is_empty() { SigningKeys::default() } else { SigningKeys::parse(shared).unwrap() };
+    MessageKeys::parse(&secret(byte), &senders.join(","), shared).unwrap()
+}
 
 async fn write<M: Message>(db: &Db, about: Uuid, payload: &M) -> Envelope {
     let append =
@@ -99,7 +123,7 @@ async fn a_command_of_a_service_without_its_scope_is_never_applied_and_kept_as_a
 async fn with_a_key_what_is_not_signed_or_was_changed_is_believed_by_nobody() {
     let broker = TestBroker::start().await;
     let keyless = broker.kafka();
-    let kafka = KafkaConfig { keys: SigningKeys::parse(KEY).unwrap(), ..keyless.clone() };
+    let kafka = KafkaConfig { keys: shared(KEY), ..keyless.clone() };
     let db = sqlite::<Migrator>().await;
     let running = Running::over(&db, &kafka, NoteTaker::Ungated);
     let (signing, unsigned) = (sender(&kafka, "user").await, sender(&keyless, "user").await);
@@ -155,7 +179,7 @@ async fn with_a_key_what_is_not_signed_or_was_changed_is_believed_by_nobody() {
 async fn what_a_key_proves_that_is_known_later_is_applied_then_in_order() {
     const NEW: &str = "the services' next key of 32 bytes";
     let broker = TestBroker::start().await;
-    let with = |keys: &str| KafkaConfig { keys: SigningKeys::parse(keys).unwrap(), ..broker.kafka() };
+    let with = |keys: &str| KafkaConfig { keys: shared(keys), ..broker.kafka() };
     let both = with(&format!("{NEW},{KEY}"));
     for handler in [NoteTaker::Gated, NoteTaker::Ungated] {
         let (db, user) = (sqlite::<Migrator>().await, Uuid::now_v7());
@@ -186,10 +210,64 @@ async fn what_a_key_proves_that_is_known_later_is_applied_then_in_order() {
 }
 
 #[tokio::test]
+async fn whoever_has_the_key_of_one_service_speaks_for_no_other() {
+    let broker = TestBroker::start().await;
+    let senders: &[(&str, &[u8])] = &[("user", &[1]), ("order", &[2])];
+    let with = |byte| KafkaConfig { keys: own(byte, senders, ""), ..broker.kafka() };
+    let db = sqlite::<Migrator>().await;
+    let running = Running::over(&db, &with(3), NoteTaker::Ungated);
+    // What was stolen is the order service's.
+    let (stolen, genuine) = (sender(&with(2), "user").await, sender(&with(1), "user").await);
+    let (order, known) = (sender(&with(2), "order").await, sender(&with(1), "order").await);
+    let (user, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let letters = reader(&broker.kafka(), &Topic::UserEvents.dead_letter()).await;
+    ban(&stolen.db, user).await;
+    assert_eq!(reason(&next(&letters).await), "its signature is not that of `user`");
+    let commands = reader(&broker.kafka(), &Topic::WalletCommands.dead_letter()).await;
+    write(&known.db, user, &release(user)).await;
+    assert_eq!(reason(&next(&commands).await), "its signature is not that of `order`");
+    ban(&genuine.db, other).await;
+    write(&order.db, other, &release(other)).await;
+    let db = db.db();
+    eventually("what its own sender signed", || async { (notes(db).await.len() == 2).then_some(()) }).await;
+    assert_eq!(notes(db).await, [(other, 1), (other, 1)]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_gets_another_key_without_a_gap_and_its_history_stays_readable() {
+    let broker = TestBroker::start().await;
+    let with = |keys: MessageKeys| KafkaConfig { keys, ..broker.kafka() };
+    let (db, from, user) = (sqlite::<Migrator>().await, sqlite::<Migrator>().await, Uuid::now_v7());
+    // As of an earlier release, then its first own key, then the next one.
+    let senders: &[(&str, &[u8])] = &[("user", &[2, 1])];
+    let reads = with(own(9, senders, KEY));
+    let running = Running::over(&db, &reads, NoteTaker::Gated);
+    for (number, keys) in [shared(KEY), own(1, senders, KEY), own(2, senders, "")].into_iter().enumerate() {
+        let stop = CancellationToken::new();
+        let relay = tokio::spawn(relay::run(from.db().clone(), with(keys).sent_by("user"), stop.clone()));
+        ban(&from, user).await;
+        eventually("it is applied", || async { (notes(&db).await.len() == number + 1).then_some(()) }).await;
+        stop.cancel();
+        // Two at once would sign each other's messages.
+        relay.await.unwrap();
+    }
+    assert_eq!(parked::count(&db).await.unwrap(), 0);
+    let rebuilt = rebuild(&db, &reads, &NoteTaker::Gated).await.unwrap();
+    assert_eq!((rebuilt.events, rebuilt.unreadable, rebuilt.refused), (3, 0, 0));
+
+    // By the last key alone, what the others signed is refused.
+    let strict = with(own(9, &[("user", &[2])], ""));
+    let refusal = rebuild(&db, &strict, &NoteTaker::Gated).await.unwrap_err().to_string();
+    assert!(refusal.starts_with("2 messages are refused"), "{refusal}");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_not_signed_is_applied_once_it_is_sent_again() {
     let broker = TestBroker::start().await;
     let keyless = broker.kafka();
-    let kafka = KafkaConfig { keys: SigningKeys::parse(KEY).unwrap(), ..keyless.clone() };
+    let kafka = KafkaConfig { keys: shared(KEY), ..keyless.clone() };
     let (db, from, user) = (sqlite::<Migrator>().await, sqlite::<Migrator>().await, Uuid::now_v7());
     let relay_over = |kafka: &KafkaConfig| {
         let stop = CancellationToken::new();

@@ -1,0 +1,193 @@
+//! `docker-compose.yml` as it is written: who reaches whom, what each container may do, and that nothing starts with a
+//! password or key that everybody knows.
+//!
+//! Reads the file and runs no container. Elsewhere: whether the containers work together (whoever has Docker).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kopitiam_kit::message_keys::MessageKeys;
+use kopitiam_kit::signing::SigningKeys;
+use serde_json::Value;
+
+const SUBGRAPHS: [&str; 4] = ["user", "product", "order", "listing"];
+/// Variables of people's own choice: without them there is a working default, or something is off.
+const OPTIONAL: [&str; 8] = [
+    "MESSAGE_SIGNING_KEYS",
+    "WEB_ORIGIN",
+    "WEB_PORT",
+    "GATEWAY_PORT",
+    "SMTP_URL",
+    "MAIL_FROM",
+    "PAYMENT_PROVIDER",
+    "PAYMENT_API_KEY",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn text() -> String {
+    std::fs::read_to_string(root().join("docker-compose.yml")).unwrap()
+}
+
+/// The file with its anchors in place.
+fn compose() -> Value {
+    let mut yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text()).unwrap();
+    // What is merged in may itself say what to merge in.
+    for _ in 0..3 {
+        yaml.apply_merge().unwrap();
+    }
+    serde_json::to_value(yaml).unwrap()
+}
+
+fn services(compose: &Value) -> BTreeMap<&str, &Value> {
+    compose["services"].as_object().unwrap().iter().map(|(name, service)| (name.as_str(), service)).collect()
+}
+
+fn names(list: &Value) -> BTreeSet<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Who is on a network.
+fn on<'a>(services: &BTreeMap<&'a str, &'a Value>, network: &str) -> BTreeSet<&'a str> {
+    let is_on = |(_, service): &(&&str, &&Value)| names(&service["networks"]).contains(network);
+    services.iter().filter(is_on).map(|(name, _)| *name).collect()
+}
+
+/// Every `${NAME…}` of the file: name, what follows it.
+fn variables(text: &str) -> Vec<(String, String)> {
+    text.replace("$$", "")
+        .split("${")
+        .skip(1)
+        .map(|rest| {
+            let inside = rest.split('}').next().unwrap();
+            let end = inside.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap_or(inside.len());
+            (inside[..end].to_owned(), inside[end..].to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn no_password_and_no_key_has_a_value_that_everybody_knows() {
+    let text = text();
+    for (name, rest) in variables(&text) {
+        let is_secret = !OPTIONAL.contains(&name.as_str()) && name != "PAYMENT_WEBHOOK_SECRET";
+        assert_eq!(is_secret, rest.starts_with(":?"), "${{{name}{rest}}}");
+        assert!(!rest.contains("change"), "${{{name}{rest}}}");
+    }
+    let example = std::fs::read_to_string(root().join("deploy/compose.env.example")).unwrap();
+    let told: BTreeSet<&str> = example
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name)
+        .collect();
+    for (name, _) in variables(&text) {
+        let is_port = name.ends_with("_PORT");
+        assert!(is_port || told.contains(name.as_str()), "{name} is not in deploy/compose.env.example");
+    }
+}
+
+#[test]
+fn every_container_has_no_rights_but_its_own() {
+    let compose = compose();
+    for (name, service) in services(&compose) {
+        assert_eq!(names(&service["cap_drop"]), BTreeSet::from(["ALL"]), "{name}");
+        assert_eq!(service["cap_add"], Value::Null, "{name}");
+        assert_eq!(service["privileged"], Value::Null, "{name}");
+        assert_eq!(names(&service["security_opt"]), BTreeSet::from(["no-new-privileges:true"]), "{name}");
+        // The broker's image writes its settings at each start.
+        assert_eq!(service["read_only"].as_bool().unwrap(), name != "kafka", "{name}");
+        assert!(service["healthcheck"]["test"].is_array(), "{name} does not say whether it is well");
+        assert_eq!(service["restart"], "unless-stopped", "{name}");
+        assert_ne!(service["network_mode"], "host", "{name}");
+        if name.ends_with("-db") {
+            assert_eq!(service["user"], "postgres", "{name}");
+        }
+        if let Some(file) = service["build"]["dockerfile"].as_str() {
+            let file = std::fs::read_to_string(root().join(file)).unwrap();
+            let last = file.lines().filter_map(|line| line.strip_prefix("USER ")).next_back();
+            assert!(last.is_some_and(|user| !["root", "0"].contains(&user)), "{name} runs as {last:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_gateway_reaches_the_subgraphs_and_only_its_service_a_database() {
+    let compose = compose();
+    let services = services(&compose);
+    for (name, service) in &services {
+        let is_outside = ["web", "gateway"].contains(name);
+        assert_eq!(!service["ports"].is_null(), is_outside, "{name}");
+    }
+    let behind = BTreeSet::from(SUBGRAPHS);
+    assert_eq!(on(&services, "subgraphs"), behind.iter().copied().chain(["gateway"]).collect());
+    assert_eq!(on(&services, "events"), behind.iter().copied().chain(["kafka"]).collect());
+    assert_eq!(on(&services, "edge"), BTreeSet::from(["web", "gateway"]));
+    assert_eq!(on(&services, "outside"), BTreeSet::from(["user"]), "for letters and payments");
+    for name in SUBGRAPHS {
+        let database = format!("{name}-db");
+        assert_eq!(on(&services, &database), BTreeSet::from([name, database.as_str()]));
+    }
+    for (network, settings) in compose["networks"].as_object().unwrap() {
+        let reaches_out = ["edge", "outside"].contains(&network.as_str());
+        assert_eq!(settings["internal"].as_bool().unwrap_or(false), !reaches_out, "{network}");
+    }
+    // Whoever names no network is on one with everybody.
+    assert!(services.values().all(|service| service["networks"].is_array()));
+}
+
+#[test]
+fn each_service_gets_its_own_secret_key_and_nobody_elses() {
+    let compose = compose();
+    for (name, service) in services(&compose) {
+        let environment = service["environment"].to_string();
+        for other in SUBGRAPHS {
+            let variable = other.to_uppercase();
+            assert_eq!(
+                environment.contains(&format!("${{{variable}_MESSAGE_KEY:")),
+                name == other,
+                "{name}: {other}"
+            );
+            let may_know = name == other || name == format!("{other}-db");
+            assert_eq!(
+                environment.contains(&format!("${{{variable}_DB_PASSWORD:")),
+                may_know,
+                "{name}: {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn new_settings_have_every_secret_and_keys_that_services_accept() {
+    let script = root().join("deploy/new-env.mjs");
+    let Ok(made) = Command::new("node").arg(script).output() else {
+        eprintln!("Node.js is not installed: deploy/new-env.mjs was not run");
+        return;
+    };
+    let made = String::from_utf8(made.stdout).unwrap();
+    let settings: BTreeMap<&str, &str> =
+        made.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).collect();
+    let text = text();
+    for (name, rest) in variables(&text) {
+        if rest.starts_with(":?") {
+            let value = settings.get(name.as_str()).copied().unwrap_or_default();
+            assert!(value.len() >= 32, "{name}");
+        }
+    }
+    let secrets: BTreeSet<&&str> = settings.values().filter(|value| value.len() >= 32).collect();
+    assert_eq!(secrets.len(), 14, "each its own");
+    SigningKeys::parse(settings["GATEWAY_SIGNING_KEYS"]).unwrap();
+    let setting = |service: &str, what: &str| settings[format!("{}_{what}", service.to_uppercase()).as_str()];
+    let senders = SUBGRAPHS.map(|name| format!("{name}={}", setting(name, "MESSAGE_PUBLIC_KEYS"))).join(",");
+    for name in SUBGRAPHS {
+        let keys =
+            MessageKeys::parse(setting(name, "MESSAGE_KEY"), &senders, SigningKeys::default()).unwrap();
+        for other in SUBGRAPHS {
+            assert_eq!(keys.speak_for(other), name == other);
+        }
+    }
+}
