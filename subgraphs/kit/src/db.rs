@@ -6,11 +6,14 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::Rng;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{AssertSqlSafe, Executor};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -28,6 +31,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const LOCK_TIMEOUT: &str = "5s";
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// One keeps other replicas out, the other migrates.
+const MIGRATION_CONNECTIONS: u32 = 2;
 const ATTEMPTS: u32 = 6;
 /// Values of PostgreSQL's settings with which a commit that was acknowledged survives a power cut.
 const DURABLE: [&str; 4] = ["on", "local", "remote_write", "remote_apply"];
@@ -106,12 +111,14 @@ impl Db {
             }
         }
         if self.backend() == DbBackend::Postgres {
-            let lock = self.inner.writer.begin().await?;
-            // Another replica's migrations may take longer than a lock is waited for.
-            lock.execute_unprepared("SET LOCAL lock_timeout = 0").await?;
+            // Connections of their own that wait as long as it takes: for another replica's migrations, and for whoever
+            // still uses a table that is about to change.
+            let patient = postgres(&self.inner.url, MIGRATION_CONNECTIONS, Some("0")).await?;
+            let lock = patient.begin().await?;
             lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-            M::up(&self.inner.writer, None).await?;
+            M::up(&patient, None).await?;
             lock.commit().await?;
+            patient.close().await?;
         } else {
             M::up(&self.inner.writer, None).await?;
         }
@@ -295,16 +302,36 @@ fn sqlite_options(url: &str, connections: u32, read_only: bool) -> ConnectOption
 }
 
 async fn connect_postgres(url: &str) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
+    // Unless the URL says another: who waits for a lock for ever keeps a connection from everybody else.
+    let url_sets_it = PgConnectOptions::from_str(url)
+        .is_ok_and(|options| options.get_options().is_some_and(|options| options.contains("lock_timeout")));
+    let lock_timeout = (!url_sets_it).then_some(LOCK_TIMEOUT);
+    let pool = postgres(url, POSTGRES_CONNECTIONS, lock_timeout).await?;
+    Ok((pool.clone(), pool))
+}
+
+/// A pool in whose connections a statement waits this long for the locks of others.
+async fn postgres(
+    url: &str,
+    connections: u32,
+    lock_timeout: Option<&'static str>,
+) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(POSTGRES_CONNECTIONS)
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
-        // Unless the URL says another: who waits for a lock for ever keeps a connection from everybody else.
-        .map_sqlx_postgres_opts(|postgres| {
-            let set = postgres.get_options().is_some_and(|options| options.contains("lock_timeout"));
-            if set { postgres } else { postgres.options([("lock_timeout", LOCK_TIMEOUT)]) }
+        // Poolers such as PgBouncer refuse start-up parameters that they do not know. Floats are read in binary.
+        .map_sqlx_postgres_opts(|postgres| postgres.extra_float_digits(None))
+        // Set by a statement and not at start-up, for the same reason.
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let Some(lock_timeout) = lock_timeout else { return pool };
+            pool.after_connect(move |connection, _| {
+                Box::pin(async move {
+                    let set = format!("SET lock_timeout = '{lock_timeout}'");
+                    connection.execute(AssertSqlSafe(set)).await.map(|_| ())
+                })
+            })
         });
-    let pool = Database::connect(options).await?;
-    Ok((pool.clone(), pool))
+    Database::connect(options).await
 }

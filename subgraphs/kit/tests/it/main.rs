@@ -12,6 +12,7 @@ mod idempotency;
 mod messaging;
 mod notes;
 mod parking;
+mod patience;
 mod saga_simulation;
 mod saga_steps;
 mod senders;
