@@ -1,6 +1,8 @@
 //! For tests of services: real databases, a real broker, signed tokens, bounded waiting. Not for production code.
 
+mod batches;
 mod database;
+mod peer;
 mod postgres;
 mod queries;
 mod tokens;
@@ -15,7 +17,9 @@ use kopitiam_kafka::embedded::EmbeddedBroker;
 use kopitiam_kafka::topics::Layout;
 use tempfile::TempDir;
 
+pub use batches::batches;
 pub use database::{TestDb, each_database, sqlite};
+pub use peer::Peer;
 pub use queries::queries;
 pub use tokens::TestTokens;
 
@@ -27,10 +31,10 @@ use crate::config::{AuthConfig, KafkaConfig, ServiceConfig};
 use crate::signing::SigningKeys;
 
 /// Longest wait of [`eventually`]: generous, because a loaded machine is slow and a passing test never waits for it.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_mins(2);
 const WAIT_STEP: Duration = Duration::from_millis(20);
 
-/// Polls `probe` until it gives a value, at most 30 seconds.
+/// Polls `probe` until it gives a value, at most two minutes.
 ///
 /// # Panics
 /// When it never does; `what` says what was waited for.

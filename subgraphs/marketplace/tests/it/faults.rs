@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::world::{ALL, BEANS, BOB, CAROL, FIELD_RECORDER, Name, World, confirmed, rejected};
+use crate::world::{BEANS, BOB, CAROL, FIELD_RECORDER, Name, SHOP, World, confirmed, rejected};
 use kopitiam_kit::config::ServiceConfig;
 use kopitiam_kit::failpoint::{Point, arm};
 use kopitiam_kit::rebuild::rebuild;
@@ -168,8 +168,8 @@ async fn history_read_again_from_the_first_message_changes_nothing() {
     world.assert_books_add_up().await;
     let before = (world.books().await, state(&world).await);
 
-    world.kill(&ALL);
-    for name in ALL {
+    world.kill(&SHOP);
+    for name in SHOP {
         // Another group has no offsets and an empty inbox: everything comes again, as to a new consumer.
         let config = world.config(name);
         let again = ServiceConfig { name: format!("{}-again", config.name), ..config };

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod auctions;
+mod compose;
 mod crowd;
 mod degraded;
 mod exchanges;
@@ -14,6 +15,8 @@ mod requirements;
 mod sagas;
 mod simulated;
 mod simulation;
+mod sql_counts;
+mod steps;
 mod streams;
 mod support;
 mod system;

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::world::{
-    ALL, BEANS, BOB, CAROL, FIELD_RECORDER, Name, PIXEL_CLOCK, SHAWL, World, confirmed, product, rejected,
+    BEANS, BOB, CAROL, FIELD_RECORDER, Name, PIXEL_CLOCK, SHAWL, SHOP, World, confirmed, product, rejected,
     user,
 };
-use kopitiam_kit::outbox;
 use kopitiam_kit::testing::eventually;
 use serde_json::json;
 use uuid::Uuid;
@@ -114,7 +113,7 @@ const MESSAGES_OF_AN_ORDER: i64 = 13;
 
 async fn sent(world: &World) -> i64 {
     let mut messages = 0;
-    for name in ALL {
+    for name in SHOP {
         messages += world.number(name, "SELECT COUNT(*) FROM kit_outbox").await;
     }
     messages
@@ -138,11 +137,11 @@ impl World {
         let step = |name: &'static str| {
             format!("SELECT COUNT(*) FROM saga WHERE state = 'RUNNING' AND step = '{name}'")
         };
-        self.kill(&ALL);
+        self.kill(&SHOP);
         if matches!(point, Point::Placed) {
             self.start_order_without_broker().await;
             let order = self.check_out(BOB, BEANS, 1).await;
-            self.kill(&ALL);
+            self.kill(&SHOP);
             return order;
         }
         self.start(Name::Order).await;
@@ -171,19 +170,8 @@ impl World {
                 self.until(Name::Order, &step("settle")).await;
             }
         }
-        self.kill(&ALL);
+        self.kill(&SHOP);
         order
-    }
-
-    async fn until(&self, name: Name, select: &str) {
-        eventually(select, || async { (self.number(name, select).await > 0).then_some(()) }).await;
-    }
-
-    async fn sent_by(&self, name: Name) {
-        eventually("everything is published", || async {
-            (outbox::backlog(&self.databases[&name]).await.unwrap() == 0).then_some(())
-        })
-        .await;
     }
 }
 
@@ -208,7 +196,7 @@ async fn killing_all_services_again_and_again_loses_and_doubles_nothing() {
         orders.push(world.check_out(buyer, PIXEL_CLOCK, 1).await);
         // No claim rests on the pause: it only makes the kills fall on different steps.
         tokio::time::sleep(std::time::Duration::from_millis(u64::from(round) * 70)).await;
-        world.kill(&ALL);
+        world.kill(&SHOP);
         world.start_all().await;
     }
     let mut confirmed_clocks = 0;
@@ -289,7 +277,7 @@ async fn orders_and_refunds_end_whichever_service_is_killed_at_whichever_step() 
     let mut world = World::new().await;
     let mut hits = BTreeMap::<(&str, Name), u32>::new();
     for step in Step::ALL {
-        for name in ALL {
+        for name in SHOP {
             let order = world.stuck_at(step).await;
             world.kill(&[name]);
             world.start_all().await;
@@ -300,5 +288,5 @@ async fn orders_and_refunds_end_whichever_service_is_killed_at_whichever_step() 
             world.assert_books_add_up().await;
         }
     }
-    assert_eq!(hits.len(), Step::ALL.len() * ALL.len(), "{hits:?}");
+    assert_eq!(hits.len(), Step::ALL.len() * SHOP.len(), "{hits:?}");
 }

@@ -1,7 +1,7 @@
-//! The services order, product and user as tests run them: in this process, over a broker of their own and SQLite files,
-//! killed and started again at will; and the books that must add up.
+//! The services as tests run them: those a test names, in this process, over a broker of their own and SQLite files, killed
+//! and started again at will; and the books that must add up.
 //!
-//! Elsewhere: the whole system as a program (`support`).
+//! Elsewhere: the whole system as a program (`support`); auctions, tickets and bookings (`auctions`, `exchanges`).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,12 +38,15 @@ pub(crate) fn product(number: u16) -> Uuid {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Name {
+    Listing,
     Order,
     Product,
     User,
 }
 
-pub(crate) const ALL: [Name; 3] = [Name::Order, Name::Product, Name::User];
+/// All that selling products needs.
+pub(crate) const SHOP: [Name; 3] = [Name::Order, Name::Product, Name::User];
+pub(crate) const ALL: [Name; 4] = [Name::Listing, Name::Order, Name::Product, Name::User];
 
 /// A service that runs; dropped, its tasks end where they stand.
 pub(crate) struct Running {
@@ -51,11 +54,12 @@ pub(crate) struct Running {
     _tasks: Tasks,
 }
 
-/// Each world is a broker and three services: more of them at once than cores only makes all of them slow.
-pub(crate) static WORLDS: Semaphore = Semaphore::const_new(2);
+/// Each world is a broker and several services: more of them at once than cores only makes all of them slow.
+static WORLDS: Semaphore = Semaphore::const_new(2);
 
 /// Fields in the order of their end: the services before the broker they talk to.
 pub(crate) struct World {
+    services: &'static [Name],
     pub(crate) running: BTreeMap<Name, Running>,
     pub(crate) kafka: KafkaConfig,
     /// There but while it is stopped.
@@ -75,12 +79,26 @@ pub(crate) struct Books {
 }
 
 impl World {
-    /// Seeded services that run, with the catalogue known to the order service.
+    /// The shop, seeded, with the catalogue known to the order service.
     pub(crate) async fn new() -> Self {
+        let world = Self::of(&SHOP, &SHOP).await;
+        let catalogue = world.at_start.on_hand.len();
+        eventually("the catalogue and the stock arrive", || async {
+            let products = world.number(Name::Order, "SELECT COUNT(*) FROM product_replica").await;
+            let levels = world.number(Name::Order, "SELECT COUNT(*) FROM stock_replica").await;
+            (usize::try_from(products.min(levels)).unwrap() == catalogue).then_some(())
+        })
+        .await;
+        world
+    }
+
+    /// These services, of which those of `seeded` have something to begin with.
+    pub(crate) async fn of(services: &'static [Name], seeded: &[Name]) -> Self {
         let turn = WORLDS.acquire().await.unwrap();
         let files = tempfile::tempdir().unwrap();
         let broker = TestBroker::start().await;
         let mut world = Self {
+            services,
             running: BTreeMap::new(),
             kafka: broker.kafka(),
             broker: Some(broker),
@@ -90,24 +108,19 @@ impl World {
             databases: BTreeMap::new(),
             at_start: Books { on_hand: BTreeMap::new(), available: BTreeMap::new() },
         };
-        for name in ALL {
-            world.start(name).await;
-            let db = Db::connect(&world.config(name).database_url).await.unwrap();
+        for name in services {
+            world.start(*name).await;
+            let db = Db::connect(&world.config(*name).database_url).await.unwrap();
             match name {
+                _ if !seeded.contains(name) => {}
+                Name::Listing => kopitiam_listing::seed::seed(&db, time::now()).await.unwrap(),
                 Name::Product => kopitiam_product::seed::story(&db, time::now()).await.unwrap(),
                 Name::User => kopitiam_user::seed::seed(&db, time::now()).await.unwrap(),
                 Name::Order => {}
             }
-            world.databases.insert(name, db);
+            world.databases.insert(*name, db);
         }
         world.at_start = world.books().await;
-        let catalogue = world.at_start.on_hand.len();
-        eventually("the catalogue and the stock arrive", || async {
-            let products = world.number(Name::Order, "SELECT COUNT(*) FROM product_replica").await;
-            let levels = world.number(Name::Order, "SELECT COUNT(*) FROM stock_replica").await;
-            (usize::try_from(products.min(levels)).unwrap() == catalogue).then_some(())
-        })
-        .await;
         world
     }
 
@@ -163,6 +176,7 @@ impl World {
     pub(crate) async fn start_with(&mut self, name: Name, config: ServiceConfig) {
         let shutdown = CancellationToken::new();
         let Service { router, tasks } = match name {
+            Name::Listing => kopitiam_listing::app::start(config, shutdown).await.unwrap(),
             Name::Order => kopitiam_order::app::start(config, shutdown).await.unwrap(),
             Name::Product => kopitiam_product::app::start(config, shutdown).await.unwrap(),
             Name::User => kopitiam_user::app::start(config, shutdown).await.unwrap(),
@@ -178,10 +192,18 @@ impl World {
     }
 
     pub(crate) async fn start_all(&mut self) {
-        for name in ALL {
-            if !self.running.contains_key(&name) {
-                self.start(name).await;
+        for name in self.services {
+            if !self.running.contains_key(name) {
+                self.start(*name).await;
             }
+        }
+    }
+
+    /// Ends these services where they stand, and starts them again on the same files.
+    pub(crate) async fn restart(&mut self, names: &[Name]) {
+        self.kill(names);
+        for name in names {
+            self.start(*name).await;
         }
     }
 
@@ -197,16 +219,40 @@ impl World {
 
     /// The order service's whole answer.
     pub(crate) async fn answer(&self, buyer: u16, query: &str, variables: Value) -> Value {
-        let token = self.tokens.issue(user(buyer), &["USER"], "");
+        self.request(Name::Order, (buyer, &["USER"], ""), query, variables).await
+    }
+
+    /// What a service answers to somebody with these roles and scopes.
+    pub(crate) async fn request(
+        &self,
+        name: Name,
+        (who, roles, scope): (u16, &[&str], &str),
+        query: &str,
+        variables: Value,
+    ) -> Value {
+        let token = self.tokens.issue(user(who), roles, scope);
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql")
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {token}"))
             .body(Body::from(body))
             .unwrap();
-        let response = self.running[&Name::Order].router.clone().oneshot(request).await.unwrap();
+        let response = self.running[&name].router.clone().oneshot(request).await.unwrap();
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// The value of the one field that is asked for; nothing may have failed.
+    pub(crate) async fn field(
+        &self,
+        name: Name,
+        who: (u16, &[&str], &str),
+        query: &str,
+        variables: Value,
+    ) -> Value {
+        let answer = self.request(name, who, query, variables).await;
+        assert_eq!(answer.get("errors"), None, "{query}: {answer}");
+        answer["data"].as_object().unwrap().values().next().unwrap().clone()
     }
 
     /// A buyer orders some of a product; the order's id.
@@ -289,17 +335,56 @@ impl World {
         }
     }
 
-    /// Waits until nothing is under way: every saga over, every message sent.
+    /// Waits until a service has rows that this selects, or a sum above nothing.
+    pub(crate) async fn until(&self, name: Name, select: &str) {
+        eventually(select, || async { (self.number(name, select).await > 0).then_some(()) }).await;
+    }
+
+    /// Waits until a service has no message to send.
+    pub(crate) async fn sent_by(&self, name: Name) {
+        eventually("everything is published", || async {
+            (outbox::backlog(&self.databases[&name]).await.unwrap() == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until nothing is under way: every saga over or waiting for a person to pay, every message sent.
     pub(crate) async fn at_rest(&self) {
+        let open = "SELECT COUNT(*) FROM saga WHERE state = 'COMPENSATING' OR (state = 'RUNNING' AND step <> 'payment')";
         eventually("everything comes to rest", || async {
-            let open = "SELECT COUNT(*) FROM saga WHERE state IN ('RUNNING', 'COMPENSATING')";
-            let mut waiting = self.number(Name::Order, open).await;
-            for db in self.databases.values() {
+            let mut waiting = 0;
+            for (name, db) in &self.databases {
+                if matches!(name, Name::Order | Name::Listing) {
+                    waiting += self.number(*name, open).await;
+                }
                 waiting += i64::try_from(outbox::backlog(db).await.unwrap()).unwrap();
             }
             (waiting == 0).then_some(())
         })
         .await;
+    }
+
+    /// Waits until nothing is under way; then what these people have more or less than at the start is this (minor
+    /// units), nothing is held, no cent is missing (I1), and invoices have no gap (I10).
+    pub(crate) async fn assert_moved(&self, moved: &[(u16, i64)]) {
+        self.at_rest().await;
+        let mut expected = self.at_start.available.clone();
+        for (who, minor) in moved {
+            *expected.entry(user(*who)).or_default() += minor;
+        }
+        assert_eq!(self.books().await.available, expected);
+        assert_eq!(self.number(Name::User, "SELECT SUM(balance) FROM accounts").await, 0, "I1");
+        assert_eq!(self.number(Name::User, "SELECT SUM(balance) FROM accounts WHERE kind = 'HELD'").await, 0);
+        self.assert_invoices_have_no_gap().await;
+    }
+
+    async fn assert_invoices_have_no_gap(&self) {
+        let invoices =
+            self.rows::<(i64,)>(Name::Order, "SELECT sequence FROM invoice ORDER BY sequence", vec![]).await;
+        assert!(
+            invoices.into_iter().map(|(number,)| number).eq(1..=self.invoiced().await),
+            "gapless, one per order"
+        );
     }
 
     /// Stock and money moved by the confirmed orders, and by nothing else.
@@ -329,12 +414,7 @@ impl World {
             self.number(Name::User, "SELECT SUM(balance) FROM accounts WHERE kind = 'FEES'").await,
             fees
         );
-        let invoices =
-            self.rows::<(i64,)>(Name::Order, "SELECT sequence FROM invoice ORDER BY sequence", vec![]).await;
-        assert!(
-            invoices.into_iter().map(|(number,)| number).eq(1..=self.invoiced().await),
-            "gapless, one per order"
-        );
+        self.assert_invoices_have_no_gap().await;
     }
 
     pub(crate) async fn invoiced(&self) -> i64 {

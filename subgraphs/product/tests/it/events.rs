@@ -1,97 +1,30 @@
 //! The service on a real broker: commands in, answers out, each effect once.
 
-use std::sync::{Arc, Mutex};
-
 use crate::common::{Shop, seeded};
 use chrono::{Duration, Utc};
+use kopitiam_kafka::Topic;
 use kopitiam_kafka::messages::review::ReviewPosted;
 use kopitiam_kafka::messages::stock::{
     CommitStock, LockItem, ReleaseStock, ReserveStock, RestockLines, StockLine, StockUpdated, TransferItem,
 };
-use kopitiam_kafka::{Envelope, Message, Topic};
-use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
-use kopitiam_kit::migrations::kit_migrations;
-use kopitiam_kit::outbox::{self, NewMessage, relay};
 use kopitiam_kit::rebuild::rebuild;
 use kopitiam_kit::testing::{
-    TestBroker, TestDb, TestTokens, each_database, eventually, service_config, sqlite,
+    Peer, TestBroker, TestDb, TestTokens, each_database, eventually, service_config, sqlite,
 };
-use kopitiam_kit::{SystemError, Tasks, Tx};
+use kopitiam_kit::{SystemError, Tasks};
 use kopitiam_product::app::{self, Migrator};
 use kopitiam_product::projections::review_events::ReviewEvents;
 use sea_orm::{ConnectionTrait, Statement};
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-struct KitOnly;
+const HEARD: [Topic; 2] = [Topic::StockEvents, Topic::ProductEvents];
 
-impl MigratorTrait for KitOnly {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        kit_migrations()
-    }
-}
-
-/// Stands for another service: sends commands from its own outbox and notes what it hears.
-struct Peer {
-    db: TestDb,
-    heard: Arc<Mutex<Vec<Envelope>>>,
-    saga: Uuid,
-}
-
-#[derive(Clone)]
-struct Ear(Arc<Mutex<Vec<Envelope>>>);
-
-#[async_trait::async_trait]
-impl Handler for Ear {
-    async fn handle(&self, _tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-        self.0.lock().unwrap().push(envelope.clone());
-        Ok(())
-    }
-}
-
-impl Peer {
-    async fn start(broker: &TestBroker, tasks: &mut Tasks, shutdown: &CancellationToken) -> Peer {
-        let db = sqlite::<KitOnly>().await;
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        tasks.spawn("peer relay", relay::run(db.db().clone(), broker.kafka(), shutdown.clone()));
-        let config = ConsumerConfig {
-            group: "peer".to_owned(),
-            topics: vec![Topic::StockEvents, Topic::ProductEvents],
-        };
-        let ear = Ear(Arc::clone(&heard));
-        let consume = consumer::run(db.db().clone(), broker.kafka(), config, ear, shutdown.clone());
-        tasks.spawn("peer consumer", consume);
-        Peer { db, heard, saga: Uuid::now_v7() }
-    }
-
-    async fn send<M: Message>(&self, key: Uuid, command: &M) {
-        let send = |tx: Tx| async move {
-            let message = NewMessage::new(key, "service:peer", command).correlation(self.saga);
-            outbox::append(&tx, message).await?;
-            Ok::<_, SystemError>(())
-        };
-        self.db.transaction(send).await.unwrap();
-    }
-
-    /// Types of the answers to this peer's commands about `subject`, in the order in which they came.
-    fn answers(&self, subject: Uuid) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        let mine = heard.iter().filter(|e| e.correlation_id == self.saga && e.aggregate_id == subject);
-        mine.map(|envelope| envelope.message_type.clone()).collect()
-    }
-
-    /// The last stock level heard of a product.
-    fn level(&self, product: Uuid) -> Option<StockUpdated> {
-        let heard = self.heard.lock().unwrap();
-        let levels = heard.iter().filter(|e| e.aggregate_id == product && e.message_type == "StockUpdated");
-        levels.max_by_key(|e| e.aggregate_version).map(|e| e.decode().unwrap())
-    }
-
-    async fn only_answers_about(&self, subject: Uuid, count: usize) -> Vec<String> {
-        let enough = || async { Some(self.answers(subject)).filter(|answers| answers.len() >= count) };
-        eventually("answers", enough).await
-    }
+/// The last stock level that the peer heard of a product.
+fn level_of(peer: &Peer, product: Uuid) -> Option<StockUpdated> {
+    let heard = peer.heard();
+    let levels = heard.iter().filter(|e| e.aggregate_id == product && e.message_type == "StockUpdated");
+    levels.max_by_key(|e| e.aggregate_version).map(|e| e.decode().unwrap())
 }
 
 #[tokio::test]
@@ -102,7 +35,7 @@ async fn stock_commands_are_answered_and_levels_announced() {
         let shop = Shop::new(db).await;
         let shutdown = CancellationToken::new();
         let mut tasks = Tasks::new();
-        let peer = Peer::start(&broker, &mut tasks, &shutdown).await;
+        let peer = Peer::start(&broker, &HEARD, &mut tasks, &shutdown).await;
         let config = service_config("product", &shop.db, broker.kafka(), &TestTokens::new());
         let service = app::start(config, shutdown.clone()).await.unwrap();
         let (beans, shawl) = (seeded(3, 1), seeded(3, 3));
@@ -121,23 +54,24 @@ async fn stock_commands_are_answered_and_levels_announced() {
         peer.send(order, &back).await;
         let expected =
             ["StockReserved", "StockReserved", "StockCommitted", "StockRestocked", "StockRestocked"];
-        assert_eq!(peer.only_answers_about(order, 5).await, expected);
+        assert_eq!(peer.types_of_answers_about(order, 5).await, expected);
         let other = Uuid::now_v7();
         let greedy = ReserveStock { reservation_id: other, lines: vec![line(shawl, 2)], expires_at };
         peer.send(other, &greedy).await;
         peer.send(other, &ReleaseStock { reservation_id: other }).await;
-        assert_eq!(peer.only_answers_about(other, 2).await, ["StockRejected", "StockReleased"]);
+        assert_eq!(peer.types_of_answers_about(other, 2).await, ["StockRejected", "StockReleased"]);
         let senseless = Uuid::now_v7();
         let negative = ReserveStock { reservation_id: senseless, lines: vec![line(shawl, -1)], expires_at };
         peer.send(senseless, &negative).await;
-        assert_eq!(peer.only_answers_about(senseless, 1).await, ["StockRejected"]);
+        assert_eq!(peer.types_of_answers_about(senseless, 1).await, ["StockRejected"]);
         let (item, listing_id, owner_id) = (seeded(4, 1), Uuid::now_v7(), seeded(1, 5));
         peer.send(item, &LockItem { item_id: item, listing_id, owner_id, until: None }).await;
         let to = seeded(1, 3);
         peer.send(item, &TransferItem { item_id: item, listing_id, to }).await;
-        assert_eq!(peer.only_answers_about(item, 2).await, ["ItemLocked", "ItemTransferred"]);
+        assert_eq!(peer.types_of_answers_about(item, 2).await, ["ItemLocked", "ItemTransferred"]);
         let level = StockUpdated { on_hand: 200, reserved: 0 };
-        eventually("the last level", || async { peer.level(beans).filter(|found| *found == level) }).await;
+        eventually("the last level", || async { level_of(&peer, beans).filter(|found| *found == level) })
+            .await;
         assert_eq!(shop.stock(shawl).await.reserved, 0);
         shutdown.cancel();
         service.tasks.join().await;
@@ -159,7 +93,7 @@ async fn a_posted_review_moves_its_product_in_the_order_by_rating() {
     let db = sqlite::<Migrator>().await;
     let shutdown = CancellationToken::new();
     let mut tasks = Tasks::new();
-    let peer = Peer::start(&broker, &mut tasks, &shutdown).await;
+    let peer = Peer::start(&broker, &HEARD, &mut tasks, &shutdown).await;
     let config = service_config("product", &db, broker.kafka(), &TestTokens::new());
     let service = app::start(config, shutdown.clone()).await.unwrap();
     let shop = Shop::new(db).await;

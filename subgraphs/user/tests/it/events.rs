@@ -1,90 +1,24 @@
 //! The service on a real broker: commands in, answers out, each effect once.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use crate::common::Shop;
 use chrono::{Duration, Utc};
+use kopitiam_kafka::Topic;
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::order::OrderStatusChanged;
 use kopitiam_kafka::messages::wallet::{
     CaptureFunds, HoldFunds, Payee, RefundFunds, ReleaseEscrow, ReleaseFunds, Split,
 };
-use kopitiam_kafka::{Envelope, Message, Topic};
-use kopitiam_kit::consumer::{self, ConsumerConfig, HandleError, Handler};
-use kopitiam_kit::migrations::kit_migrations;
-use kopitiam_kit::outbox::{self, NewMessage, relay};
-use kopitiam_kit::testing::{
-    TestBroker, TestDb, TestTokens, each_database, eventually, service_config, sqlite,
-};
-use kopitiam_kit::{SystemError, Tasks, Tx};
+use kopitiam_kit::Tasks;
+use kopitiam_kit::testing::{Peer, TestBroker, TestTokens, each_database, eventually, service_config};
 use kopitiam_user::app::{self, Migrator};
 use kopitiam_user::domain::ledger::AccountKind;
 use kopitiam_user::store::notifications;
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-struct KitOnly;
-
-impl MigratorTrait for KitOnly {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        kit_migrations()
-    }
-}
-
-/// Stands for another service: sends commands from its own outbox and notes what it hears.
-struct Peer {
-    db: TestDb,
-    heard: Arc<Mutex<Vec<Envelope>>>,
-    saga: Uuid,
-}
-
-#[derive(Clone)]
-struct Ear(Arc<Mutex<Vec<Envelope>>>);
-
-#[async_trait::async_trait]
-impl Handler for Ear {
-    async fn handle(&self, _tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
-        self.0.lock().unwrap().push(envelope.clone());
-        Ok(())
-    }
-}
-
-impl Peer {
-    async fn start(broker: &TestBroker, tasks: &mut Tasks, shutdown: &CancellationToken) -> Peer {
-        let db = sqlite::<KitOnly>().await;
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        tasks.spawn("peer relay", relay::run(db.db().clone(), broker.kafka(), shutdown.clone()));
-        let config =
-            ConsumerConfig { group: "peer".to_owned(), topics: vec![Topic::WalletEvents, Topic::UserEvents] };
-        let ear = Ear(Arc::clone(&heard));
-        let consume = consumer::run(db.db().clone(), broker.kafka(), config, ear, shutdown.clone());
-        tasks.spawn("peer consumer", consume);
-        Peer { db, heard, saga: Uuid::now_v7() }
-    }
-
-    async fn send<M: Message>(&self, user: Uuid, command: &M) {
-        let send = |tx: Tx| async move {
-            let message = NewMessage::new(user, "service:peer", command).correlation(self.saga);
-            outbox::append(&tx, message).await?;
-            Ok::<_, SystemError>(())
-        };
-        self.db.transaction(send).await.unwrap();
-    }
-
-    /// Types of the answers to this peer's commands, in the order in which they came.
-    fn answers(&self) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        let mine = heard.iter().filter(|envelope| envelope.correlation_id == self.saga);
-        mine.map(|envelope| envelope.message_type.clone()).collect()
-    }
-
-    async fn wait_for_answers(&self, count: usize) -> Vec<String> {
-        eventually("answers", || async { Some(self.answers()).filter(|answers| answers.len() >= count) })
-            .await
-    }
-}
+const HEARD: [Topic; 2] = [Topic::WalletEvents, Topic::UserEvents];
 
 fn usd(minor: i64) -> Amount {
     Amount::new(minor, "USD")
@@ -126,7 +60,7 @@ async fn wallet_commands_are_answered_once_each_and_accounts_are_announced() {
     for db in each_database::<Migrator>().await {
         let shutdown = CancellationToken::new();
         let mut tasks = Tasks::new();
-        let peer = Peer::start(&broker, &mut tasks, &shutdown).await;
+        let peer = Peer::start(&broker, &HEARD, &mut tasks, &shutdown).await;
         let name = format!("user-{}", Uuid::now_v7().simple());
         let files = tempfile::tempdir().unwrap();
         let mut config = service_config(&name, &db, broker.kafka(), &TestTokens::new());
@@ -155,7 +89,7 @@ async fn wallet_commands_are_answered_once_each_and_accounts_are_announced() {
         let huge = HoldFunds { hold_id: Uuid::now_v7(), amount: usd(i64::MAX), ..hold.clone() };
         peer.send(bob, &huge).await;
         send_deposit(&peer, hold, siti).await;
-        let answers = peer.wait_for_answers(12).await;
+        let answers = peer.types_of_answers(12).await;
         let expected = [
             "FundsHeld",
             "FundsHeld",
@@ -177,7 +111,7 @@ async fn wallet_commands_are_answered_once_each_and_accounts_are_announced() {
         shop.assert_books_close().await;
         order_is_told(&peer, &shop, bob, &files.path().join("mailbox")).await;
         eventually("both registrations", || async {
-            let heard = peer.heard.lock().unwrap();
+            let heard = peer.heard();
             let count = |of: &str| {
                 heard.iter().filter(|e| e.message_type == of && [bob, siti].contains(&e.aggregate_id)).count()
             };

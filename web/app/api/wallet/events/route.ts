@@ -1,13 +1,9 @@
-// The live stream of the viewer's wallet: the gateway's subscription, passed on under the session of the page.
+// The live stream of the viewer's wallet.
 import { WalletLiveDocument } from '@/graphql/generated';
-import { openStream } from '@/graphql/stream';
-import { currentSession } from '@/lib/session/cookies';
+import { openOwnStream } from '@/graphql/own-stream';
 
 export const dynamic = 'force-dynamic';
 
 export async function GET(request: Request): Promise<Response> {
-  const session = await currentSession();
-  // 204 tells an EventSource to stop asking.
-  if (!session) return new Response(null, { status: 204 });
-  return openStream(WalletLiveDocument, {}, session.accessToken, request.signal);
+  return openOwnStream(request, WalletLiveDocument, {});
 }

@@ -1,7 +1,6 @@
-// The live stream of one order: the gateway's subscription, passed on under the session of the page.
+// The live stream of one order.
 import { OrderLiveDocument } from '@/graphql/generated';
-import { openStream } from '@/graphql/stream';
-import { currentSession } from '@/lib/session/cookies';
+import { openOwnStream } from '@/graphql/own-stream';
 
 export const dynamic = 'force-dynamic';
 
@@ -9,9 +8,5 @@ export async function GET(
   request: Request,
   { params }: { params: Promise<{ id: string }> },
 ): Promise<Response> {
-  const session = await currentSession();
-  // 204 tells an EventSource to stop asking; a visitor has no orders to watch.
-  if (!session) return new Response(null, { status: 204 });
-  const { id } = await params;
-  return openStream(OrderLiveDocument, { id }, session.accessToken, request.signal);
+  return openOwnStream(request, OrderLiveDocument, await params);
 }

@@ -1,0 +1,138 @@
+//! What the clients' operations cost in SQL: as many statements for pages of three as for pages of thirty.
+//!
+//! Elsewhere: which batches each service's loaders read (its own `batching.rs` or `queries.rs`).
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use kopitiam_kit::auth::Denylist;
+use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig};
+use kopitiam_kit::signing::SigningKeys;
+use kopitiam_kit::testing::queries;
+use kopitiam_server::{JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Marketplace, PASSWORD, data_folder, free_port, operation};
+
+const SUPERGRAPH: &str = include_str!("../../../../schema/supergraph.graphql");
+const NAME: &str = "kopitiam";
+
+fn config(name: &str, data: &Path, keys: &LiveKeys) -> ServiceConfig {
+    ServiceConfig {
+        name: name.to_owned(),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        database_url: format!("sqlite://{}", data.join(format!("{name}.db")).display()),
+        // Nothing listens there: reading needs no broker.
+        kafka: KafkaConfig::new(format!("127.0.0.1:{}", free_port())),
+        auth: AuthConfig {
+            jwks: JwksSource::Live(keys.clone()),
+            issuer: NAME.to_owned(),
+            audience: NAME.to_owned(),
+            gateway: SigningKeys::default(),
+        },
+        data_dir: data.to_owned(),
+        denylist: Denylist::default(),
+    }
+}
+
+/// The gateway with all services on this thread, without what runs behind them: every statement is an operation's own.
+struct Reading {
+    url: String,
+    client: reqwest::Client,
+    shutdown: CancellationToken,
+}
+
+impl Reading {
+    async fn start(data: &Path) -> Self {
+        let (keys, shutdown) = (LiveKeys::default(), CancellationToken::new());
+        let of = |name| config(name, data, &keys);
+        let user = kopitiam_user::app::start(of("user"), shutdown.clone()).await.unwrap();
+        let product = kopitiam_product::app::start(of("product"), shutdown.clone()).await.unwrap();
+        let order = kopitiam_order::app::start(of("order"), shutdown.clone()).await.unwrap();
+        let listing = kopitiam_listing::app::start(of("listing"), shutdown.clone()).await.unwrap();
+        let transport = Transport::new()
+            .with_in_process("user", user.router)
+            .with_in_process("product", product.router)
+            .with_in_process("order", order.router)
+            .with_in_process("listing", listing.router);
+        let mut options = Options::new(SUPERGRAPH, transport);
+        options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        options.jwt = vec![JwtIssuer {
+            issuer: NAME.to_owned(),
+            audiences: vec![NAME.to_owned()],
+            algorithms: vec![JwtAlgorithm::EdDSA],
+            keys: KeySource::Static(serde_json::to_string(&*keys.get()).unwrap()),
+            leeway: JwtIssuer::DEFAULT_LEEWAY,
+        }];
+        let server = Server::bind(options).await.unwrap();
+        let url = format!("http://{}/graphql", server.local_addr());
+        tokio::spawn(server.run(shutdown.clone()));
+        // The tasks of the services end here, with the values.
+        Self { url, client: reqwest::Client::new(), shutdown }
+    }
+
+    async fn ask(&self, token: Option<&str>, query: &str, variables: &Value) -> Value {
+        let request = self.client.post(&self.url).json(&json!({ "query": query, "variables": variables }));
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer.get("errors"), None, "{query}: {answer:#}");
+        answer["data"].clone()
+    }
+
+    async fn log_in(&self, email: &str) -> String {
+        let query = "mutation($in: LoginInput!) { login(input: $in) { accessToken } }";
+        let data = self.ask(None, query, &json!({ "in": { "email": email, "password": PASSWORD } })).await;
+        data["login"]["accessToken"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The operation with pages of that many rows, however many it asks for.
+fn with_pages_of(rows: usize, operation: &str) -> String {
+    let mut parts = operation.split("first: ");
+    let mut paged = parts.next().unwrap().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        // A variable stays as it is.
+        let first = if rest.len() == part.len() { String::new() } else { rows.to_string() };
+        paged.extend(["first: ", &first, rest]);
+    }
+    paged
+}
+
+#[tokio::test]
+async fn a_page_of_thirty_costs_as_many_statements_as_one_of_three() {
+    let data = data_folder();
+    assert_eq!(Marketplace::start(data.path()).stop(), Some(0), "the shop has its seed");
+    let reading = Reading::start(data.path()).await;
+    let manager = reading.log_in("manager@kopitiam.example").await;
+    let seller = reading.log_in("books@kopitiam.example").await;
+    let buyer = reading.log_in("buyer@kopitiam.example").await;
+    let year = json!({ "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" });
+    let operations = [
+        ("02-Search.graphql", None, json!({})),
+        ("09-MyOrders.graphql", Some(&buyer), json!({})),
+        ("11-SellerDashboard.graphql", Some(&seller), json!({ "handle": "night-market-books" })),
+        ("12-ManagerDashboard.graphql", Some(&manager), year),
+    ];
+    for (file, who, variables) in operations {
+        let token = who.map(String::as_str);
+        let mut costs = Vec::new();
+        for rows in [3, 30] {
+            let query = with_pages_of(rows, &operation(file));
+            // Once before: a first request may look for keys.
+            let before = reading.ask(token, &query, &variables).await;
+            let (found, statements) = queries(reading.ask(token, &query, &variables)).await;
+            assert_eq!(found, before, "nothing changes meanwhile");
+            costs.push((statements, found.to_string().len()));
+        }
+        let [(few, small), (many, large)] = costs[..] else { panic!("two") };
+        eprintln!("{file}: {few} statements for {small} bytes, {many} for {large}");
+        assert!(large > 2 * small, "{file}: there is more to show: {small} and {large} bytes");
+        assert!(few > 0 && many <= few, "{file}: {few} statements for pages of three, {many} for thirty");
+    }
+    reading.shutdown.cancel();
+}
