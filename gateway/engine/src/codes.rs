@@ -32,6 +32,8 @@ pub enum ErrorCode {
     TooManyOperations,
     /// The operation declares more variables than the settings allow.
     TooManyVariables,
+    /// The operation asks for what this client may not see.
+    UnauthorizedFieldOrType,
     /// The operation would cost more than the settings allow.
     OperationTooExpensive,
     /// No sequence of subgraph requests answers the operation.
@@ -58,6 +60,7 @@ impl ErrorCode {
             Self::TooManyDirectives => "TOO_MANY_DIRECTIVES",
             Self::TooManyOperations => "TOO_MANY_OPERATIONS",
             Self::TooManyVariables => "TOO_MANY_VARIABLES",
+            Self::UnauthorizedFieldOrType => "UNAUTHORIZED_FIELD_OR_TYPE",
             Self::OperationTooExpensive => "OPERATION_TOO_EXPENSIVE",
             Self::QueryPlanUnsatisfiable => "QUERY_PLAN_UNSATISFIABLE",
             Self::QueryPlanTooComplex => "QUERY_PLAN_TOO_COMPLEX",

@@ -19,7 +19,9 @@ use tokio::sync::watch;
 use crate::generation::{Generation, Generations};
 use crate::prepare::{self, Operation};
 use crate::streams::{self, Parts};
-use crate::{EngineSettings, ErrorCode, Outcome, Request, RequestError, Response, introspection};
+use crate::{
+    EngineSettings, ErrorCode, Outcome, Request, RequestError, Response, authorization, introspection,
+};
 
 /// Why a supergraph was not taken. The engine goes on with the one it had.
 #[derive(Debug, thiserror::Error)]
@@ -355,6 +357,9 @@ fn coerce_affordable(
     request: &Request,
     settings: &EngineSettings,
 ) -> Result<Vec<CoercedVariable>, Response> {
+    if let Some(refused) = authorization::refusal(&prepared.operation.needed, &request.grants) {
+        return Err(refused);
+    }
     let coerced = coerce(prepared, request)?;
     let Some(operation_max) = settings.cost.operation_max else { return Ok(coerced) };
     let cost = cost(prepared, &coerced);

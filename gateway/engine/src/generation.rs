@@ -18,6 +18,7 @@ use kopitiam_supergraph::{Overrides, SetField, Supergraph, SupergraphDocument, S
 use sha2::{Digest, Sha256};
 
 use crate::EngineSettings;
+use crate::authorization::Requirements;
 use crate::cost::Weights;
 use crate::engine::EngineError;
 use crate::plan_cache::{Hot, PlanCache};
@@ -35,6 +36,7 @@ pub(crate) struct Generation {
     pub(crate) id: Arc<str>,
     pub(crate) plans: PlanCache,
     pub(crate) weights: Arc<Weights>,
+    pub(crate) requirements: Arc<Requirements>,
     /// Names of the fields that some `@requires` asks with arguments.
     pub(crate) required_with_arguments: HashSet<Name>,
     implementers: Arc<HashMap<Name, Implementers>>,
@@ -69,6 +71,7 @@ impl Generations {
                     id: Arc::clone(&id),
                     plans: PlanCache::new(entries),
                     weights: Arc::clone(&first.weights),
+                    requirements: Arc::clone(&first.requirements),
                     implementers: Arc::clone(&first.implementers),
                     _alive: Arc::clone(alive),
                 },
@@ -79,6 +82,7 @@ impl Generations {
                     id: Arc::clone(&id),
                     plans: PlanCache::new(entries),
                     weights: Arc::new(Weights::read(sdl)),
+                    requirements: Arc::new(Requirements::read(sdl)),
                     _alive: Arc::clone(alive),
                 },
             };

@@ -16,6 +16,7 @@
 //!
 //! Elsewhere: planning (`planner`), fetching and projecting (`executor`), variable coercion (`operation`).
 
+mod authorization;
 mod codes;
 mod cost;
 mod engine;
@@ -29,6 +30,7 @@ mod response;
 mod settings;
 mod streams;
 
+pub use authorization::Grants;
 pub use codes::ErrorCode;
 pub use cost::CostSettings;
 pub use engine::{Engine, EngineError, Prepared, SubgraphInfo, SupergraphInfo};

@@ -18,6 +18,7 @@ use kopitiam_operation::variables::CoercedVariable;
 use kopitiam_operation::{FieldNode, NormalisedOperation};
 use kopitiam_plan::{OperationKind, Plan};
 
+use crate::authorization::Needed;
 use crate::cost::CostTree;
 use crate::expansion;
 use crate::generation::Generation;
@@ -36,6 +37,8 @@ pub(crate) struct Operation {
     /// The values of the document's literals that are variables of the plan.
     pub(crate) literals: Vec<CoercedVariable>,
     pub(crate) planned: Arc<Planned>,
+    /// What a client must have been granted.
+    pub(crate) needed: Vec<Needed>,
     /// How often it was taken from the plan cache.
     pub(crate) asked: AtomicU64,
 }
@@ -66,6 +69,7 @@ pub(crate) fn prepare(
     let name = request.operation_name.as_deref();
     let mut normalised = normalise(generation, &document, name)?;
     let has_introspection = check_introspection(settings, &document, name, &normalised)?;
+    let needed = generation.requirements.of(&generation.supergraph, &normalised);
     // What a `@requires` asks with arguments of its own is one with what the client asks with the same ones.
     let keeps = |field: &FieldNode| generation.required_with_arguments.contains(&field.name);
     let literals = kopitiam_operation::lift_literals(&generation.supergraph, &mut normalised, keeps);
@@ -73,7 +77,7 @@ pub(crate) fn prepare(
     let shape = Arc::new(normalised);
     let planned = generation.plans.get_or_plan(&shape, || plan(generation, settings, &shape))?;
     let (name, asked) = (name.map(Into::into), AtomicU64::new(0));
-    Ok(Operation { document, name, has_introspection, literals, planned, asked })
+    Ok(Operation { document, name, has_introspection, literals, planned, needed, asked })
 }
 
 fn plan(
@@ -127,26 +131,39 @@ fn validate(
 }
 
 fn refused_document(errors: &DiagnosticList, outcome: Outcome, code: ErrorCode) -> Response {
-    let errors: Vec<_> = errors
-        .iter()
-        .take(Response::REFUSAL_ERRORS_MAX)
-        .map(|diagnostic| RequestError {
-            message: without_suggestion(
-                diagnostic.error.unstable_compat_message().unwrap_or_else(|| diagnostic.error.to_string()),
-            ),
-            locations: diagnostic.line_column_range().map(|range| at(range.start)).into_iter().collect(),
-            code,
-        })
-        .collect();
-    Response::refused(outcome, &errors)
+    let mut told: Vec<RequestError> = Vec::new();
+    for diagnostic in errors.iter().take(ERRORS_READ_MAX) {
+        let message =
+            diagnostic.error.unstable_compat_message().unwrap_or_else(|| diagnostic.error.to_string());
+        let message = our_words(message);
+        let location = diagnostic.line_column_range().map(|range| at(range.start));
+        // The same mistake made often is one error with several places: a refusal shall not grow with what it refuses.
+        match told.iter().position(|error| error.message == message) {
+            Some(known) if told[known].locations.len() < LOCATIONS_MAX => {
+                told[known].locations.extend(location);
+            }
+            Some(_) => {}
+            None if told.len() == Response::REFUSAL_ERRORS_MAX => break,
+            None => told.push(RequestError { message, locations: location.into_iter().collect(), code }),
+        }
+    }
+    Response::refused(outcome, &told)
 }
 
-/// Who may not see the schema shall not be led through it by what it misspells.
-fn without_suggestion(mut message: String) -> String {
+/// Places of one error of a refusal.
+const LOCATIONS_MAX: usize = 10;
+/// Errors of a refusal that are looked at, most of which may say the same.
+const ERRORS_READ_MAX: usize = 100;
+
+/// Who may not see the schema shall not be led through it by what it misspells, nor learn by the wording of the library which
+/// server this is.
+fn our_words(mut message: String) -> String {
     if let Some(end) = message.find(" Did you mean ") {
         message.truncate(end);
     }
     message
+        .replace(" may not be used on ", " does not belong on ")
+        .replace(", but it was not provided", ", and is missing")
 }
 
 /// Where a place of the document begins.

@@ -3,8 +3,12 @@
 //! Always: variables keep the client's bytes, so that numbers beyond 64 bits and custom scalars survive.
 //! Elsewhere: reading it from HTTP (`server`), coercing the variables (`operation/variables.rs`).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use crate::Grants;
 
 /// A GraphQL request (GraphQL over HTTP, section 5.1 "Request Parameters"); `Deserialize` reads its JSON form.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,6 +26,9 @@ pub struct Request {
     /// What the client adds beyond the specification.
     #[serde(default, deserialize_with = "null_is_default")]
     pub extensions: serde_json::Map<String, serde_json::Value>,
+    /// What the client was granted. Never read from the client.
+    #[serde(skip)]
+    pub grants: Arc<Grants>,
 }
 
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

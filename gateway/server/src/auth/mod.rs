@@ -9,6 +9,7 @@
 
 mod keys;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +17,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
+use kopitiam_engine::Grants;
 use serde::Deserialize;
 
 use self::keys::{KeyChoice, KeyRing};
@@ -66,6 +68,8 @@ pub(crate) struct Verified {
     pub(crate) expires_at: SystemTime,
     /// Issuer and subject, for limits; `None` for a token without a subject.
     pub(crate) subject: Option<Arc<str>>,
+    /// What the schema's directives ask for.
+    pub(crate) grants: Arc<Grants>,
 }
 
 /// Why a credential was not accepted.
@@ -104,6 +108,29 @@ struct UnverifiedClaims {
     iss: String,
 }
 
+/// Names in a claim.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Words {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl Words {
+    fn into_set(self) -> BTreeSet<String> {
+        match self {
+            Self::Text(text) => text.split_ascii_whitespace().map(str::to_owned).collect(),
+            Self::List(words) => words.into_iter().collect(),
+        }
+    }
+}
+
 /// A struct and not a map, so that a claim given twice is an error instead of a choice.
 #[derive(Deserialize)]
 struct Claims {
@@ -117,6 +144,12 @@ struct Claims {
     _not_before: Option<f64>,
     #[serde(rename = "sub")]
     subject: Option<String>,
+    /// Words between spaces (RFC 8693, section 4.2), or a list of them as some issuers have it.
+    #[serde(default, alias = "scp")]
+    scope: Words,
+    /// Policies that hold for the subject, for `@policy`.
+    #[serde(default)]
+    policies: Words,
 }
 
 impl Authenticator {
@@ -153,11 +186,20 @@ impl Authenticator {
             return Err(AuthError::NotBearer);
         }
         let token = value.to_str().ok().and_then(bearer).ok_or(AuthError::NotBearer)?;
-        let (expires_at, subject) = self.verify(token).await?;
-        Ok(Some(Verified { authorization: value.clone(), expires_at, subject }))
+        let (expires_at, claims) = self.verify(token).await?;
+        Ok(Some(Verified {
+            authorization: value.clone(),
+            expires_at,
+            subject: claims.subject.map(Into::into),
+            grants: Arc::new(Grants {
+                authenticated: true,
+                scopes: claims.scope.into_set(),
+                policies: claims.policies.into_set(),
+            }),
+        }))
     }
 
-    async fn verify(&self, token: &str) -> Result<(SystemTime, Option<Arc<str>>), AuthError> {
+    async fn verify(&self, token: &str) -> Result<(SystemTime, Claims), AuthError> {
         let invalid = |reason: &str| AuthError::InvalidToken(reason.to_owned());
         if token.len() > TOKEN_BYTES_MAX {
             return Err(invalid("too long"));
@@ -179,7 +221,7 @@ impl Authenticator {
             KeyChoice::Unknown => return Err(invalid("unknown key")),
             KeyChoice::Unavailable => return Err(AuthError::KeysUnavailable),
         };
-        let claims = decode::<Claims>(token, &key.decoding, &issuer.validation(key.algorithm))
+        let mut claims = decode::<Claims>(token, &key.decoding, &issuer.validation(key.algorithm))
             .map_err(|error| invalid(reason(error.kind())))?
             .claims;
         let expires_at = Duration::try_from_secs_f64(claims.exp)
@@ -187,8 +229,8 @@ impl Authenticator {
             .and_then(|end| UNIX_EPOCH.checked_add(end.saturating_add(issuer.config.leeway)))
             .ok_or_else(|| invalid("exp out of range"))?;
         // A line feed can be in neither a URL nor a sensible name: two pairs never look the same.
-        let subject = claims.subject.map(|subject| format!("{}\n{subject}", issuer.config.issuer).into());
-        Ok((expires_at, subject))
+        claims.subject = claims.subject.map(|subject| format!("{}\n{subject}", issuer.config.issuer));
+        Ok((expires_at, claims))
     }
 }
 

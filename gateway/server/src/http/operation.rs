@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::{BoxStream, StreamExt};
-use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
+use kopitiam_engine::{Grants, OperationKind, Outcome, Prepared, Request, Response};
 
 use super::access_log::Logged;
 use super::app::{App, QueryKey, SharedResponse};
@@ -28,6 +28,8 @@ pub(crate) struct Caller {
     pub(crate) context: RequestContext,
     /// Who is counted.
     pub(crate) client: Client,
+    /// What the schema's directives ask for.
+    pub(crate) grants: Arc<Grants>,
     /// The trace that this belongs to.
     pub(crate) trace: TraceContext,
     /// Whether the means may change data: a GET may not.
@@ -105,7 +107,8 @@ fn try_admit(
 ) -> Result<Admitted, Denied> {
     // Also what turns out to be wrong has cost work.
     app.rate_limits.count_operation(&caller.client)?;
-    let (request, registration) = app.documents.resolve(request)?;
+    let (mut request, registration) = app.documents.resolve(request)?;
+    request.grants = Arc::clone(&caller.grants);
     let prepared = app.engine.prepare(&request).map_err(Denied::Response)?;
     logged.kind = Some(prepared.kind());
     logged.operation_name = prepared.operation_name().map(str::to_owned);

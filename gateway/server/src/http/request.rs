@@ -4,6 +4,7 @@
 //! Always: a body is bounded in size and in time before it is parsed.
 //! Elsewhere: parsing and validating the document (`kopitiam-engine`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -83,6 +84,7 @@ pub(crate) fn from_uri(uri: &Uri) -> Result<ClientRequest, Refusal> {
         operation_name,
         variables,
         extensions: extensions.unwrap_or_default(),
+        grants: Arc::default(),
     };
     complete(request, parameters.document_id)
 }
@@ -218,6 +220,7 @@ impl Wire {
             operation_name: self.operation_name,
             variables: self.variables.unwrap_or_default(),
             extensions: self.extensions.unwrap_or_default(),
+            grants: Arc::default(),
         };
         complete(request, self.document_id)
     }

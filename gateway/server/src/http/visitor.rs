@@ -103,5 +103,6 @@ fn make(
         address: address(app, headers, peer),
         subject: verified.and_then(|verified| verified.subject.clone()),
     };
-    Caller { context, client, trace: trace.clone(), may_mutate }
+    let grants = verified.map(|verified| Arc::clone(&verified.grants)).unwrap_or_default();
+    Caller { context, client, grants, trace: trace.clone(), may_mutate }
 }

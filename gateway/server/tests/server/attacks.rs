@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::common::{Gateway, PATIENCE, in_process, refusal, start, subgraphs, supergraph};
+use crate::websocket::Socket;
 
 /// Longer than any refusal takes on a busy machine, and far below what an attack would cost.
 const SOON: Duration = Duration::from_secs(10);
@@ -53,7 +54,44 @@ async fn the_schema_cannot_be_asked_for_by_any_way() {
     for answer in answers.as_array().unwrap() {
         assert_eq!(answer["errors"][0]["extensions"]["code"], "INTROSPECTION_DISABLED");
     }
+    // The sixth way: over a WebSocket.
+    let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+    for document in documents {
+        socket.subscribe("1", document).await;
+        assert_eq!(
+            socket.next().await["payload"][0]["extensions"]["code"],
+            "INTROSPECTION_DISABLED",
+            "{document}"
+        );
+    }
     assert_eq!(gateway.data("{ __typename }").await, json!({ "__typename": "Query" }));
+}
+
+#[tokio::test]
+async fn what_is_inaccessible_is_as_if_it_did_not_exist() {
+    let link = "schema\n  @link(url: \"https://specs.apollo.dev/inaccessible/v0.2\", for: SECURITY)";
+    let sdl = supergraph("", "").replace("rating: Int @join", "rating: Int @inaccessible @join");
+    let sdl = sdl.replacen("schema", link, 1) + "\ndirective @inaccessible on FIELD_DEFINITION\n";
+    let transport = Transport::new()
+        .with_in_process("products", subgraphs::products().router)
+        .with_in_process("reviews", subgraphs::reviews());
+    let gateway = start(Options::new(sdl.clone(), transport)).await;
+    let answer = async |name: &str| {
+        let document = format!("{{ products {{ id {name} }} }}");
+        let text = gateway.query(&document).send().await.unwrap().text().await.unwrap();
+        text.replace(name, "NAME")
+    };
+    // Neither code, message nor place tells it from a name that nobody knows, of the same length.
+    assert_eq!(answer("rating").await, answer("ratinx").await);
+    let fragment = "{ products { ...F } } fragment F on Product { rating }";
+    assert_eq!(refused(&gateway, fragment).await, "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(refused(&gateway, "{ products { x: rating } }").await, "GRAPHQL_VALIDATION_FAILED");
+    let mut options = in_process();
+    options.supergraph_sdl = sdl;
+    options.dev = true;
+    let open = start(options).await;
+    let schema = open.data("{ __schema { types { name fields { name } } } }").await.to_string();
+    assert!(schema.contains("\"name\":\"products\"") && !schema.contains("rating"), "{schema}");
 }
 
 #[tokio::test]
@@ -151,6 +189,15 @@ async fn conflicts_and_crowds_are_refused_in_time_and_few_bytes() {
     let unknown = crowd(2_000, &|index| format!("@unknown{index}"));
     refused(&gateway, &format!("{{ hang {unknown} }}")).await;
     alive(&gateway).await;
+}
+
+#[tokio::test]
+async fn the_same_mistake_made_often_is_told_once_with_its_places() {
+    let gateway = start(in_process()).await;
+    let document = format!("{{ __typename {} }}", "@aa".repeat(200));
+    let body: Value = gateway.query(&document).send().await.unwrap().json().await.unwrap();
+    let [error] = body["errors"].as_array().unwrap().as_slice() else { panic!("{body}") };
+    assert_eq!(error["locations"].as_array().unwrap().len(), 10, "{body}");
 }
 
 #[tokio::test]

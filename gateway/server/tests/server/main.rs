@@ -8,6 +8,7 @@
 )]
 
 mod attacks;
+mod authorization;
 mod caching;
 mod caps;
 mod clients;

@@ -26,3 +26,19 @@ async fn every_settings_file_of_the_readme_is_taken() {
         assert!(options.is_ok(), "{}\n{snippet}", options.unwrap_err());
     }
 }
+
+#[test]
+fn every_test_of_the_attack_table_exists() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let table = std::fs::read_to_string(folder.join("ATTACKS.md")).unwrap();
+    let named: Vec<(&str, &str)> = table
+        .split('`')
+        .filter_map(|word| word.split_once("::"))
+        .filter(|(file, _)| *file != "file")
+        .collect();
+    assert!(named.len() > 50, "{}", named.len());
+    for (file, test) in named {
+        let source = std::fs::read_to_string(folder.join(format!("server/{file}.rs"))).unwrap();
+        assert!(source.contains(&format!("fn {test}(")), "{file}::{test}");
+    }
+}
