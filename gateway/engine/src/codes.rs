@@ -40,6 +40,8 @@ pub enum ErrorCode {
     QueryPlanUnsatisfiable,
     /// Finding a plan takes more work than allowed.
     QueryPlanTooComplex,
+    /// The operation defers or streams in more places than allowed.
+    TooManyDeferred,
     /// A subscription was sent where only a single response is possible.
     OperationKindNotSupported,
 }
@@ -64,6 +66,7 @@ impl ErrorCode {
             Self::OperationTooExpensive => "OPERATION_TOO_EXPENSIVE",
             Self::QueryPlanUnsatisfiable => "QUERY_PLAN_UNSATISFIABLE",
             Self::QueryPlanTooComplex => "QUERY_PLAN_TOO_COMPLEX",
+            Self::TooManyDeferred => "TOO_MANY_DEFERRED",
             Self::OperationKindNotSupported => "OPERATION_KIND_NOT_SUPPORTED",
         }
     }
@@ -73,7 +76,10 @@ impl From<&NormaliseError> for ErrorCode {
     fn from(error: &NormaliseError) -> Self {
         match error {
             NormaliseError::UnknownOperation(_) => Self::OperationResolutionFailure,
-            NormaliseError::UnsupportedOperation(_) => Self::ValidationFailed,
+            NormaliseError::UnsupportedOperation(_) | NormaliseError::StreamConflict(_) => {
+                Self::ValidationFailed
+            }
+            NormaliseError::TooManyDeferred(_) => Self::TooManyDeferred,
             NormaliseError::TooComplex(_)
             | NormaliseError::TooManyAlternatives(_)
             | NormaliseError::TooManyTypes => Self::OperationTooComplex,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use futures::stream::{BoxStream, StreamExt};
 use kopitiam_executor::transport::SubgraphTransport;
-use kopitiam_executor::{Execution, Subscription, Variables};
+use kopitiam_executor::{Execution, IncrementalRun, Subscription, Variables};
 use kopitiam_operation::variables::{CoercedVariable, coerce_variables};
 use kopitiam_plan::{OperationKind, Plan};
 use tokio::sync::watch;
@@ -20,7 +20,8 @@ use crate::generation::{Generation, Generations};
 use crate::prepare::{self, Operation};
 use crate::streams::{self, Parts};
 use crate::{
-    EngineSettings, ErrorCode, Outcome, Request, RequestError, Response, authorization, introspection,
+    EngineSettings, ErrorCode, IncrementalResponse, Outcome, Request, RequestError, Response, authorization,
+    incremental, introspection,
 };
 
 /// Why a supergraph was not taken. The engine goes on with the one it had.
@@ -99,6 +100,11 @@ impl Prepared {
         self.planned_in
     }
 
+    /// Whether its response may come in several payloads ([`Engine::execute_incremental`]).
+    pub fn is_incremental(&self) -> bool {
+        self.operation.planned.program.is_incremental()
+    }
+
     /// Whether both run one and the same plan: the operations differ in nothing, or in literals and text alone.
     pub fn shares_plan_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.operation.planned, &other.operation.planned)
@@ -153,13 +159,18 @@ fn prepare_on(
     request: &Request,
 ) -> Result<Prepared, Response> {
     let mut planned_in = None;
-    let operation =
-        generation.plans.get_or_prepare(&request.query, request.operation_name.as_deref(), || {
-            let started = Instant::now();
-            let prepared = prepare::prepare(&generation, settings, request);
-            planned_in = Some(started.elapsed());
-            prepared
-        })?;
+    // The hot path: nothing of the document is looked at unless the client takes several payloads.
+    let variant = match request.incremental {
+        Some(_) if settings.incremental => incremental::variant(request),
+        _ => None,
+    };
+    let name = request.operation_name.as_deref();
+    let operation = generation.plans.get_or_prepare(&request.query, name, variant.as_deref(), || {
+        let started = Instant::now();
+        let prepared = prepare::prepare(&generation, settings, request);
+        planned_in = Some(started.elapsed());
+        prepared
+    })?;
     Ok(Prepared { generation, operation, planned_in })
 }
 
@@ -294,6 +305,36 @@ impl<T: SubgraphTransport> Engine<T> {
             limits: &self.settings.answers,
         };
         executed(kopitiam_executor::run(execution, &*self.transport, context).await)
+    }
+
+    /// Runs a prepared query or mutation; gives its first payload, and the further ones if there are any. They come in the
+    /// form that the request names; dropping them cancels what is left to do.
+    pub async fn execute_incremental(
+        &self,
+        prepared: &Prepared,
+        request: &Request,
+        context: &T::Context,
+    ) -> IncrementalResponse {
+        let Some(format) = request.incremental.filter(|_| prepared.is_incremental()) else {
+            return self.execute(prepared, request, context).await.into();
+        };
+        let coerced = match coerce_affordable(prepared, request, &self.settings) {
+            Ok(coerced) => coerced,
+            Err(refused) => return refused.into(),
+        };
+        let run = IncrementalRun {
+            program: Arc::clone(&prepared.operation.planned.program),
+            introspection: introspection::answer(&prepared.generation, &prepared.operation, &coerced),
+            variables: variables(&prepared.operation, coerced),
+            limits: self.settings.answers.clone(),
+            transport: Arc::clone(&self.transport),
+            context: context.clone(),
+            format,
+        };
+        let mut payloads = run.payloads();
+        let first = payloads.next().await.expect("there is one payload at least");
+        let rest = first.has_next.then(|| payloads.map(|payload| executed(payload.body)).boxed());
+        IncrementalResponse { first: executed(first.body), has_errors: first.has_errors, rest }
     }
 
     /// Starts a prepared subscription with the request's variables: one response for each event of its source. A query

@@ -21,6 +21,7 @@ use crate::EngineSettings;
 use crate::authorization::Requirements;
 use crate::cost::Weights;
 use crate::engine::EngineError;
+use crate::incremental;
 use crate::plan_cache::{Hot, PlanCache};
 
 /// Generations of one supergraph. More percentages than this are not told apart.
@@ -34,6 +35,8 @@ pub(crate) struct Generation {
     pub(crate) supergraph: Supergraph,
     /// Told apart from every other schema, also by another process: the SHA-256 of the supergraph's SDL in hexadecimal.
     pub(crate) id: Arc<str>,
+    /// What clients see: with `@defer` and `@stream` when they are on.
+    schema: Arc<Valid<Schema>>,
     pub(crate) plans: PlanCache,
     pub(crate) weights: Arc<Weights>,
     pub(crate) requirements: Arc<Requirements>,
@@ -67,6 +70,7 @@ impl Generations {
             let generation = match like {
                 Some(first) => Generation {
                     required_with_arguments: required_with_arguments(&supergraph),
+                    schema: Arc::clone(&first.schema),
                     supergraph,
                     id: Arc::clone(&id),
                     plans: PlanCache::new(entries),
@@ -78,6 +82,7 @@ impl Generations {
                 None => Generation {
                     required_with_arguments: required_with_arguments(&supergraph),
                     implementers: Arc::new(supergraph.api_schema().implementers_map()),
+                    schema: Arc::new(incremental::schema(supergraph.api_schema(), settings.incremental)),
                     supergraph,
                     id: Arc::clone(&id),
                     plans: PlanCache::new(entries),
@@ -161,7 +166,7 @@ fn ends(labels: &BTreeSet<Box<str>>) -> Vec<f64> {
 impl Generation {
     /// What clients see.
     pub(crate) fn api_schema(&self) -> &Valid<Schema> {
-        self.supergraph.api_schema()
+        &self.schema
     }
 
     pub(crate) fn implementers(&self) -> &HashMap<Name, Implementers> {

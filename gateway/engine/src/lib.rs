@@ -10,6 +10,7 @@
 //! - `plan_cache.rs`: prepared operations by document and operation name; equal misses share one planning
 //! - `expansion.rs`: refuses by count what is too deep, too wide or too much, fragments in place
 //! - `cost/`: what an operation costs, from `@cost`, `@listSize`, paging arguments and its plan
+//! - `incremental.rs`: `@defer` and `@stream` in the schema and in documents
 //! - `introspection.rs`: `__schema` and `__type`
 //! - `streams.rs`: subscriptions, also while supergraphs are replaced
 //! - `request.rs`, `response.rs`, `settings.rs`, `codes.rs`: what goes in and out
@@ -22,6 +23,7 @@ mod cost;
 mod engine;
 mod expansion;
 mod generation;
+mod incremental;
 mod introspection;
 mod plan_cache;
 mod prepare;
@@ -39,8 +41,8 @@ pub use generation::schema_id;
 pub use kopitiam_executor::transport::{
     Cacheable, EntityField, SubgraphRequest, SubgraphTransport, TransportError,
 };
-pub use kopitiam_executor::{AnswerLimits, ErrorRule, ErrorVisibility};
+pub use kopitiam_executor::{AnswerLimits, ErrorRule, ErrorVisibility, IncrementalFormat};
 pub use kopitiam_plan::{OperationKind, Plan};
 pub use request::{Request, Variables, VariablesNotAnObject};
-pub use response::{Location, Outcome, RequestError, Response};
+pub use response::{IncrementalResponse, Location, Outcome, RequestError, Response};
 pub use settings::{DocumentLimits, EngineSettings};

@@ -20,17 +20,25 @@ use crate::prepare::{Operation, Planned};
 struct Key {
     document: Box<str>,
     operation_name: Option<Box<str>>,
+    variant: Option<Box<str>>,
 }
 
 /// A [`Key`] that borrows the request.
 struct KeyRef<'a> {
     document: &'a str,
     operation_name: Option<&'a str>,
+    /// What else the plan depends on: for a response in several payloads, the request's Boolean variables.
+    variant: Option<&'a str>,
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        KeyRef { document: &self.document, operation_name: self.operation_name.as_deref() }.hash(state);
+        KeyRef {
+            document: &self.document,
+            operation_name: self.operation_name.as_deref(),
+            variant: self.variant.as_deref(),
+        }
+        .hash(state);
     }
 }
 
@@ -38,12 +46,15 @@ impl Hash for KeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.document.hash(state);
         self.operation_name.hash(state);
+        self.variant.hash(state);
     }
 }
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        *self.document == *key.document && self.operation_name == key.operation_name.as_deref()
+        *self.document == *key.document
+            && self.operation_name == key.operation_name.as_deref()
+            && self.variant == key.variant.as_deref()
     }
 }
 
@@ -126,19 +137,25 @@ impl PlanCache {
         &self,
         document: &str,
         operation_name: Option<&str>,
+        variant: Option<&str>,
         prepare: impl FnOnce() -> Result<Operation, E>,
     ) -> Result<Arc<Operation>, E> {
-        if let Some(known) = self.documents.get(&KeyRef { document, operation_name }) {
+        if let Some(known) = self.documents.get(&KeyRef { document, operation_name, variant }) {
             known.asked.fetch_add(1, Ordering::Relaxed);
             return Ok(known);
         }
-        let key = Key { document: document.into(), operation_name: operation_name.map(Into::into) };
+        let key = Key {
+            document: document.into(),
+            operation_name: operation_name.map(Into::into),
+            variant: variant.map(Into::into),
+        };
         self.documents.get_or_insert_with(&key, || prepare().map(Arc::new))
     }
 
-    /// What is in the cache, in no order.
+    /// What is in the cache and takes no variables to be prepared again, in no order.
     pub(crate) fn asked(&self) -> impl Iterator<Item = Hot> {
-        self.documents.iter().map(|(key, operation)| Hot {
+        let plain = self.documents.iter().filter(|(key, _)| key.variant.is_none());
+        plain.map(|(key, operation)| Hot {
             document: key.document,
             operation_name: key.operation_name,
             asked: operation.asked.load(Ordering::Relaxed),

@@ -22,6 +22,7 @@ use crate::authorization::Needed;
 use crate::cost::CostTree;
 use crate::expansion;
 use crate::generation::Generation;
+use crate::incremental;
 use crate::settings::EngineSettings;
 use crate::{ErrorCode, Location, Outcome, Request, RequestError, Response};
 
@@ -67,7 +68,13 @@ pub(crate) fn prepare(
     let document = parse(settings, &request.query)?;
     let document = validate(generation, &document)?;
     let name = request.operation_name.as_deref();
-    let mut normalised = normalise(generation, &document, name)?;
+    let has_incremental = settings.incremental && incremental::is_mentioned(&request.query);
+    if has_incremental {
+        incremental::check(generation.api_schema(), &document)?;
+    }
+    let is_incremental = has_incremental && request.incremental.is_some();
+    let booleans = is_incremental.then(|| incremental::booleans(&document, request));
+    let mut normalised = normalise(generation, settings, &document, name, booleans.as_ref())?;
     let has_introspection = check_introspection(settings, &document, name, &normalised)?;
     let needed = generation.requirements.of(&generation.supergraph, &normalised);
     // What a `@requires` asks with arguments of its own is one with what the client asks with the same ones.
@@ -88,6 +95,15 @@ fn plan(
     let limits = kopitiam_planner::Limits::default();
     let plan = kopitiam_planner::plan(&generation.supergraph, shape, &limits)
         .map_err(|error| Response::refused_with(Outcome::PlanError, (&error).into(), error.to_string()))?;
+    debug_assert_eq!(
+        if shape.incremental.is_empty() {
+            Ok(())
+        } else {
+            kopitiam_plan::check(&generation.supergraph, shape, &plan)
+        },
+        Ok(()),
+        "what is delivered in parts is rare and intricate: tests prove every such plan\n{plan}"
+    );
     let program = Program::new(&plan).of_schema(&generation.id).into();
     let cost = CostTree::new(&generation.supergraph, &generation.weights, &settings.cost, shape, &plan);
     Ok(Planned { plan, program, cost })
@@ -177,11 +193,21 @@ fn at(place: LineColumn) -> Location {
 
 fn normalise(
     generation: &Generation,
+    settings: &EngineSettings,
     document: &Valid<ExecutableDocument>,
     name: Option<&str>,
+    booleans: Option<&incremental::Booleans>,
 ) -> Result<NormalisedOperation, Response> {
-    let limits = kopitiam_operation::Limits::default();
-    kopitiam_operation::normalise(&generation.supergraph, document, name, &limits)
+    let limits = kopitiam_operation::Limits { deferred: settings.limits.deferred_max, ..Default::default() };
+    let supergraph = &generation.supergraph;
+    let normalised = match booleans {
+        Some(booleans) => {
+            let is_true = |variable: &str| booleans.is_true(variable);
+            kopitiam_operation::normalise_incremental(supergraph, document, name, &limits, &is_true)
+        }
+        None => kopitiam_operation::normalise(supergraph, document, name, &limits),
+    };
+    normalised
         .map_err(|error| Response::refused_with(Outcome::ValidationError, (&error).into(), error.to_string()))
 }
 

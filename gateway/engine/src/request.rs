@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use kopitiam_executor::IncrementalFormat;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -29,6 +30,10 @@ pub struct Request {
     /// What the client was granted. Never read from the client.
     #[serde(skip)]
     pub grants: Arc<Grants>,
+    /// How the client takes a response in several payloads; `None` when it does not: `@defer` and `@stream` are then
+    /// passed over. Not of the request's JSON: it goes by what carries the response.
+    #[serde(skip)]
+    pub incremental: Option<IncrementalFormat>,
 }
 
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

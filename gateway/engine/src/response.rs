@@ -3,6 +3,7 @@
 //! Elsewhere: choosing an HTTP status and media type from the [`Outcome`] (`server`).
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use serde::Serialize;
 
 use crate::codes::ErrorCode;
@@ -29,6 +30,22 @@ pub struct Response {
     pub body: Bytes,
     /// How far the request got.
     pub outcome: Outcome,
+}
+
+/// A response of which more may follow ([`Engine::execute_incremental`](crate::Engine::execute_incremental)).
+pub struct IncrementalResponse {
+    /// The first payload, or the whole response.
+    pub first: Response,
+    /// Whether it has errors.
+    pub has_errors: bool,
+    /// The other payloads; `None` when the first is the whole response.
+    pub rest: Option<BoxStream<'static, Response>>,
+}
+
+impl From<Response> for IncrementalResponse {
+    fn from(whole: Response) -> Self {
+        Self { has_errors: whole.has_errors(), first: whole, rest: None }
+    }
 }
 
 /// A place in the client's document.

@@ -10,6 +10,9 @@ use crate::cost::CostSettings;
 pub struct EngineSettings {
     /// Whether `__schema` and `__type` are answered. Off by default.
     pub introspection: bool,
+    /// Whether the schema has `@defer` and `@stream`. On by default; they do something only in requests that say in which
+    /// form they take several payloads.
+    pub incremental: bool,
     /// How many operations' plans one schema generation keeps; the least used ones leave first.
     pub plan_cache_entries: usize,
     /// How many of the most frequent operations are planned for another supergraph before it is served.
@@ -50,12 +53,15 @@ pub struct DocumentLimits {
     pub operations_max: usize,
     /// Variables that one operation declares.
     pub variables_max: usize,
+    /// Deferred fragments and streamed lists of an operation, with its fragments in place.
+    pub deferred_max: usize,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             introspection: false,
+            incremental: true,
             plan_cache_entries: 1_000,
             warm_up_operations: 100,
             warm_up_time_max: Duration::from_secs(10),
@@ -80,6 +86,7 @@ impl Default for DocumentLimits {
             directives_max: 500,
             operations_max: 50,
             variables_max: 500,
+            deferred_max: 64,
         }
     }
 }

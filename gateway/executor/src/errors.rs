@@ -64,7 +64,7 @@ impl ErrorCode {
 }
 
 /// A step of an error's path, as the client sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Segment {
     Key(Box<str>),
     Index(u64),
@@ -141,6 +141,11 @@ impl Cause {
 }
 
 impl Cause {
+    /// Whether clients would not hear of it.
+    pub(crate) fn is_unreported(&self) -> bool {
+        !self.reported && !self.is_placed && self.copy_of.is_none()
+    }
+
     /// A fetch's entities need more different values from above than are asked for in one fetch.
     pub(crate) fn of_too_many_values(service: &str) -> Self {
         let message = "too many different context values in one fetch".to_owned();
@@ -180,9 +185,14 @@ impl Causes {
         cause
     }
 
-    /// Causes that clients would not hear of.
-    pub(crate) fn unreported(&self) -> impl Iterator<Item = &Cause> {
-        self.0.iter().filter(|cause| !cause.reported && !cause.is_placed && cause.copy_of.is_none())
+    /// Causes that clients would not hear of, with their numbers.
+    pub(crate) fn unreported(&self) -> impl Iterator<Item = (usize, &Cause)> {
+        self.0.iter().enumerate().filter(|(_, cause)| cause.is_unreported())
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 }
 
@@ -223,6 +233,18 @@ impl<'a> ErrorList<'a> {
     pub(crate) fn push_code(&mut self, message: &str, frame: &Frame<'_>, code: ErrorCode) {
         if self.begin(message) {
             self.path(frame, &[]);
+            self.extensions(code);
+        }
+    }
+
+    /// What it shows of subgraphs' errors.
+    pub(crate) fn visibility(&self) -> &'a ErrorVisibility {
+        self.visibility
+    }
+
+    /// An error without a path.
+    pub(crate) fn push_plain(&mut self, message: &str, code: ErrorCode) {
+        if self.begin(message) {
             self.extensions(code);
         }
     }
@@ -279,8 +301,23 @@ impl<'a> ErrorList<'a> {
     }
 
     fn path(&mut self, frame: &Frame<'_>, tail: &[Segment]) {
+        let steps = frame.segments();
+        self.json.extend_from_slice(b",\"path\":[");
+        self.segments(&steps, true);
+        self.segments(tail, steps.is_empty());
+        self.json.push(b']');
+    }
+
+    fn segments(&mut self, segments: &[Segment], is_start: bool) {
+        write_segments(&mut self.json, segments, is_start);
+    }
+}
+
+impl Frame<'_> {
+    /// The path from the root.
+    pub(crate) fn segments(&self) -> Vec<Segment> {
         let mut steps = Vec::new();
-        let mut next = Some(frame);
+        let mut next = Some(self);
         while let Some(frame) = next {
             steps.push(match frame.step {
                 Step::Key(key) => Segment::Key(key.into()),
@@ -289,21 +326,19 @@ impl<'a> ErrorList<'a> {
             next = frame.parent;
         }
         steps.reverse();
-        self.json.extend_from_slice(b",\"path\":[");
-        self.segments(&steps, true);
-        self.segments(tail, steps.is_empty());
-        self.json.push(b']');
+        steps
     }
+}
 
-    fn segments(&mut self, segments: &[Segment], is_start: bool) {
-        for (index, segment) in segments.iter().enumerate() {
-            if index > 0 || !is_start {
-                self.json.push(b',');
-            }
-            match segment {
-                Segment::Key(key) => write_string(&mut self.json, key),
-                Segment::Index(index) => self.json.extend_from_slice(index.to_string().as_bytes()),
-            }
+/// Writes a path's steps without its brackets.
+pub(crate) fn write_segments(json: &mut Vec<u8>, segments: &[Segment], is_start: bool) {
+    for (index, segment) in segments.iter().enumerate() {
+        if index > 0 || !is_start {
+            json.push(b',');
+        }
+        match segment {
+            Segment::Key(key) => write_string(json, key),
+            Segment::Index(index) => json.extend_from_slice(index.to_string().as_bytes()),
         }
     }
 }

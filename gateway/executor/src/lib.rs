@@ -10,6 +10,7 @@
 //! - `json.rs`, `parse.rs`: from answer bytes to the tree; `tree.rs`: the response tree
 //! - `merge.rs`: answers into the tree; `failure.rs`: errors into the tree; `starved.rs`: fetches they were in the way of
 //! - `project.rs`, `nulls.rs`, `coerce.rs`: from the tree to response bytes; `errors.rs`: the response's errors
+//! - `incremental/`: responses in several payloads (`@defer`, `@stream`)
 //! - `variables.rs`, `limits.rs`, `visibility.rs`: what else goes in
 //!
 //! Elsewhere: what to fetch (`planner`), the plan as data (`plan`).
@@ -18,6 +19,7 @@ mod coerce;
 mod contexts;
 mod errors;
 mod failure;
+mod incremental;
 mod json;
 mod limits;
 mod merge;
@@ -36,6 +38,7 @@ mod tree;
 mod variables;
 mod visibility;
 
+pub use incremental::{IncrementalFormat, IncrementalRun, Payload};
 pub use limits::AnswerLimits;
 pub use program::Program;
 pub use run::{Execution, run};

@@ -105,8 +105,10 @@ impl Writer<'_> {
         path: &Frame<'_>,
     ) -> Result<(), Bubble> {
         let tree = self.tree;
+        let items = tree.items(list);
+        let until = self.until(Value::List(list), field, path).min(items.len());
         self.out.push(b'[');
-        for (index, item) in tree.items(list).iter().enumerate() {
+        for (index, item) in items[..until].iter().enumerate() {
             if index > 0 {
                 self.out.push(b',');
             }
@@ -152,11 +154,12 @@ impl Writer<'_> {
         if scanner.expect(b'[').is_err() || matches!(field.value, ValueShape::Object(_)) {
             return self.unfit("a list", field, path);
         }
+        let until = self.until(Value::Leaf(list), field, path);
         self.out.push(b'[');
         scanner.skip_whitespace();
         let mut index = 0;
         let mut more = scanner.peek() != b']';
-        while more {
+        while more && index < until {
             if index > 0 {
                 self.out.push(b',');
             }

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kopitiam_plan::{
-    Conditions, EntityGroup, Fetch, FetchKind, Key, KeyTable, LeafKind, OperationKind, Path, Plan,
-    RepresentationField, ResponseShape, ShapeField, ShapeSource, ShapeType, ShapeValue, TypeId, TypeTable,
+    Conditions, Deferral, EntityGroup, Fetch, FetchKind, Key, KeyTable, LeafKind, OperationKind, PartId,
+    Path, Plan, RepresentationField, ResponseShape, ShapeField, ShapeSource, ShapeType, ShapeValue, StreamOf,
+    TypeId, TypeTable,
 };
 
 use crate::contexts::{self, ContextProgram, Template};
@@ -30,6 +31,7 @@ pub struct Program {
     pub(crate) shape: ShapeProgram,
     pub(crate) types: TypeNames,
     pub(crate) conditions: ConditionTable,
+    pub(crate) deferral: Deferral,
     pub(crate) key_names: Vec<Box<str>>,
 }
 
@@ -121,6 +123,8 @@ pub(crate) struct ShapeProgram {
     pub(crate) root: ObjectShapeId,
     objects: Vec<ObjectShape>,
     fields: Vec<FieldShape>,
+    /// Whether fields are told apart by the part of the response that they are in.
+    has_parts: bool,
 }
 
 #[derive(Debug)]
@@ -128,6 +132,8 @@ struct ObjectShape {
     fields: std::ops::Range<u32>,
     possible_types: Box<[TypeId]>,
     needs_type: bool,
+    /// The parts of its fields, when there are several parts of the response.
+    parts: Box<[PartId]>,
 }
 
 /// A field of the client's response.
@@ -143,7 +149,15 @@ pub(crate) struct FieldShape {
     pub(crate) condition: ConditionId,
     pub(crate) value_type: ShapeType,
     pub(crate) value: ValueShape,
+    pub(crate) part: PartId,
+    pub(crate) stream: StreamOf,
+    /// Its own index in the [`ShapeProgram`].
+    pub(crate) id: FieldShapeId,
 }
+
+/// A field of the client's response: an index into [`ShapeProgram`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FieldShapeId(u32);
 
 /// What stands in a field.
 #[derive(Debug)]
@@ -170,19 +184,28 @@ pub(crate) struct ConditionId(u32);
 
 /// The distinct conditions of a plan; evaluated once for each request.
 #[derive(Debug, Default)]
-pub(crate) struct ConditionTable(Vec<Conditions>);
+pub(crate) struct ConditionTable(Vec<(Conditions, Option<PartId>)>);
 
 impl ConditionTable {
     fn intern(&mut self, conditions: &Conditions) -> ConditionId {
-        let index = self.0.iter().position(|known| known == conditions).unwrap_or_else(|| {
-            self.0.push(conditions.clone());
+        self.intern_in(conditions, None)
+    }
+
+    /// A condition that holds only while this part of the response is written.
+    fn intern_in(&mut self, conditions: &Conditions, part: Option<PartId>) -> ConditionId {
+        let known = self.0.iter().position(|(known, of)| known == conditions && *of == part);
+        let index = known.unwrap_or_else(|| {
+            self.0.push((conditions.clone(), part));
             self.0.len() - 1
         });
         ConditionId(index_of(index))
     }
 
-    pub(crate) fn evaluate(&self, variables: &Variables) -> Holding {
-        Holding(self.0.iter().map(|conditions| conditions.holds(|name| variables.is_true(name))).collect())
+    pub(crate) fn evaluate(&self, variables: &Variables, part: PartId) -> Holding {
+        let holds = |(conditions, of): &(Conditions, Option<PartId>)| {
+            of.is_none_or(|of| of == part) && conditions.holds(|name| variables.is_true(name))
+        };
+        Holding(self.0.iter().map(holds).collect())
     }
 }
 
@@ -217,6 +240,15 @@ impl ShapeProgram {
     pub(crate) fn fields(&self, id: ObjectShapeId) -> &[FieldShape] {
         let range = &self.objects[id.0 as usize].fields;
         &self.fields[range.start as usize..range.end as usize]
+    }
+
+    pub(crate) fn field(&self, id: FieldShapeId) -> &FieldShape {
+        &self.fields[id.0 as usize]
+    }
+
+    /// The parts of an object's fields; none when the response has one part only.
+    pub(crate) fn parts(&self, id: ObjectShapeId) -> &[PartId] {
+        &self.objects[id.0 as usize].parts
     }
 
     /// Whether the runtime type decides what is written.
@@ -259,7 +291,8 @@ impl Program {
             kind: plan.kind,
             fetches,
             selections,
-            shape: compile_shape(&plan.shape, &mut conditions),
+            shape: compile_shape(&plan.shape, !plan.deferral.parts.is_empty(), &mut conditions),
+            deferral: plan.deferral.clone(),
             types: TypeNames::new(&plan.types),
             conditions,
             key_names: key_names(&plan.keys),
@@ -278,6 +311,11 @@ impl Program {
     /// What kind of operation this answers.
     pub fn kind(&self) -> OperationKind {
         self.kind
+    }
+
+    /// Whether anything of the response may be delivered later than the rest.
+    pub fn is_incremental(&self) -> bool {
+        !self.deferral.is_empty()
     }
 }
 
@@ -387,9 +425,9 @@ pub(crate) fn compile_representation(
     fields.iter().map(compile).collect()
 }
 
-fn compile_shape(shape: &ResponseShape, conditions: &mut ConditionTable) -> ShapeProgram {
+fn compile_shape(shape: &ResponseShape, has_parts: bool, conditions: &mut ConditionTable) -> ShapeProgram {
     let root = ObjectShapeId(0);
-    let mut program = ShapeProgram { root, objects: Vec::new(), fields: Vec::new() };
+    let mut program = ShapeProgram { root, objects: Vec::new(), fields: Vec::new(), has_parts };
     program.add_object(&shape.fields, &[], conditions);
     program
 }
@@ -403,9 +441,14 @@ impl ShapeProgram {
     ) -> ObjectShapeId {
         let id = ObjectShapeId(index_of(self.objects.len()));
         let needs_type = !possible_types.is_empty() || fields.iter().any(|field| !field.on.is_empty());
-        self.objects.push(ObjectShape { fields: 0..0, possible_types: possible_types.into(), needs_type });
-        let compiled: Vec<_> = fields.iter().map(|field| self.compile_field(field, conditions)).collect();
+        let parts = if self.has_parts { parts_of(fields) } else { Box::default() };
+        let possible_types = possible_types.into();
+        self.objects.push(ObjectShape { fields: 0..0, possible_types, needs_type, parts });
+        let mut compiled: Vec<_> = fields.iter().map(|field| self.compile_field(field, conditions)).collect();
         let start = index_of(self.fields.len());
+        for (id, field) in (start..).zip(&mut compiled) {
+            field.id = FieldShapeId(id);
+        }
         self.fields.extend(compiled);
         self.objects[id.0 as usize].fields = start..index_of(self.fields.len());
         id
@@ -424,11 +467,21 @@ impl ShapeProgram {
             coordinate: format!("{}.{}", field.parent_type, field.field_name).into(),
             source: field.source.clone(),
             on: field.on.clone().into(),
-            condition: conditions.intern(&field.conditions),
+            condition: conditions.intern_in(&field.conditions, self.has_parts.then_some(field.part)),
             value_type: field.value_type.clone(),
             value,
+            part: field.part,
+            stream: field.stream.clone(),
+            id: FieldShapeId(0),
         }
     }
+}
+
+fn parts_of(fields: &[ShapeField]) -> Box<[PartId]> {
+    let mut parts: Vec<PartId> = fields.iter().map(|field| field.part).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    parts.into()
 }
 
 fn compile_leaf(kind: &LeafKind) -> LeafCoercion {

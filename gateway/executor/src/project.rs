@@ -11,6 +11,7 @@ use kopitiam_plan::{Key, ShapeSource};
 
 use crate::AnswerLimits;
 use crate::errors::{Causes, ErrorCode, ErrorList, Frame, Step};
+use crate::incremental::Later;
 use crate::nulls::Bubble;
 use crate::program::{FieldShape, Holding, ObjectShapeId, Program};
 use crate::tree::{CauseId, NodeId, RuntimeType, Tree, Value};
@@ -22,13 +23,15 @@ pub(crate) type Introspection = [(Box<str>, Box<str>)];
 #[derive(Debug)]
 pub(crate) struct Writer<'a> {
     pub(crate) tree: &'a Tree,
-    program: &'a Program,
+    pub(crate) program: &'a Program,
     holding: &'a Holding,
     introspection: &'a Introspection,
     pub(crate) causes: &'a mut Causes,
     pub(crate) errors: ErrorList<'a>,
     pub(crate) out: Vec<u8>,
-    bytes_max: usize,
+    pub(crate) bytes_max: usize,
+    /// What is left to deliver later, where it stands.
+    pub(crate) later: Later,
     /// Where in `out` a shared object already stands, as this selection set wants it.
     written: HashMap<(NodeId, ObjectShapeId), (usize, usize), ahash::RandomState>,
 }
@@ -46,59 +49,90 @@ pub(crate) struct Material<'a> {
 
 /// Writes the whole response.
 pub(crate) fn project(material: Material<'_>) -> Bytes {
-    let Material { tree, program, holding, introspection, causes, limits } = material;
-    let mut writer = Writer {
-        tree,
-        program,
-        holding,
-        introspection,
-        causes,
-        errors: ErrorList::new(limits.errors_max, &limits.errors),
-        // Client documents rarely ask for less than what was fetched; names and repeated entities add to it.
-        out: Vec::with_capacity(tree.answer_bytes() + tree.answer_bytes() / 4 + 256),
-        bytes_max: limits.response_bytes_max,
-        written: HashMap::default(),
-    };
-    writer.out.extend_from_slice(b"{\"data\":");
-    let start = writer.out.len();
-    let written = writer.fields(Tree::ROOT, program.shape.root, None);
-    if writer.is_too_large() {
+    let tree = material.tree;
+    // Client documents rarely ask for less than what was fetched; names and repeated entities add to it.
+    let mut writer = Writer::new(material, tree.answer_bytes() + tree.answer_bytes() / 4 + 256);
+    if writer.response(|_| true).is_err() {
         return too_large();
-    }
-    if written.is_err() {
-        writer.take_back(start);
-        writer.out.extend_from_slice(b"null");
-    }
-    let is_clean = writer.errors.total() == 0;
-    for cause in writer.causes.unreported() {
-        // A fetch that failed unseen took only what another error has nulled already.
-        if cause.is_subgraphs_own || is_clean {
-            writer.errors.push_cause(cause, None);
-        }
-    }
-    if let Some(errors) = writer.errors.finish() {
-        writer.out.extend_from_slice(b",\"errors\":[");
-        writer.out.extend_from_slice(&errors);
-        writer.out.push(b']');
     }
     writer.out.push(b'}');
     writer.out.into()
 }
 
-fn too_large() -> Bytes {
+/// The response is beyond its limit.
+pub(crate) struct TooLarge;
+
+pub(crate) fn too_large() -> Bytes {
     let message = "The response is too large.";
     let code = ErrorCode::ResponseTooLarge.as_str();
     format!(r#"{{"data":null,"errors":[{{"message":"{message}","extensions":{{"code":"{code}"}}}}]}}"#).into()
 }
 
-impl Writer<'_> {
-    fn is_too_large(&self) -> bool {
+impl<'a> Writer<'a> {
+    pub(crate) fn new(material: Material<'a>, capacity: usize) -> Self {
+        let Material { tree, program, holding, introspection, causes, limits } = material;
+        Self {
+            tree,
+            program,
+            holding,
+            introspection,
+            causes,
+            errors: ErrorList::new(limits.errors_max, &limits.errors),
+            out: Vec::with_capacity(capacity),
+            bytes_max: limits.response_bytes_max,
+            later: Later::default(),
+            written: HashMap::default(),
+        }
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// Writes `{"data":…,"errors":[…]`, with those failures that no field shows and that are of concern.
+    pub(crate) fn response(&mut self, is_of_concern: impl Fn(usize) -> bool) -> Result<(), TooLarge> {
+        self.out.extend_from_slice(b"{\"data\":");
+        let start = self.out.len();
+        let root = self.program.shape.root;
+        if !self.program.shape.parts(root).is_empty() {
+            self.note_later(Tree::ROOT, root, None);
+        }
+        let written = self.fields(Tree::ROOT, root, None);
+        if self.is_too_large() {
+            return Err(TooLarge);
+        }
+        if written.is_err() {
+            self.take_back(start);
+            self.out.extend_from_slice(b"null");
+        }
+        let mut errors = self.take_errors();
+        let is_clean = errors.total() == 0;
+        for (_, cause) in self.causes.unreported().filter(|(number, _)| is_of_concern(*number)) {
+            // A fetch that failed unseen took only what another error has nulled already.
+            if cause.is_subgraphs_own || is_clean {
+                errors.push_cause(cause, None);
+            }
+        }
+        if let Some(errors) = errors.finish() {
+            self.out.extend_from_slice(b",\"errors\":[");
+            self.out.extend_from_slice(&errors);
+            self.out.push(b']');
+        }
+        Ok(())
+    }
+
+    /// The errors so far; from then on there are none.
+    pub(crate) fn take_errors(&mut self) -> ErrorList<'a> {
+        let none = ErrorList::new(0, self.errors.visibility());
+        std::mem::replace(&mut self.errors, none)
+    }
+
+    pub(crate) fn is_too_large(&self) -> bool {
         self.bytes_max == 0
     }
 
     /// Takes back what was written since `start`.
     pub(crate) fn take_back(&mut self, start: usize) {
         self.out.truncate(start);
+        self.later.take_back(start);
         if !self.written.is_empty() {
             self.written.retain(|_, (_, end)| *end <= start);
         }
@@ -127,6 +161,9 @@ impl Writer<'_> {
         shape: ObjectShapeId,
         path: &Frame<'_>,
     ) -> Result<(), Bubble> {
+        if !self.program.shape.parts(shape).is_empty() {
+            self.note_later(node, shape, Some(path));
+        }
         if !self.tree.is_shared(node) {
             return self.fields(node, shape, Some(path));
         }
@@ -134,16 +171,16 @@ impl Writer<'_> {
             self.out.extend_from_within(start..end);
             return Ok(());
         }
-        let (start, errors) = (self.out.len(), self.errors.total());
+        let (start, errors, later) = (self.out.len(), self.errors.total(), self.later.noted());
         self.fields(node, shape, Some(path))?;
-        // Errors name their place, so an object that caused some is written anew at each.
-        if self.errors.total() == errors {
+        // Errors and what comes later name their place, so an object with such is written anew at each.
+        if self.errors.total() == errors && self.later.noted() == later {
             self.written.insert((node, shape), (start, self.out.len()));
         }
         Ok(())
     }
 
-    fn fields(
+    pub(crate) fn fields(
         &mut self,
         node: NodeId,
         shape: ObjectShapeId,

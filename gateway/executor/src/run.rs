@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
-use kopitiam_plan::{Key, OperationKind};
+use kopitiam_plan::{Key, OperationKind, PartId};
 
 use crate::AnswerLimits;
 use crate::contexts::{self, ContextProgram, Instance, Template};
@@ -58,17 +58,17 @@ type Part = Vec<(u32, usize, GroupPositions)>;
 
 /// What is known while a request runs.
 pub(crate) struct State<'a> {
-    execution: Execution<'a>,
+    pub(crate) execution: Execution<'a>,
     holding: Holding,
-    tree: Tree,
-    causes: Causes,
+    pub(crate) tree: Tree,
+    pub(crate) causes: Causes,
     hasher: ahash::RandomState,
     /// For each fetch, how many of its dependencies are not done.
     waiting_for: Vec<u32>,
     /// For each fetch, where the answers of its requests in flight go.
     positions: Vec<Vec<Part>>,
     /// For each fetch, how many of its requests are not answered.
-    unanswered: Vec<usize>,
+    pub(crate) unanswered: Vec<usize>,
     /// What failed, to be marked once more: objects that other fetches gave meanwhile miss fields too.
     failures: Vec<(NodeId, SelectionId, Blame)>,
     /// Whether anything came that the failures have yet to be marked in.
@@ -82,7 +82,7 @@ impl<'a> State<'a> {
         let fetches = &execution.program.fetches;
         Self {
             execution,
-            holding: execution.program.conditions.evaluate(execution.variables),
+            holding: execution.program.conditions.evaluate(execution.variables, PartId::FIRST),
             tree: Tree::new(),
             causes: Causes::default(),
             hasher: ahash::RandomState::new(),
@@ -95,7 +95,7 @@ impl<'a> State<'a> {
         }
     }
 
-    fn without_dependencies(&self) -> Vec<u32> {
+    pub(crate) fn without_dependencies(&self) -> Vec<u32> {
         let waiting = (0..).zip(&self.waiting_for);
         waiting.filter(|(_, count)| **count == 0).map(|(index, _)| index).collect()
     }
@@ -152,7 +152,7 @@ impl<'a> State<'a> {
     }
 
     /// The request bodies of a fetch; none when there is nothing to ask, several only when it has contexts.
-    fn requests(&mut self, index: u32) -> Vec<Bytes> {
+    pub(crate) fn requests(&mut self, index: u32) -> Vec<Bytes> {
         let fetch = &self.execution.program.fetches[index as usize];
         if !self.holding.holds(fetch.condition) {
             return Vec::new();
@@ -334,7 +334,7 @@ impl<'a> State<'a> {
     }
 
     /// Takes in the answer of one of a fetch's requests, or the lack of one.
-    fn receive_part(&mut self, index: u32, number: usize, answer: Result<Bytes, TransportError>) {
+    pub(crate) fn receive_part(&mut self, index: u32, number: usize, answer: Result<Bytes, TransportError>) {
         let part = self.positions[index as usize].get_mut(number).map(std::mem::take).unwrap_or_default();
         let Execution { program, limits, .. } = self.execution;
         let fetch = &program.fetches[index as usize];
@@ -507,7 +507,7 @@ impl<'a> State<'a> {
     }
 
     /// Marks what failed fetches should have given in objects that came only after they had failed.
-    fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         if std::mem::take(&mut self.is_behind) {
             let selections = &self.execution.program.selections;
             for (node, selection, blame) in &self.failures {

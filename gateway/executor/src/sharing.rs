@@ -378,6 +378,7 @@ mod tests {
             keys: kopitiam_plan::KeyTable::default(),
             types: kopitiam_plan::TypeTable::default(),
             shape: kopitiam_plan::ResponseShape::default(),
+            deferral: kopitiam_plan::Deferral::default(),
         }
     }
 

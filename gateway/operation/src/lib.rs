@@ -3,17 +3,22 @@
 //! - `normalise/`: fragments inlined, fields merged, limits
 //! - `model.rs`: the normalised operation
 //! - `condition.rs`: `@skip` and `@include` as data
+//! - `incremental.rs`: `@defer` and `@stream`
 //! - `variables.rs`: variable coercion; `literals.rs`: literals as variables
 //!
 //! Elsewhere: parsing and validation (`engine`), planning (`planner`).
 
 mod condition;
+mod incremental;
 mod literals;
 mod model;
 mod normalise;
 pub mod variables;
 
 pub use condition::{ConditionLiteral, Conditions};
+pub use incremental::{
+    Booleans, DeferredFragment, FragmentId, Incremental, InitialCount, PartId, Stream, StreamOf,
+};
 pub use literals::lift_literals;
 pub use model::{FieldNode, NormalisedOperation, OperationKind, Selection};
-pub use normalise::{Limits, NormaliseError, normalise};
+pub use normalise::{Limits, NormaliseError, normalise, normalise_incremental};

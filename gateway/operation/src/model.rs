@@ -8,6 +8,7 @@ use apollo_compiler::{Name, Node, ast};
 use kopitiam_supergraph::{TypeId, TypeSet};
 
 use crate::Conditions;
+use crate::incremental::{Incremental, PartId, StreamOf};
 
 /// What kind of operation this is (GraphQL specification, section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -36,6 +37,8 @@ pub struct NormalisedOperation {
     pub selection: Selection,
     /// How many [`FieldNode`]s there are in all; their ids are smaller.
     pub field_count: u32,
+    /// What is delivered later than the rest.
+    pub incremental: Incremental,
 }
 
 /// The fields selected at one place.
@@ -71,6 +74,10 @@ pub struct FieldNode {
     pub base: TypeId,
     /// What is selected below it.
     pub selection: Selection,
+    /// With what it is delivered.
+    pub part: PartId,
+    /// Whether its items are delivered one after the other.
+    pub stream: StreamOf,
 }
 
 impl FieldNode {

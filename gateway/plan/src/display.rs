@@ -110,12 +110,50 @@ impl Path {
     }
 }
 
+impl Plan {
+    /// The part of the response that a fetch is sent for, in words; `None` for what is delivered first.
+    pub(crate) fn deferred_text(&self, fetch: &Fetch) -> Option<String> {
+        let part = self.deferral.part_of(fetch.id).filter(|&part| part > 0)?;
+        let fragments = self.deferral.parts[part].fragments.iter().map(|fragment| {
+            let found = &self.deferral.fragments[fragment.0 as usize];
+            found.label.as_ref().map_or_else(|| format!("#{}", fragment.0), |label| format!("{label:?}"))
+        });
+        Some(format!("Deferred({})", fragments.collect::<Vec<_>>().join(", ")))
+    }
+}
+
 impl Display for Plan {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let levels = self.levels();
+        let mut levels = self.levels();
+        if self.deferral.parts.is_empty() {
+            return out.write_str(&self.lines_of(&levels).join("\n"));
+        }
+        // Each part as a plan of its own, in the order in which they are delivered at the earliest.
+        for part in 0..self.deferral.parts.len() {
+            let mut own: Vec<Vec<&Fetch>> = Vec::new();
+            for level in &mut levels {
+                let (taken, rest) =
+                    level.iter().partition(|fetch| self.deferral.part_of(fetch.id) == Some(part));
+                *level = rest;
+                own.push(taken);
+            }
+            own.retain(|level| !level.is_empty());
+            let Some(first) = own.first().and_then(|level| level.first()) else { continue };
+            let head = self.deferred_text(first).unwrap_or_else(|| "First".to_owned());
+            let end = if part == 0 { "" } else { "\n" };
+            let lines: Vec<String> =
+                self.lines_of(&own).into_iter().map(|line| format!("  {line}")).collect();
+            write!(out, "{end}{head} {{\n{}\n}}", lines.join("\n"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn lines_of(&self, levels: &[Vec<&Fetch>]) -> Vec<String> {
         let sequence = levels.len() > 1;
         let mut lines = Vec::new();
-        for level in &levels {
+        for level in levels {
             let parallel = level.len() > 1;
             let fetches = level.iter().flat_map(|fetch| self.fetch_lines(fetch));
             if parallel {
@@ -133,7 +171,7 @@ impl Display for Plan {
             lines.insert(0, "Sequence {".to_owned());
             lines.push("}".to_owned());
         }
-        out.write_str(&lines.join("\n"))
+        lines
     }
 }
 

@@ -9,10 +9,28 @@ use crate::{
 impl Plan {
     /// The plan as a JSON value. Fetches refer to the fetches they wait for by `id`.
     pub fn to_json(&self) -> Value {
-        json!({
+        let mut value = json!({
             "kind": self.kind,
             "fetches": self.fetches.iter().map(|fetch| self.fetch_json(fetch)).collect::<Vec<_>>(),
-        })
+        });
+        if !self.deferral.parts.is_empty() {
+            value["deferred"] = self.deferred_json();
+        }
+        value
+    }
+
+    /// The deferred fragments, and the parts of the response: the fragments that each belongs to and the fetches that it
+    /// waits for. The first part is what is delivered first.
+    fn deferred_json(&self) -> Value {
+        let fragments = self.deferral.fragments.iter().map(|fragment| {
+            json!({"label": fragment.label, "parent": fragment.parent.map(|parent| parent.0), "depth": fragment.depth})
+        });
+        let parts = self.deferral.parts.iter().map(|part| {
+            let fragments: Vec<u32> = part.fragments.iter().map(|fragment| fragment.0).collect();
+            let fetches: Vec<u32> = part.fetches.iter().map(|fetch| fetch.0).collect();
+            json!({"fragments": fragments, "fetches": fetches})
+        });
+        json!({"fragments": fragments.collect::<Vec<_>>(), "parts": parts.collect::<Vec<_>>()})
     }
 
     fn fetch_json(&self, fetch: &Fetch) -> Value {

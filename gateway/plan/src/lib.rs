@@ -6,6 +6,7 @@
 //!
 //! - `fetch.rs`: one subgraph request and where its answer goes
 //! - `shape.rs`: the client's response, field by field
+//! - `deferral.rs`: what is delivered later than the rest
 //! - `check/`: the proof that a plan answers its operation
 //! - `keys.rs`: interned response keys and type names
 //! - `display.rs`: text form, for people and snapshots; `mermaid.rs`: a flowchart; `json.rs`: JSON form, for tools
@@ -13,6 +14,7 @@
 //! Elsewhere: `@skip`/`@include` as data (`operation`), building a plan (`planner`), running it (`executor`).
 
 mod check;
+mod deferral;
 mod display;
 mod fetch;
 mod json;
@@ -21,12 +23,16 @@ mod mermaid;
 mod shape;
 
 pub use check::{Gap, check};
+pub use deferral::{Deferral, DeferredPart};
 pub use fetch::{
     ContextSource, ContextVariable, EntityGroup, EntityVariant, Fetch, FetchField, FetchId, FetchKind,
     FetchSelection, GroupContexts, Path, PathStep, RepresentationField,
 };
 pub use keys::{Key, KeyTable, TypeId, TypeTable};
-pub use kopitiam_operation::{ConditionLiteral, Conditions, OperationKind};
+pub use kopitiam_operation::{
+    ConditionLiteral, Conditions, DeferredFragment, FragmentId, InitialCount, OperationKind, PartId, Stream,
+    StreamOf,
+};
 pub use shape::{LeafKind, ResponseShape, ShapeField, ShapeSource, ShapeType, ShapeValue};
 
 /// A complete, request-independent plan of one operation.
@@ -43,4 +49,6 @@ pub struct Plan {
     pub types: TypeTable,
     /// The client's response.
     pub shape: ResponseShape,
+    /// What of the response is delivered later than the rest.
+    pub deferral: Deferral,
 }

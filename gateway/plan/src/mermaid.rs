@@ -34,7 +34,10 @@ impl Plan {
 
     fn label(&self, fetch: &Fetch) -> String {
         let lines: Vec<String> = self
-            .fetch_lines(fetch)
+            .deferred_text(fetch)
+            .into_iter()
+            .chain(self.fetch_lines(fetch))
+            .collect::<Vec<_>>()
             .iter()
             .flat_map(|line| wrapped(line))
             .map(|line| escaped(&line))

@@ -2,7 +2,7 @@
 //!
 //! Elsewhere: doing it (`executor`, `nulls.rs` and `project.rs`).
 
-use crate::{Conditions, Key, TypeId};
+use crate::{Conditions, Key, PartId, StreamOf, TypeId};
 
 /// The client's response, from `data` down.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +33,10 @@ pub struct ShapeField {
     pub value_type: ShapeType,
     /// What stands in it.
     pub value: ShapeValue,
+    /// With what it is delivered.
+    pub part: PartId,
+    /// Whether its items are delivered one after the other.
+    pub stream: StreamOf,
 }
 
 /// Where a field's value comes from.

@@ -1,10 +1,10 @@
 //! One attempt at a plan: every wanted field gets a subgraph, positions are walked from the root down.
 //!
-//! Elsewhere: choosing subgraphs (`choose.rs`), asking them (`place.rs`), entering them (`inputs.rs`).
+//! Elsewhere: parts that are delivered later (`apart.rs`), choosing subgraphs (`choose.rs`), asking them (`place.rs`), entering them (`inputs.rs`).
 
 use ahash::{HashMap, HashSet};
 
-use kopitiam_operation::{FieldNode, NormalisedOperation, OperationKind};
+use kopitiam_operation::{FieldNode, NormalisedOperation, OperationKind, PartId};
 use kopitiam_supergraph::{SubgraphId, TypeId, TypeSet};
 
 use crate::{
@@ -40,6 +40,10 @@ pub(crate) struct Attempt<'a, 'f> {
     /// What a root fetch opened now must wait for.
     pub(crate) root_deps: Vec<DraftId>,
     pub(crate) strategy: Strategy,
+    /// The part of the response that is being planned.
+    pub(crate) part: PartId,
+    /// Fields of a later part are being placed: no fetch of another part takes them, if that can be.
+    pub(crate) is_apart: bool,
     /// Whether anything could be had by asking a parent's field again.
     pub(crate) has_reentries: bool,
     /// What [`Attempt::reaches`] found, and when.
@@ -66,6 +70,8 @@ impl<'a, 'f> Attempt<'a, 'f> {
             root_level: 0,
             root_deps: Vec::new(),
             strategy,
+            part: PartId::FIRST,
+            is_apart: false,
             has_reentries: false,
             reached: HashMap::default(),
             reentered: HashMap::default(),
@@ -79,12 +85,13 @@ impl<'a, 'f> Attempt<'a, 'f> {
         let root = self.build.add_position(None, types, &operation.selection.fields);
         let wants = self.client_wants(&operation.selection.fields, Cond::ALWAYS);
         if operation.kind == OperationKind::Query {
-            return self.resolve(root, &wants);
+            self.resolve(root, &wants)?;
+        } else {
+            for want in wants {
+                self.once(root, want)?;
+            }
         }
-        for want in wants {
-            self.once(root, want)?;
-        }
-        Ok(())
+        self.later_parts(root)
     }
 
     /// Root fields of a mutation run one after the other (GraphQL specification, section 6.2.2): a field joins the
@@ -115,10 +122,19 @@ impl<'a, 'f> Attempt<'a, 'f> {
         self.descend_all(placed)
     }
 
-    /// The wants of the client's fields at one place.
+    /// The wants of the client's fields at one place, as far as they are delivered with what is being planned.
     pub(crate) fn client_wants(&mut self, fields: &'a [FieldNode], conditions: Cond) -> Vec<Want<'a>> {
+        let part = self.part;
+        self.wants(fields.iter().filter(|field| field.part == part), conditions)
+    }
+
+    pub(crate) fn wants(
+        &mut self,
+        fields: impl IntoIterator<Item = &'a FieldNode>,
+        conditions: Cond,
+    ) -> Vec<Want<'a>> {
         let table = &mut self.facts.conditions;
-        let mut wants = Vec::with_capacity(fields.len());
+        let mut wants = Vec::new();
         for field in fields {
             let key = self.build.keys.intern(&field.key);
             let own = table.intern(&field.conditions);
@@ -141,10 +157,17 @@ impl<'a, 'f> Attempt<'a, 'f> {
         wants: &[Want<'a>],
     ) -> Result<Vec<(PosId, usize, Want<'a>)>, PlanError> {
         self.check_steps()?;
+        self.is_apart = self.part != PartId::FIRST;
         let mut placed = Vec::new();
         for (index, types, candidate) in self.assign(at, wants)? {
             let want = &wants[index];
             let slots = self.place(at, want, &types, &candidate)?;
+            for &slot in &slots {
+                let fills = &self.build.position(at).slots[slot].fills;
+                let drafts: Vec<DraftId> =
+                    fills.iter().filter(|fill| fill.on.meets(&types)).map(|fill| fill.draft).collect();
+                self.note_needs(drafts);
+            }
             placed.extend(slots.into_iter().map(|slot| (at, slot, want.clone())));
         }
         Ok(placed)
@@ -162,7 +185,8 @@ impl<'a, 'f> Attempt<'a, 'f> {
         let Item::Client(field) = want.item else { return Ok(()) };
         if client_needs_typename(self.facts, field) {
             let types = self.build.position(child).types.clone();
-            self.typename(child, &types, want.conditions)?;
+            let brought = self.typename(child, &types, want.conditions)?;
+            self.note_needs(brought);
         }
         let wants = self.client_wants(&field.selection.fields, want.conditions);
         self.resolve(child, &wants)

@@ -3,11 +3,11 @@
 //! Always: a fetch's dependencies exist before it does, so there is no cycle; conditions are absolute (from the root of
 //! the operation), and become relative only when a document is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ahash::HashMap;
 use apollo_compiler::{Name, Node, ast};
-use kopitiam_operation::{FieldNode, OperationKind};
+use kopitiam_operation::{FieldNode, OperationKind, PartId};
 use kopitiam_plan::{Key, KeyTable};
 use kopitiam_supergraph::{ContextArgument, FieldSet, SubgraphId, TypeId, TypeSet};
 
@@ -134,6 +134,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) entities: Option<EntityDraft<'a>>,
     pub(crate) deps: BTreeSet<DraftId>,
     pub(crate) level: u32,
+    /// The part of the response that it is sent for.
+    pub(crate) part: PartId,
 }
 
 pub(crate) struct EntityDraft<'a> {
@@ -176,6 +178,8 @@ pub(crate) struct Build<'a> {
     pub(crate) version: u64,
     /// What the representations of each entity fetch are made of.
     pub(crate) inputs: HashMap<DraftId, Vec<Input<'a>>>,
+    /// The fetches that bring the fields of each part of the response, when it has several.
+    pub(crate) needs: BTreeMap<PartId, BTreeSet<DraftId>>,
 }
 
 /// A field set that a representation is made of.

@@ -4,12 +4,13 @@ use ahash::HashMap;
 use apollo_compiler::{Node, ast};
 use kopitiam_operation::{Conditions, NormalisedOperation, OperationKind};
 use kopitiam_plan::{
-    ContextSource, ContextVariable, EntityGroup, EntityVariant, Fetch, FetchId, FetchKind, GroupContexts,
-    Path, PathStep, Plan, RepresentationField, TypeTable,
+    ContextSource, ContextVariable, Deferral, EntityGroup, EntityVariant, Fetch, FetchId, FetchKind,
+    GroupContexts, Path, PathStep, Plan, RepresentationField, TypeTable,
 };
 use kopitiam_supergraph::{Supergraph, TypeSet};
 
 use crate::{
+    apart,
     conditions::{Cond, CondTable},
     contexts::ContextDraft,
     document::{Writer, relative},
@@ -53,7 +54,9 @@ pub(crate) fn plan<'a>(
     }
     let mut keys = build.keys.clone();
     let shape = shape::shape(supergraph, operation, &mut keys, &mut emitter.types);
-    Plan { kind: operation.kind, fetches, keys, types: emitter.types, shape }
+    let needs = apart::fetches(build, requests, operation.incremental.parts.len());
+    let deferral = Deferral::new(&operation.incremental, needs);
+    Plan { kind: operation.kind, fetches, keys, types: emitter.types, shape, deferral }
 }
 
 /// A group before it has a name.

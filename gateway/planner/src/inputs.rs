@@ -168,8 +168,9 @@ impl<'a> Attempt<'a, '_> {
         let node = self.build.add_node(DocNode::new(subgraph, static_type, possible, None));
         let contextual = !entities.contexts.is_empty();
         let (operation, entities) = (OperationKind::Query, Some(entities));
-        let draft =
-            self.build.add_draft(Draft { subgraph, operation, node, position: at, entities, deps, level: 0 });
+        let (level, part) = (0, self.part);
+        let draft = Draft { subgraph, operation, node, position: at, entities, deps, level, part };
+        let draft = self.build.add_draft(draft);
         self.build.inputs.insert(draft, inputs);
         let provided = FieldSet::default();
         self.build.changed(at);
@@ -210,6 +211,7 @@ impl<'a> Attempt<'a, '_> {
             && draft.node == source.node
             && self.build.node(draft.node).static_type == static_type
             && entities.contexts == new.contexts
+            && draft.part == self.part
             && self.build.waits_for(source.draft, deps);
         if !fits {
             return None;
@@ -228,6 +230,18 @@ impl<'a> Attempt<'a, '_> {
 
     /// Has all fields of a field set asked at a position; gives the representation's fields and what to wait for.
     pub(crate) fn obtain(
+        &mut self,
+        at: PosId,
+        types: &TypeSet,
+        set: &'a FieldSet,
+        conditions: Cond,
+        is_key: bool,
+        deps: &mut BTreeSet<DraftId>,
+    ) -> Result<Vec<RepField>, PlanError> {
+        self.together(|attempt| attempt.obtain_fields(at, types, set, conditions, is_key, deps))
+    }
+
+    fn obtain_fields(
         &mut self,
         at: PosId,
         types: &TypeSet,

@@ -7,6 +7,7 @@
 //! - `attempt.rs`: one attempt, from the root down; `choose.rs` picks subgraphs, `place.rs` asks them,
 //!   `inputs.rs` enters them by key, `contexts.rs` with values from above, `isolation.rs` says when an input must stand apart from what the client asks,
 //!   `touch.rs` keeps conditions and `__typename` complete
+//! - `apart.rs`: parts of the response that are delivered later
 //! - `reach.rs`: which subgraph can be asked where; `facts.rs`: what the supergraph alone says of that
 //! - `draft.rs`: the plan under construction; `item.rs`: what is wanted; `conditions.rs`: when;
 //!   `index.rs`: finding things by key
@@ -15,6 +16,7 @@
 //!
 //! Elsewhere: the plan's data types (`plan`), running it (`executor`).
 
+mod apart;
 mod attempt;
 mod choose;
 mod conditions;

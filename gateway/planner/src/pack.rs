@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ahash::HashMap;
+use kopitiam_operation::PartId;
 use kopitiam_supergraph::SubgraphId;
 
 use crate::draft::{Build, DraftId, NodeId};
@@ -24,15 +25,18 @@ const MOVES_WORK_MAX: usize = 200_000;
 /// Groups all fetches into requests, in topological order.
 pub(crate) fn requests(build: &Build<'_>) -> Vec<Request> {
     let mut levels: Vec<u32> = build.drafts.iter().map(|draft| draft.level).collect();
-    delay_to_share(build, &mut levels);
+    // What is delivered first shall not wait for what is delivered later.
+    if build.needs.is_empty() {
+        delay_to_share(build, &mut levels);
+    }
     let mut requests: Vec<Request> = Vec::new();
     let mut twins = Twins { build, nested: Vec::new(), work: 0 };
-    let mut shared: HashMap<(SubgraphId, u32), usize> = HashMap::default();
+    let mut shared: HashMap<(SubgraphId, u32, PartId), usize> = HashMap::default();
     for (index, &level) in levels.iter().enumerate() {
         let draft = build.draft(DraftId(index));
         let new = requests.len();
         let request = match &draft.entities {
-            Some(_) => *shared.entry((draft.subgraph, level)).or_insert(new),
+            Some(_) => *shared.entry((draft.subgraph, level, draft.part)).or_insert(new),
             None => twins.of(DraftId(index), level).map_or(new, |twin| request_with(&requests, twin)),
         };
         if request == new {
@@ -65,7 +69,7 @@ impl Twins<'_, '_> {
         for index in 0..self.nested.len() {
             let (other, other_level) = self.nested[index];
             let found = build.draft(other);
-            let is_peer = other_level == level && found.subgraph == new.subgraph;
+            let is_peer = other_level == level && found.subgraph == new.subgraph && found.part == new.part;
             if is_peer && self.same(found.node, new.node) {
                 return Some(other);
             }

@@ -108,6 +108,7 @@ impl<'a> Attempt<'a, '_> {
                 && !source.contextual
                 && types.is_subset(&source.types)
                 && self.build.draft(source.draft).level <= level
+                && self.is_open(source.draft)
         })
     }
 
@@ -131,7 +132,8 @@ impl<'a> Attempt<'a, '_> {
             Some(_) => self.facts.supergraph.root(Root::Query).into_iter().collect(),
         };
         let node = self.build.add_node(DocNode::new(subgraph, types.first(), types.clone(), None));
-        let draft = Draft { subgraph, operation, node, position: at, entities: None, deps, level: 0 };
+        let part = self.part;
+        let draft = Draft { subgraph, operation, node, position: at, entities: None, deps, level: 0, part };
         let draft = self.build.add_draft(draft);
         let provided = FieldSet::default();
         self.build.changed(at);

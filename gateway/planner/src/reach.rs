@@ -101,6 +101,7 @@ impl<'a> Attempt<'a, '_> {
         }
         if self.build.position(at).parent.is_none() {
             self.root_reaches(ty, &mut reaches);
+            self.apart(at, ty, &mut reaches);
             return reaches;
         }
         if self.strategy.avoids_reentry {
@@ -110,6 +111,7 @@ impl<'a> Attempt<'a, '_> {
             while self.relax_reaches(at, ty, &mut reaches) {}
         }
         self.query_reaches(at, ty, &mut reaches);
+        self.apart(at, ty, &mut reaches);
         reaches
     }
 
@@ -214,12 +216,17 @@ impl<'a> Attempt<'a, '_> {
     }
 
     fn version(&self) -> u64 {
-        // The bit for opening the root stands apart from the count.
-        self.build.version + 1 + if self.opening_root { 1 << 40 } else { 0 }
+        self.build.version + 1 + self.mode()
     }
 
     fn own_version(&self, at: PosId) -> u64 {
-        self.build.position(at).version + if self.opening_root { 1 << 40 } else { 0 }
+        self.build.position(at).version + self.mode()
+    }
+
+    /// What else decides over what can be reached: bits that stand apart from the counts.
+    fn mode(&self) -> u64 {
+        let apart = if self.is_apart { 1 + u64::from(self.part.0) } else { 0 };
+        u64::from(self.opening_root) << 40 | apart << 41
     }
 
     /// Whether a subgraph resolves a field of an object type without conditions.
@@ -335,6 +342,7 @@ impl<'a> Attempt<'a, '_> {
             let view = view.filter(|view| view.external && view.contexts.is_empty());
             if let Some(view) = view
                 && source.types.contains(ty)
+                && self.is_open(source.draft)
                 && source.provided.has(item.name(), ty)
             {
                 let owner = Owner { subgraph: source.subgraph, ty: on, view, rank: 0 };
@@ -359,10 +367,10 @@ impl<'a> Attempt<'a, '_> {
             return None;
         }
         let required = match &owner.view.requires {
-            Some(requires) => self.required_level(at, ty, requires),
+            Some(requires) => self.together(|attempt| attempt.required_level(at, ty, requires)),
             None => Some(0),
         };
-        let contexts = self.contexts_level(at, &owner.view.contexts);
+        let contexts = self.together(|attempt| attempt.contexts_level(at, &owner.view.contexts));
         self.requiring.remove(&guard);
         let level = required?.max(contexts?);
         let mut best: Option<(u32, Entry<'a>)> = None;

@@ -74,6 +74,8 @@ impl Shaper<'_> {
             conditions: field.conditions.clone(),
             value_type: shape_type(ty),
             value: self.value(field),
+            part: field.part,
+            stream: field.stream.clone(),
         }
     }
 

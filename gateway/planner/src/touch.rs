@@ -173,6 +173,15 @@ impl<'a> Attempt<'a, '_> {
         types: &TypeSet,
         conditions: Cond,
     ) -> Result<Vec<DraftId>, PlanError> {
+        self.together(|attempt| attempt.typename_anywhere(at, types, conditions))
+    }
+
+    fn typename_anywhere(
+        &mut self,
+        at: PosId,
+        types: &TypeSet,
+        conditions: Cond,
+    ) -> Result<Vec<DraftId>, PlanError> {
         let mut missing = types.clone();
         let mut brought = self.typename_from_sources(at, &mut missing, conditions)?;
         if !missing.is_empty() {

@@ -2,14 +2,15 @@
 //!
 //! Elsewhere: the subgraphs (`subgraph.rs`).
 
-use std::collections::HashSet;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures::channel::oneshot;
 use futures::stream::{self, BoxStream, StreamExt};
 use kopitiam_engine::{
-    Engine, EngineSettings, Outcome, Prepared, Request, Response, SubgraphRequest, SubgraphTransport,
-    TransportError, Variables,
+    Engine, EngineSettings, IncrementalFormat, IncrementalResponse, Outcome, Prepared, Request, Response,
+    SubgraphRequest, SubgraphTransport, TransportError, Variables,
 };
 use serde_json::{Value as Json, json};
 
@@ -22,6 +23,33 @@ pub struct InMemory {
     servers: Vec<Server>,
     requests: Mutex<Vec<(String, Json)>>,
     stopped: Mutex<HashSet<String>>,
+    /// Subgraphs whose answers wait until they are let go.
+    held: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+/// Lets those who wait for it go on, also those who come later.
+#[derive(Debug, Default)]
+struct Notify {
+    is_open: Mutex<bool>,
+    waiting: Mutex<Vec<oneshot::Sender<()>>>,
+}
+
+impl Notify {
+    fn wait(&self) -> Option<oneshot::Receiver<()>> {
+        let is_open = self.is_open.lock().expect("no test panics here");
+        (!*is_open).then(|| {
+            let (sender, receiver) = oneshot::channel();
+            self.waiting.lock().expect("no test panics here").push(sender);
+            receiver
+        })
+    }
+
+    fn open(&self) {
+        *self.is_open.lock().expect("no test panics here") = true;
+        for waiting in self.waiting.lock().expect("no test panics here").drain(..) {
+            let _ = waiting.send(());
+        }
+    }
 }
 
 impl InMemory {
@@ -39,7 +67,12 @@ impl SubgraphTransport for InMemory {
     type Context = ();
 
     async fn send(&self, request: SubgraphRequest<'_>, (): &()) -> Result<Bytes, TransportError> {
-        Ok(self.server(&request)?.answer(&request.body))
+        let server = self.server(&request)?;
+        let held = self.held.lock().expect("no test panics here").get(request.subgraph).cloned();
+        if let Some(waiting) = held.and_then(|held| held.wait()) {
+            let _ = waiting.await;
+        }
+        Ok(server.answer(&request.body))
     }
 
     async fn subscribe(
@@ -80,6 +113,7 @@ impl TestGateway {
             servers: subgraphs.iter().map(Server::new).collect(),
             requests: Mutex::default(),
             stopped: Mutex::default(),
+            held: Mutex::default(),
         };
         let engine = Engine::new(supergraph_sdl, transport, settings)
             .unwrap_or_else(|error| panic!("{error}\n{supergraph_sdl}"));
@@ -89,6 +123,40 @@ impl TestGateway {
     /// From now on this subgraph cannot be reached.
     pub fn stop(&self, subgraph: &str) {
         self.engine.transport().stopped.lock().expect("no test panics here").insert(subgraph.to_owned());
+    }
+
+    /// From now on this subgraph's answers wait for [`TestGateway::release`].
+    pub fn hold(&self, subgraph: &str) {
+        let held = Arc::default();
+        self.engine.transport().held.lock().expect("no test panics here").insert(subgraph.to_owned(), held);
+    }
+
+    /// Lets a subgraph's answers go that wait.
+    pub fn release(&self, subgraph: &str) {
+        if let Some(held) = self.engine.transport().held.lock().expect("no test panics here").remove(subgraph)
+        {
+            held.open();
+        }
+    }
+
+    /// Runs an operation for a client that takes several payloads; gives them as they come.
+    pub async fn payloads(
+        &self,
+        query: &str,
+        variables: &str,
+        format: IncrementalFormat,
+    ) -> BoxStream<'static, Json> {
+        let request = Request { incremental: Some(format), ..request(query, variables) };
+        let parse = |response: Response| serde_json::from_str(&text(&response)).expect("a response is JSON");
+        match self.engine.prepare(&request) {
+            Ok(prepared) => {
+                let response = self.engine.execute_incremental(&prepared, &request, &()).await;
+                let IncrementalResponse { first, rest, .. } = response;
+                let rest = rest.unwrap_or_else(|| stream::empty().boxed());
+                stream::iter([first]).chain(rest).map(parse).boxed()
+            }
+            Err(refused) => stream::iter([parse(refused)]).boxed(),
+        }
     }
 
     /// Runs an operation without variables; gives the response's JSON.

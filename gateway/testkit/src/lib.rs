@@ -6,6 +6,7 @@
 //! - `subgraph.rs`: one subgraph: SDL and JSON in, GraphQL answers out
 //! - `data.rs`: how JSON stands for objects, arguments, errors and entities
 //! - `gateway.rs`: [`TestGateway`]: compose, plan, execute
+//! - `incremental.rs`: [`merge_payloads`]: a response in several payloads as one
 //! - `plans.rs`: [`plan_checked`]: a plan of an operation
 //! - `simulation/`: [`simulation::Simulation`]: any supergraph over made-up data, strict subgraphs, compared with an oracle
 //! - `oracle.rs`: [`Oracle`]: what an operation must give; `random.rs`: [`Operations`] to try
@@ -16,6 +17,7 @@
 mod data;
 mod gateway;
 mod generate;
+mod incremental;
 mod oracle;
 mod plans;
 mod random;
@@ -24,6 +26,7 @@ mod subgraph;
 
 pub use gateway::{InMemory, TestGateway};
 pub use generate::generated;
+pub use incremental::merge_payloads;
 pub use oracle::Oracle;
 pub use plans::{checked, compose, plan_checked};
 pub use random::{Operations, VARIABLES};

@@ -39,6 +39,7 @@ impl PlanBuilder {
             keys: kopitiam_plan::KeyTable::default(),
             types: kopitiam_plan::TypeTable::default(),
             shape: ResponseShape::default(),
+            deferral: kopitiam_plan::Deferral::default(),
         };
         plan.shape =
             ResponseShape { root_type: "Query".into(), fields: Reader::new(shape).shape(&mut plan, "Query") };
@@ -264,6 +265,8 @@ impl<'a> Reader<'a> {
             conditions,
             value_type,
             value,
+            part: kopitiam_plan::PartId::FIRST,
+            stream: None,
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use apollo_compiler::{Name, Node, ast, executable};
 use kopitiam_supergraph::{TypeId, TypeSet};
 
+use super::deferral::condition;
 use super::{NormaliseError, Run, merge::Part};
-use crate::Conditions;
+use crate::{Booleans, Conditions, FragmentId};
 
 /// One field as written, and when it applies.
 pub(super) struct Collected<'a> {
@@ -14,6 +15,8 @@ pub(super) struct Collected<'a> {
     pub(super) parent: TypeId,
     pub(super) on: TypeSet,
     pub(super) conditions: Conditions,
+    /// The innermost deferred fragment around it.
+    pub(super) fragment: Option<FragmentId>,
 }
 
 /// Where the walk stands.
@@ -21,9 +24,11 @@ struct Place {
     parent: TypeId,
     on: TypeSet,
     conditions: Conditions,
+    fragment: Option<FragmentId>,
 }
 
-type Visited = HashSet<(Name, TypeSet, Conditions)>;
+/// Fragments spread at a place: for which types, when, and whether they are deferred there.
+type Visited = HashSet<(Name, TypeSet, Conditions, bool)>;
 
 impl<'a> Run<'a> {
     pub(super) fn collect(
@@ -35,7 +40,12 @@ impl<'a> Run<'a> {
         let mut found = Vec::new();
         let mut visited = Visited::new();
         for part in parts {
-            let place = Place { parent, on: on.clone(), conditions: part.conditions.clone() };
+            let place = Place {
+                parent,
+                on: on.clone(),
+                conditions: part.conditions.clone(),
+                fragment: part.fragment,
+            };
             self.walk(part.selections, &place, &mut visited, &mut found)?;
         }
         Ok(found)
@@ -50,14 +60,24 @@ impl<'a> Run<'a> {
     ) -> Result<(), NormaliseError> {
         for selection in selections {
             self.visit()?;
-            let Some(conditions) = narrowed(&place.conditions, selection.directives()) else { continue };
+            let booleans = self.deferral.as_ref().map(|deferral| deferral.booleans);
+            let narrowed = narrowed(&place.conditions, selection.directives(), booleans);
+            let Some(conditions) = narrowed else { continue };
             match selection {
                 executable::Selection::Field(field) => {
-                    found.push(Collected { field, parent: place.parent, on: place.on.clone(), conditions });
+                    found.push(Collected {
+                        field,
+                        parent: place.parent,
+                        on: place.on.clone(),
+                        conditions,
+                        fragment: place.fragment,
+                    });
                 }
                 executable::Selection::InlineFragment(fragment) => {
                     let place = self.enter(place, fragment.type_condition.as_ref(), conditions);
                     if !place.on.is_empty() {
+                        let own = self.defer(&fragment.directives, place.fragment)?;
+                        let place = Place { fragment: own.or(place.fragment), ..place };
                         self.walk(&fragment.selection_set.selections, &place, visited, found)?;
                     }
                 }
@@ -66,8 +86,22 @@ impl<'a> Run<'a> {
                     let place = self.enter(place, Some(fragment.type_condition()), conditions);
                     // A second spread of a fragment for the same types and conditions adds nothing; without this
                     // a chain of fragments that each spread the next one twice would take exponential time.
-                    let key = (spread.fragment_name.clone(), place.on.clone(), place.conditions.clone());
-                    if !place.on.is_empty() && visited.insert(key) {
+                    let is_deferred = self.is_deferred(&spread.directives);
+                    let key = |is_deferred| {
+                        (
+                            spread.fragment_name.clone(),
+                            place.on.clone(),
+                            place.conditions.clone(),
+                            is_deferred,
+                        )
+                    };
+                    // What is there at once is not deferred as well.
+                    if is_deferred && visited.contains(&key(false)) {
+                        continue;
+                    }
+                    if !place.on.is_empty() && visited.insert(key(is_deferred)) {
+                        let own = self.defer(&spread.directives, place.fragment)?;
+                        let place = Place { fragment: own.or(place.fragment), ..place };
                         self.walk(&fragment.selection_set.selections, &place, visited, found)?;
                     }
                 }
@@ -78,21 +112,33 @@ impl<'a> Run<'a> {
 
     fn enter(&self, place: &Place, condition: Option<&Name>, conditions: Conditions) -> Place {
         let condition = condition.and_then(|name| self.supergraph.type_id(name)).unwrap_or(place.parent);
-        Place { parent: condition, on: place.on.and(&self.visible(condition)), conditions }
+        Place {
+            parent: condition,
+            on: place.on.and(&self.visible(condition)),
+            conditions,
+            fragment: place.fragment,
+        }
     }
 }
 
-/// Adds a selection's own `@skip` and `@include`; `None` when it can never apply.
-fn narrowed(outer: &Conditions, directives: &ast::DirectiveList) -> Option<Conditions> {
+/// Adds a selection's own `@skip` and `@include`; `None` when it can never apply. Variables are conditions, unless their
+/// values are known.
+fn narrowed(
+    outer: &Conditions,
+    directives: &ast::DirectiveList,
+    booleans: Option<Booleans<'_>>,
+) -> Option<Conditions> {
     let mut all = outer.clone();
     for (name, expected) in [("include", true), ("skip", false)] {
-        let Some(value) = directives.get(name).and_then(|found| found.specified_argument_by_name("if"))
-        else {
-            continue;
-        };
-        match value.as_ref() {
-            ast::Value::Boolean(constant) if *constant != expected => return None,
-            ast::Value::Variable(variable) => all = all.and(&Conditions::literal(variable, expected))?,
+        let Some(value) = condition(directives, name) else { continue };
+        match (value, booleans) {
+            (ast::Value::Boolean(constant), _) if *constant != expected => return None,
+            (ast::Value::Variable(variable), Some(booleans)) if booleans(variable) != expected => {
+                return None;
+            }
+            (ast::Value::Variable(variable), None) => {
+                all = all.and(&Conditions::literal(variable, expected))?;
+            }
             _ => {}
         }
     }

@@ -7,12 +7,14 @@ use indexmap::IndexMap;
 use kopitiam_supergraph::{TypeKind, TypeSet};
 
 use super::{NormaliseError, Run, collect::Collected};
-use crate::{Conditions, FieldNode, Selection};
+use crate::{Conditions, FieldNode, FragmentId, Selection};
 
 /// A selection set and when it applies, relative to the field around it.
 pub(super) struct Part<'a> {
     pub(super) selections: &'a [executable::Selection],
     pub(super) conditions: Conditions,
+    /// The innermost deferred fragment around it.
+    pub(super) fragment: Option<FragmentId>,
 }
 
 impl<'a> Run<'a> {
@@ -54,6 +56,7 @@ impl<'a> Run<'a> {
         let widest = widest.expect("a region has at least one entry");
         let field = widest.field;
         let base = self.supergraph.type_id(field.ty().inner_named_type()).unwrap_or(widest.parent);
+        let (delivered, stream) = (self.part_of(members())?, self.stream_of(members())?);
         let id = self.next_id;
         self.next_id += 1;
         let introspection = field.name == "__schema" || field.name == "__type";
@@ -76,6 +79,8 @@ impl<'a> Run<'a> {
             ty: field.ty().clone(),
             base,
             selection,
+            part: delivered,
+            stream,
         })
     }
 }
@@ -107,7 +112,7 @@ impl Run<'_> {
 fn part<'a>(entry: &Collected<'a>, field: &Conditions) -> Part<'a> {
     // Where the field is there only when this entry's condition holds, the condition need not be repeated below it.
     let conditions = if entry.conditions == *field { Conditions::ALWAYS } else { entry.conditions.clone() };
-    Part { selections: &entry.field.selection_set.selections, conditions }
+    Part { selections: &entry.field.selection_set.selections, conditions, fragment: entry.fragment }
 }
 
 /// Runtime types that see the same entries.
@@ -128,7 +133,8 @@ impl Run<'_> {
         for id in all.iter() {
             let mut seen: Vec<usize> =
                 (0..entries.len()).filter(|&index| entries[index].on.contains(id)).collect();
-            if leaf {
+            // A deferred entry must not take the place of one that is not.
+            if leaf && self.deferral.is_none() {
                 keep_widest(&mut seen, entries);
             }
             found.entry(seen).or_default().insert(id);

@@ -4,15 +4,18 @@
 //! folded, fields of one response key are merged (GraphQL specification, section 6.3.2 "CollectFields" and section
 //! 6.4.3 "MergeSelectionSets"). Always bounded: [`Limits`] counts every field and fragment visited.
 //!
-//! Elsewhere: collecting the fields of one place (`collect.rs`), merging them (`merge.rs`).
+//! Elsewhere: collecting the fields of one place (`collect.rs`), merging them (`merge.rs`), `@defer` and `@stream`
+//! (`deferral.rs`).
 
 mod collect;
+mod deferral;
 mod merge;
 
 use apollo_compiler::{ExecutableDocument, executable, validation::Valid};
 use kopitiam_supergraph::{Root, Supergraph, TypeId, TypeSet};
 
-use crate::{NormalisedOperation, OperationKind, Selection};
+use crate::{Booleans, NormalisedOperation, OperationKind, Selection};
+use deferral::Deferral;
 use merge::Part;
 
 /// Bounds of one operation.
@@ -26,11 +29,13 @@ pub struct Limits {
     pub alternatives: usize,
     /// Comparisons of fields with runtime types.
     pub comparisons: usize,
+    /// Deferred fragments and streamed lists, each counted wherever it stands.
+    pub deferred: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { visits: 50_000, depth: 100, alternatives: 256, comparisons: 20_000_000 }
+        Self { visits: 50_000, depth: 100, alternatives: 256, comparisons: 20_000_000, deferred: 64 }
     }
 }
 
@@ -52,6 +57,12 @@ pub enum NormaliseError {
     /// More runtime types times fields than [`Limits::comparisons`].
     #[error("the operation is too complex: too many fields of too many types")]
     TooManyTypes,
+    /// More deferred fragments and streamed lists than [`Limits::deferred`].
+    #[error("the operation is too complex: it defers or streams in more than {0} places")]
+    TooManyDeferred(usize),
+    /// Fields of one response key of which one is streamed and another is not, or otherwise.
+    #[error("fields \"{0}\" conflict because they have different @stream directives")]
+    StreamConflict(String),
     /// Fields nested deeper than [`Limits::depth`].
     #[error("the operation is too deep: more than {0} levels of fields")]
     TooDeep(usize),
@@ -62,10 +73,11 @@ impl NormaliseError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownOperation(_) => "OPERATION_RESOLUTION_FAILURE",
-            Self::UnsupportedOperation(_) => "GRAPHQL_VALIDATION_FAILED",
+            Self::UnsupportedOperation(_) | Self::StreamConflict(_) => "GRAPHQL_VALIDATION_FAILED",
             Self::TooComplex(_) | Self::TooManyAlternatives(_) | Self::TooManyTypes => {
                 "OPERATION_TOO_COMPLEX"
             }
+            Self::TooManyDeferred(_) => "TOO_MANY_DEFERRED",
             Self::TooDeep(_) => "OPERATION_TOO_DEEP",
         }
     }
@@ -80,6 +92,35 @@ pub fn normalise(
     document: &Valid<ExecutableDocument>,
     operation_name: Option<&str>,
     limits: &Limits,
+) -> Result<NormalisedOperation, NormaliseError> {
+    run(supergraph, document, operation_name, limits, None)
+}
+
+/// As [`normalise`], for a request whose response may be delivered bit by bit: `@defer` and `@stream` are followed. Other
+/// than there, what `@skip` and `@include` say is decided here, by the request's Boolean variables: the fields that are
+/// there decide which of them are delivered first.
+///
+/// # Errors
+/// As [`normalise`], and for too many deferred fragments.
+///
+/// # Source
+/// GraphQL specification, working draft, section 6.4 "Executing Selection Sets" with incremental delivery.
+pub fn normalise_incremental(
+    supergraph: &Supergraph,
+    document: &Valid<ExecutableDocument>,
+    operation_name: Option<&str>,
+    limits: &Limits,
+    booleans: Booleans<'_>,
+) -> Result<NormalisedOperation, NormaliseError> {
+    run(supergraph, document, operation_name, limits, Some(Deferral::new(booleans)))
+}
+
+fn run(
+    supergraph: &Supergraph,
+    document: &Valid<ExecutableDocument>,
+    operation_name: Option<&str>,
+    limits: &Limits,
+    deferral: Option<Deferral<'_>>,
 ) -> Result<NormalisedOperation, NormaliseError> {
     let operation = document.operations.get(operation_name).map_err(|_| unknown(operation_name))?;
     let (kind, root, label) = match operation.operation_type {
@@ -99,9 +140,14 @@ pub fn normalise(
         next_id: 0,
         depth: 0,
         opaque: None,
+        // The specification has neither directive in a subscription.
+        deferral: deferral.filter(|_| kind != OperationKind::Subscription),
     };
-    let part =
-        Part { selections: &operation.selection_set.selections, conditions: crate::Conditions::ALWAYS };
+    let part = Part {
+        selections: &operation.selection_set.selections,
+        conditions: crate::Conditions::ALWAYS,
+        fragment: None,
+    };
     let selection = run.selection(&[part], root, &TypeSet::one(root))?;
     Ok(NormalisedOperation {
         kind,
@@ -110,6 +156,7 @@ pub fn normalise(
         variables: operation.variables.clone(),
         selection,
         field_count: run.next_id,
+        incremental: run.deferral.map(Deferral::finish).unwrap_or_default(),
     })
 }
 
@@ -130,6 +177,8 @@ struct Run<'a> {
     depth: usize,
     /// The object types of each interface that some subgraph knows as an `@interfaceObject`, once they are needed.
     opaque: Option<Vec<TypeSet>>,
+    /// Present when `@defer` and `@stream` are followed.
+    deferral: Option<Deferral<'a>>,
 }
 
 impl<'a> Run<'a> {

@@ -6,11 +6,13 @@
 //! and whenever its conditions hold. Independent of the planner: it looks only at the plan's data.
 //!
 //! - `tree.rs`: the response tree, as what is known to be in it
+//! - `deferral.rs`: each part that is delivered later, with no more than it waits for
 //! - `documents.rs`: what a document brings; `entities.rs`: what an entity fetch needs; `contexts.rs`: from above, too
 //!
 //! Elsewhere: null propagation and the like, which are not the plan's business (`executor`).
 
 mod contexts;
+mod deferral;
 mod documents;
 mod entities;
 mod tree;
@@ -21,7 +23,7 @@ use std::fmt;
 use kopitiam_operation::{Conditions, FieldNode, NormalisedOperation, OperationKind};
 use kopitiam_supergraph::{Supergraph, TypeId, TypeKind};
 
-use crate::{FetchKind, Key, PathStep, Plan};
+use crate::{FetchKind, Key, PartId, PathStep, Plan};
 use tree::{PlaceId, Tree};
 
 /// Something that a plan does not do, or should not.
@@ -44,22 +46,20 @@ impl fmt::Display for Gap {
 /// # Errors
 /// Every gap found.
 pub fn check(supergraph: &Supergraph, operation: &NormalisedOperation, plan: &Plan) -> Result<(), Vec<Gap>> {
-    let mut checker = Checker {
-        supergraph,
-        plan,
-        tree: Tree::new(operation.root),
-        gaps: Vec::new(),
-        compared: HashSet::new(),
-    };
+    let mut checker = Checker::new(supergraph, operation, plan, None);
     for index in 0..plan.fetches.len() {
         checker.fetch(index, operation.root);
     }
     checker.order(operation);
     checker.compare((Tree::ROOT, operation.root), &operation.selection.fields, &Conditions::ALWAYS, "");
-    if checker.gaps.is_empty() { Ok(()) } else { Err(checker.gaps) }
+    let mut gaps = checker.gaps;
+    deferral::check(supergraph, operation, plan, &mut gaps);
+    if gaps.is_empty() { Ok(()) } else { Err(gaps) }
 }
 
 struct Checker<'a> {
+    /// The part whose fields are compared; `None` for all.
+    part: Option<PartId>,
     supergraph: &'a Supergraph,
     plan: &'a Plan,
     tree: Tree,
@@ -68,7 +68,17 @@ struct Checker<'a> {
     compared: HashSet<(PlaceId, *const FieldNode, Conditions)>,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    fn new(
+        supergraph: &'a Supergraph,
+        operation: &NormalisedOperation,
+        plan: &'a Plan,
+        part: Option<PartId>,
+    ) -> Self {
+        let (tree, gaps, compared) = (Tree::new(operation.root), Vec::new(), HashSet::new());
+        Self { part, supergraph, plan, tree, gaps, compared }
+    }
+
     fn gap(&mut self, place: impl Into<String>, problem: impl Into<String>) {
         let found = Gap { place: place.into(), problem: problem.into() };
         if !self.gaps.contains(&found) {
@@ -153,7 +163,10 @@ impl Checker<'_> {
             let here = format!("{path}.{}", field.response_key);
             for ty in field.on.and(&self.tree.place(place).types).iter() {
                 if field.is_typename() {
-                    if !is_object && !self.tree.place(place).knows_type(ty, &conditions) {
+                    if self.is_meant(field)
+                        && !is_object
+                        && !self.tree.place(place).knows_type(ty, &conditions)
+                    {
                         let name = &self.supergraph.ty(ty).name;
                         self.gap(&here, format!("the runtime type is not fetched for {name}"));
                     }
@@ -173,6 +186,9 @@ impl Checker<'_> {
         here: &str,
     ) {
         let name = self.supergraph.ty(ty).name.clone();
+        if !self.is_meant(field) {
+            return self.compare_below(place, field, ty, conditions, here);
+        }
         let Some(key) = self.key(&field.key) else {
             return self.gap(here, "no fetch has this response key");
         };
@@ -199,6 +215,27 @@ impl Checker<'_> {
             }
         }
         if is_union {
+            self.forget_private_members(field, child, ty);
+        }
+        self.compare((child, field.base), &field.selection.fields, conditions, here);
+    }
+
+    /// Whether a field is one of those to compare, and not only on the way to them.
+    fn is_meant(&self, field: &FieldNode) -> bool {
+        self.part.is_none_or(|part| part == field.part)
+    }
+
+    fn compare_below(
+        &mut self,
+        place: PlaceId,
+        field: &FieldNode,
+        ty: TypeId,
+        conditions: &Conditions,
+        here: &str,
+    ) {
+        let Some(key) = self.key(&field.key) else { return };
+        let Some(child) = self.tree.place(place).slot(ty, key).and_then(|slot| slot.child) else { return };
+        if self.supergraph.ty(field.base).kind == TypeKind::Union {
             self.forget_private_members(field, child, ty);
         }
         self.compare((child, field.base), &field.selection.fields, conditions, here);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use kopitiam_engine::{Engine, EngineSettings, Request};
+use kopitiam_engine::{Engine, EngineSettings, IncrementalFormat, Request};
 
 use super::output::{self, Failure};
 use crate::subgraph_client::Transport;
@@ -39,6 +39,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let request = Request {
         query: output::read(&arguments.query)?,
         operation_name: arguments.operation.clone(),
+        // What is deferred is shown as such.
+        incremental: Some(IncrementalFormat::Current),
         ..Request::default()
     };
     let prepared = engine.prepare(&request).map_err(|refused| {

@@ -30,6 +30,8 @@ pub struct LimitsConfig {
     pub operations_max: usize,
     /// Variables that one operation declares.
     pub variables_max: usize,
+    /// Fragments with `@defer` and lists with `@stream` of an operation, with its fragments in place.
+    pub deferred_max: usize,
     /// What an operation may cost (see `cost`); `null`: no bound.
     pub cost_max: Option<u64>,
     /// How costs are estimated.
@@ -76,6 +78,7 @@ impl Default for LimitsConfig {
             directives_max: engine.limits.directives_max,
             operations_max: engine.limits.operations_max,
             variables_max: engine.limits.variables_max,
+            deferred_max: engine.limits.deferred_max,
             cost_max: Some(COST_MAX),
             cost: CostConfig::default(),
             answer_depth_max: engine.answers.depth_max,
@@ -105,6 +108,7 @@ impl LimitsConfig {
             directives_max: self.directives_max,
             operations_max: self.operations_max,
             variables_max: self.variables_max,
+            deferred_max: self.deferred_max,
         };
         // How long an answer may be is said with the subgraphs.
         let (bytes_max, errors) = (engine.answers.bytes_max, std::mem::take(&mut engine.answers.errors));

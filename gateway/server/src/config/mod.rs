@@ -86,6 +86,8 @@ pub struct Config {
     pub dev: bool,
     /// Whether clients may ask for the schema.
     pub introspection: bool,
+    /// Whether clients may take responses in several payloads, by `@defer` and `@stream`.
+    pub incremental_delivery: bool,
     /// Bounds of connections, requests and streams.
     pub http: HttpConfig,
     /// Bounds on operations.
@@ -129,6 +131,7 @@ impl Default for Config {
             tls: None,
             dev: false,
             introspection: false,
+            incremental_delivery: true,
             http: HttpConfig::default(),
             limits: LimitsConfig::default(),
             errors: ErrorsConfig::default(),
@@ -217,6 +220,7 @@ impl Config {
         }
         options.dev = self.dev;
         options.engine.introspection = self.introspection;
+        options.engine.incremental = self.incremental_delivery;
         self.supergraph.apply(&mut options);
         self.http.apply(&mut options);
         self.limits.apply(&mut options);

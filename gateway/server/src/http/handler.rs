@@ -6,6 +6,7 @@
 //! Elsewhere: the steps themselves (the other files of this folder), planning and execution (`kopitiam-engine`).
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,13 +15,14 @@ use http::header::HeaderName;
 use http::request::Parts;
 use http::{Method, Request as HttpRequest, Response as HttpResponse};
 use kopitiam_engine::{OperationKind, Response};
+use tokio::sync::SemaphorePermit;
 
 use super::access_log::Logged;
 use super::app::App;
 use super::batch;
 use super::encode::{Refusal, answer};
-use super::negotiate::{Accepted, JsonType, StreamType};
-use super::operation::{self, Admitted, Caller, Denied};
+use super::negotiate::{Accepted, IncrementalType, JsonType, StreamType};
+use super::operation::{self, Admitted, Begun, Caller, Denied};
 use super::request::Payload;
 use super::visitor::Visitor;
 use super::{csrf, graphiql, request, visitor};
@@ -138,12 +140,13 @@ async fn answer_request(
 async fn answer_one(
     app: &Arc<App>,
     parts: &Parts,
-    request: ClientRequest,
+    mut request: ClientRequest,
     mut caller: Caller,
     verified: Option<Verified>,
     accepted: Accepted,
     logged: &mut Logged,
 ) -> Result<HttpResponse<Body>, Refusal> {
+    request.request.incremental = accepted.incremental.map(|form| form.format);
     let room = app.room.try_acquire().map_err(|_| Refusal::Overloaded)?;
     let admitted = match operation::admit(app, request, &caller, logged) {
         Ok(admitted) => admitted,
@@ -156,6 +159,14 @@ async fn answer_one(
     }
     let exposed = Exposed::asked(&parts.headers, app.expose, app.dev);
     caller.context = caller.context.with_fetches(exposed.fetches.clone());
+    if let Some(form) = accepted.incremental
+        && admitted.prepared.is_incremental()
+    {
+        let expiry = verified.map(|verified| verified.expires_at);
+        let begun = operation::execute_incremental(app, &admitted, &caller.context).await?;
+        let begun = Begun { first: extended(&admitted, &exposed, begun.first, &caller, parts), ..begun };
+        return Ok(incremental(app, form, accepted, begun, (room, expiry), logged));
+    }
     let prepared = admitted.prepared.clone();
     let (answered, has_credential) = (caller.context.answered().cloned(), caller.context.has_credential());
     // For whoever sets `limits.cost_max`; anybody else would learn how to come close to it.
@@ -179,6 +190,52 @@ async fn answer_one(
         answered.apply(response.headers_mut(), is_cacheable, has_credential, &app.forward_headers);
     }
     Ok(response)
+}
+
+/// A response with what the client may see of its request.
+fn extended(
+    admitted: &Admitted,
+    exposed: &Exposed,
+    response: Response,
+    caller: &Caller,
+    parts: &Parts,
+) -> Response {
+    let plan = || admitted.prepared.plan().to_json();
+    let (planned_in, id) = (admitted.prepared.planned_in(), visitor::correlation_id(parts));
+    let body = exposed.add_to(response.body, plan, planned_in, &caller.trace, id.as_str());
+    Response { body, ..response }
+}
+
+/// The payloads of a response, or the whole of it where no payload follows the first.
+fn incremental(
+    app: &Arc<App>,
+    form: IncrementalType,
+    accepted: Accepted,
+    begun: Begun,
+    (room, expiry): (SemaphorePermit<'_>, Option<SystemTime>),
+    logged: &mut Logged,
+) -> HttpResponse<Body> {
+    logged.has_errors = begun.has_errors;
+    let Some(rest) = begun.rest else { return single(app, accepted, begun.first) };
+    // The operation has its place until its last payload, or until the client leaves.
+    room.forget();
+    let place = Place(Arc::clone(app));
+    let bodies = stream::iter([begun.first]).chain(rest).map(move |response| {
+        let _place = &place;
+        response.body
+    });
+    // It is a request that ends by itself: a gateway that stops waits for it.
+    let ends = Ends { credential: expiry, ..Ends::never() };
+    streams::incremental_response(form.carrier, bodies.boxed(), app.http.stream_keep_alive, ends)
+}
+
+/// A permit of [`App::room`] that goes back when this is dropped.
+struct Place(Arc<App>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.room.add_permits(1);
+    }
 }
 
 async fn authenticate(app: &App, parts: &Parts) -> Result<Option<Verified>, Refusal> {
@@ -213,7 +270,14 @@ async fn subscribe(
 fn single(app: &App, accepted: Accepted, response: Response) -> HttpResponse<Body> {
     match accepted.json {
         Some(json) => answer(response, json, app.http.statuses),
-        None => stream_of_one(app, accepted.stream.unwrap_or(StreamType::Events), response),
+        None => match (accepted.stream, accepted.incremental) {
+            (None, Some(form)) => {
+                let source = stream::iter([response.body]).boxed();
+                let keep_alive = app.http.stream_keep_alive;
+                streams::incremental_response(form.carrier, source, keep_alive, Ends::never())
+            }
+            (form, _) => stream_of_one(app, form.unwrap_or(StreamType::Events), response),
+        },
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) use self::error_ids::Ids;
 pub(crate) use self::layers::Layers;
 pub use self::listen::TlsError;
 pub(crate) use self::listen::{Listeners, Tls, UnixSocket, run};
-pub(crate) use self::negotiate::StreamType;
+pub(crate) use self::negotiate::{Carrier, StreamType};
 pub(crate) use self::rate_limit::{Client, RateLimits, network};
 pub(crate) use self::visitor::Visitor;
 

@@ -4,6 +4,12 @@
 //! Elsewhere: the choice by what the operation turned out to be (`handler.rs`).
 
 use http::header::{ACCEPT, HeaderMap};
+use kopitiam_engine::IncrementalFormat;
+
+/// What Apollo's clients name the format of 2022.
+const DEFER_SPEC: &str = "20220824";
+/// What they name the current one, that of graphql-js 17.
+const INCREMENTAL_SPEC: &str = "v0.2";
 
 /// A media type of a single GraphQL response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +39,24 @@ pub(crate) enum StreamType {
     Parts,
 }
 
+/// How a client takes a query's or a mutation's response in several payloads (`@defer`, `@stream`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IncrementalType {
+    /// How payloads are written.
+    pub(crate) format: IncrementalFormat,
+    /// What carries them.
+    pub(crate) carrier: Carrier,
+}
+
+/// What carries the payloads of one response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// `multipart/mixed`; with the parameter by which the client has named the format.
+    Parts(Option<&'static str>),
+    /// `text/event-stream`.
+    Events,
+}
+
 /// What a client takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Accepted {
@@ -40,6 +64,8 @@ pub(crate) struct Accepted {
     pub(crate) json: Option<JsonType>,
     /// The best type for a subscription, if any is taken.
     pub(crate) stream: Option<StreamType>,
+    /// How a response in several payloads is taken, if it is.
+    pub(crate) incremental: Option<IncrementalType>,
     /// Whether the client is a browser that wants a page.
     pub(crate) html: bool,
 }
@@ -52,7 +78,7 @@ impl Accepted {
 
     /// Whether there is no form of any response that the client takes.
     pub(crate) fn is_nothing(self) -> bool {
-        self.json.is_none() && self.stream.is_none()
+        self.json.is_none() && self.stream.is_none() && self.incremental.is_none()
     }
 
     /// Reads the header; none means that anything is taken.
@@ -63,7 +89,7 @@ impl Accepted {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(ACCEPT).iter().peekable();
         if values.peek().is_none() {
-            return Self { json: Some(JsonType::Json), stream: None, html: false };
+            return Self { json: Some(JsonType::Json), stream: None, incremental: None, html: false };
         }
         let mut weights = Weights::default();
         for range in values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
@@ -80,6 +106,10 @@ struct Weights {
     json: Option<u16>,
     events: Option<u16>,
     parts: Option<u16>,
+    /// `multipart/mixed` for a response in several payloads: as of 2022, as of now, and without saying which.
+    deferred_2022: Option<u16>,
+    deferred: Option<u16>,
+    mixed: Option<u16>,
     html: Option<u16>,
     application: Option<u16>,
     any: Option<u16>,
@@ -100,6 +130,17 @@ impl Weights {
             "application/json" => &mut self.json,
             "text/event-stream" => &mut self.events,
             "multipart/mixed" if parameter("subscriptionSpec").is_some() => &mut self.parts,
+            "multipart/mixed" if parameter("deferSpec").is_some_and(|spec| spec == DEFER_SPEC) => {
+                &mut self.deferred_2022
+            }
+            "multipart/mixed"
+                if parameter("incrementalSpec").is_some_and(|spec| spec == INCREMENTAL_SPEC) =>
+            {
+                &mut self.deferred
+            }
+            // A format that is not known is none that a client could read.
+            "multipart/mixed" if parameter("deferSpec").or(parameter("incrementalSpec")).is_some() => return,
+            "multipart/mixed" => &mut self.mixed,
             "text/html" => &mut self.html,
             "application/*" => &mut self.application,
             "*/*" => &mut self.any,
@@ -123,7 +164,21 @@ impl Weights {
             (events, parts) if events >= parts => Some(StreamType::Events),
             _ => Some(StreamType::Parts),
         };
-        Accepted { json: best, stream, html: self.html.unwrap_or(0) > 0 }
+        Accepted { json: best, stream, incremental: self.incremental(), html: self.html.unwrap_or(0) > 0 }
+    }
+
+    /// The form of several payloads that is liked best; of those liked alike, the current one.
+    fn incremental(&self) -> Option<IncrementalType> {
+        use IncrementalFormat::{August2022, Current};
+        let all = [
+            (self.deferred, Current, Carrier::Parts(Some("incrementalSpec=v0.2"))),
+            (self.deferred_2022, August2022, Carrier::Parts(Some("deferSpec=20220824"))),
+            (self.mixed, Current, Carrier::Parts(None)),
+            (self.events, Current, Carrier::Events),
+        ];
+        let taken = all.into_iter().rev().filter(|(weight, ..)| weight.unwrap_or(0) > 0);
+        let best = taken.max_by_key(|(weight, ..)| *weight);
+        best.map(|(_, format, carrier)| IncrementalType { format, carrier })
     }
 }
 
@@ -169,7 +224,8 @@ mod tests {
     #[test]
     fn no_header_means_application_json_and_no_stream() {
         let all = Accepted::from_headers(&HeaderMap::new());
-        assert_eq!(all, Accepted { json: Some(JsonType::Json), stream: None, html: false });
+        let json = Some(JsonType::Json);
+        assert_eq!(all, Accepted { json, stream: None, incremental: None, html: false });
     }
 
     #[test]
@@ -187,6 +243,32 @@ mod tests {
             ("multipart/mixed;subscriptionSpec=1.0;q=0", None),
         ] {
             assert_eq!(accepted(header).stream, stream, "{header}");
+        }
+    }
+
+    #[test]
+    fn several_payloads_are_taken_only_in_a_form_that_is_named() {
+        use IncrementalFormat::{August2022, Current};
+        for (header, expected) in [
+            ("*/*", None),
+            ("application/json", None),
+            ("multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json", None),
+            ("multipart/mixed;deferSpec=20991231, application/json", None),
+            ("multipart/mixed;deferSpec=20220824;q=0, application/json", None),
+            (
+                "multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9",
+                Some((August2022, Carrier::Parts(Some("deferSpec=20220824")))),
+            ),
+            (
+                "multipart/mixed;incrementalSpec=v0.2,application/graphql-response+json,application/json;q=0.9",
+                Some((Current, Carrier::Parts(Some("incrementalSpec=v0.2")))),
+            ),
+            ("application/json, multipart/mixed", Some((Current, Carrier::Parts(None)))),
+            ("application/json, text/event-stream, multipart/mixed", Some((Current, Carrier::Parts(None)))),
+            ("text/event-stream", Some((Current, Carrier::Events))),
+        ] {
+            let found = accepted(header).incremental.map(|found| (found.format, found.carrier));
+            assert_eq!(found, expected, "{header}");
         }
     }
 }

@@ -5,10 +5,10 @@
 //! Elsewhere: HTTP (`handler.rs`), batches (`batch.rs`), planning and execution (`kopitiam-engine`).
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::stream::{BoxStream, StreamExt};
-use kopitiam_engine::{Grants, OperationKind, Outcome, Prepared, Request, Response};
+use kopitiam_engine::{Grants, IncrementalResponse, OperationKind, Outcome, Prepared, Request, Response};
 
 use super::access_log::Logged;
 use super::app::{App, QueryKey, SharedResponse};
@@ -154,6 +154,53 @@ pub(crate) async fn execute(
         }
     };
     response.map_err(|_| Refusal::RequestTimeout)
+}
+
+/// A response whose first payload is there.
+pub(crate) struct Begun {
+    pub(crate) first: Response,
+    /// Whether the first payload has errors.
+    pub(crate) has_errors: bool,
+    /// The others, if there are any; dropping them cancels what they wait for.
+    pub(crate) rest: Option<BoxStream<'static, Response>>,
+}
+
+/// How long after the time limit the payloads of a response end at the latest: by then the requests to subgraphs have
+/// failed for want of time, and said so.
+const LATE: Duration = Duration::from_secs(5);
+
+/// Runs a query or a mutation whose response may come in several payloads, all of them within the time limit. Equal ones
+/// are not shared: each client takes its payloads at its own pace.
+///
+/// # Errors
+/// [`Refusal::RequestTimeout`] when not even the first is there in time.
+pub(crate) async fn execute_incremental(
+    app: &Arc<App>,
+    admitted: &Admitted,
+    context: &RequestContext,
+) -> Result<Begun, Refusal> {
+    if let Err(refused) = ask_plugins(app, admitted).await {
+        let first = with_ids(app, refused, context.ids());
+        return Ok(Begun { first, has_errors: true, rest: None });
+    }
+    let deadline = Instant::now() + app.http.request_timeout;
+    let context = context.clone().with_deadline(deadline);
+    let executed = app.engine.execute_incremental(&admitted.prepared, &admitted.request, &context);
+    let executed = tokio::time::timeout_at(deadline.into(), executed).await;
+    let IncrementalResponse { mut first, has_errors, rest } =
+        executed.map_err(|_| Refusal::RequestTimeout)?;
+    if has_errors && app.error_ids.are_in(first.outcome == Outcome::Executed) {
+        first.body = context.ids().add_to(first.body);
+    }
+    let rest = rest.map(|rest| {
+        let open = app.telemetry.stream();
+        let rest = rest.take_until(tokio::time::sleep_until((deadline + LATE).into()));
+        rest.inspect(move |_| {
+            let _open = &open;
+        })
+        .boxed()
+    });
+    Ok(Begun { first, has_errors, rest })
 }
 
 /// The response with the request's ids in its errors, where it has any and the settings say so.

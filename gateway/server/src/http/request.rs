@@ -85,6 +85,7 @@ pub(crate) fn from_uri(uri: &Uri) -> Result<ClientRequest, Refusal> {
         variables,
         extensions: extensions.unwrap_or_default(),
         grants: Arc::default(),
+        incremental: None,
     };
     complete(request, parameters.document_id)
 }
@@ -221,6 +222,7 @@ impl Wire {
             variables: self.variables.unwrap_or_default(),
             extensions: self.extensions.unwrap_or_default(),
             grants: Arc::default(),
+            incremental: None,
         };
         complete(request, self.document_id)
     }

@@ -1,7 +1,7 @@
 //! Streams of GraphQL responses to clients.
 //!
 //! - `sse.rs`: server-sent events, the distinct connections mode
-//! - `multipart.rs`: `multipart/mixed`, as Apollo's clients take subscriptions
+//! - `multipart.rs`: `multipart/mixed`, as Apollo's clients take subscriptions, and as clients take `@defer`
 //! - `body.rs`: what both have in common
 //! - `websocket/`: `graphql-transport-ws`
 //! - `census.rs`: how many are open, and whose
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::census::{Caps, Census, Full, Place};
-use crate::http::StreamType;
+use crate::http::{Carrier, StreamType};
 use crate::options::SubscriptionSettings;
 
 /// What all streams of one gateway share.
@@ -68,6 +68,19 @@ pub(crate) fn http_response(
     match form {
         StreamType::Events => sse::response(source, keep_alive, ends),
         StreamType::Parts => multipart::subscription(source, keep_alive, ends),
+    }
+}
+
+/// The HTTP response whose body is the payloads of one response.
+pub(crate) fn incremental_response(
+    carrier: Carrier,
+    source: BoxStream<'static, Bytes>,
+    keep_alive: Duration,
+    ends: Ends,
+) -> Response<Body> {
+    match carrier {
+        Carrier::Parts(parameter) => multipart::incremental(parameter, source, ends),
+        Carrier::Events => sse::response(source, keep_alive, ends),
     }
 }
 

@@ -27,17 +27,51 @@ pub(crate) fn subscription(
     keep_alive: Duration,
     ends: Ends,
 ) -> Response<Body> {
-    body::response(
-        SUBSCRIPTION_TYPE,
-        body::chunks(Subscription { has_begun: false }, source, keep_alive, ends),
-    )
+    body::response(SUBSCRIPTION_TYPE, body::chunks(Subscription(Parts::default()), source, keep_alive, ends))
 }
 
-struct Subscription {
+/// The payloads of one response, with the parameter of the media type that names their format.
+pub(crate) fn incremental(
+    parameter: Option<&'static str>,
+    source: BoxStream<'static, Bytes>,
+    ends: Ends,
+) -> Response<Body> {
+    let content_type = match parameter {
+        Some("deferSpec=20220824") => "multipart/mixed;boundary=\"graphql\";deferSpec=20220824",
+        Some(_) => "multipart/mixed;boundary=\"graphql\";incrementalSpec=v0.2",
+        None => "multipart/mixed;boundary=\"graphql\"",
+    };
+    body::response(content_type, body::chunks(Payloads(Parts::default()), source, NO_SIGNS, ends))
+}
+
+/// Clients know no sign of life among the payloads of a response; its time is limited anyhow.
+const NO_SIGNS: Duration = Duration::from_hours(24);
+
+#[derive(Default)]
+struct Parts {
     has_begun: bool,
 }
 
-impl Subscription {
+struct Subscription(Parts);
+
+struct Payloads(Parts);
+
+impl Form for Payloads {
+    fn alive(&mut self) -> Bytes {
+        // A line before the first delimiter means nothing (RFC 2046, section 5.1.1 "preamble").
+        Bytes::from_static(b"\r\n")
+    }
+
+    fn next(&mut self, response: &[u8]) -> Bytes {
+        self.0.part(|part| part.put_slice(response))
+    }
+
+    fn complete(&mut self) -> Bytes {
+        Bytes::from_static(b"--\r\n")
+    }
+}
+
+impl Parts {
     fn part(&mut self, write: impl FnOnce(&mut BytesMut)) -> Bytes {
         let mut part = BytesMut::new();
         if !std::mem::replace(&mut self.has_begun, true) {
@@ -52,11 +86,11 @@ impl Subscription {
 
 impl Form for Subscription {
     fn alive(&mut self) -> Bytes {
-        self.part(|part| part.put_slice(b"{}"))
+        self.0.part(|part| part.put_slice(b"{}"))
     }
 
     fn next(&mut self, response: &[u8]) -> Bytes {
-        self.part(|part| {
+        self.0.part(|part| {
             part.reserve(response.len() + 32);
             part.put_slice(b"{\"payload\":");
             part.put_slice(response);
@@ -65,7 +99,7 @@ impl Form for Subscription {
     }
 
     fn complete(&mut self) -> Bytes {
-        if self.has_begun {
+        if self.0.has_begun {
             Bytes::from_static(b"--\r\n")
         } else {
             Bytes::from_static(b"\r\n--graphql--\r\n")
@@ -87,7 +121,7 @@ mod tests {
             stream::iter(["{\"data\":1}", "{\"data\":2}"].map(|item| Bytes::from_static(item.as_bytes())));
         let ends = Ends { draining: CancellationToken::new(), credential: None };
         let chunks =
-            body::chunks(Subscription { has_begun: false }, source.boxed(), Duration::from_mins(1), ends);
+            body::chunks(Subscription(Parts::default()), source.boxed(), Duration::from_mins(1), ends);
         let chunks: Vec<Bytes> = chunks.map(Result::unwrap).collect().await;
         let head = "\r\ncontent-type: application/json\r\n\r\n";
         let text =

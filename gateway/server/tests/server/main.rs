@@ -20,6 +20,7 @@ mod errors;
 mod faults;
 mod graphql_over_http;
 mod headers;
+mod incremental;
 mod kafka;
 mod limits;
 mod listening;

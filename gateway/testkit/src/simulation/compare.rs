@@ -10,7 +10,9 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
 use bytes::Bytes;
 use futures::stream::StreamExt;
-use kopitiam_engine::{DocumentLimits, Engine, EngineSettings, Prepared, Request, Response, Variables};
+use kopitiam_engine::{
+    DocumentLimits, Engine, EngineSettings, IncrementalFormat, Prepared, Request, Response, Variables,
+};
 use serde_json::{Value as Json, json};
 
 use super::degraded;
@@ -21,6 +23,7 @@ use super::operations::RandomOperation;
 use super::strict::{StrictSubgraph, overridden};
 use super::transport::{Outage, Strict};
 use super::universe::Universe;
+use crate::merge_payloads;
 
 /// How an operation went.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +121,7 @@ impl Simulation {
             root_fields_max: 10_000,
             directives_max: 10_000,
             variables_max: 10_000,
+            deferred_max: 1_000,
             ..DocumentLimits::default()
         };
         let labels = supergraph.override_labels().iter().map(ToString::to_string);
@@ -186,6 +190,59 @@ impl Simulation {
         self.verdict(operation, &expected, &got, kind)
     }
 
+    /// Runs an operation with `@defer` or `@stream` for a client that takes several payloads: put together they are what
+    /// the oracle says of the operation without. Where a null spreads it ends at the fragment, so that there the data may
+    /// be more, and errors are compared only by there being some.
+    ///
+    /// # Panics
+    /// When the gateway writes something that is not JSON.
+    pub async fn check_deferred(
+        &self,
+        operation: &RandomOperation,
+        plain: &RandomOperation,
+        format: IncrementalFormat,
+    ) -> Verdict {
+        let Some(expected) = self.expected(plain) else { return Verdict::NotComparable };
+        self.engine.transport().begin(None);
+        let variables = Variables::from_json(&Json::Object(operation.variables.clone()).to_string())
+            .expect("the variables are an object");
+        let request = Request {
+            query: operation.query.clone(),
+            variables,
+            incremental: Some(format),
+            ..Request::default()
+        };
+        let prepared = match self.engine.prepare(&request) {
+            Ok(prepared) => prepared,
+            // Where fields of one key are merged, a list must be streamed the same way at all places.
+            Err(refused) if text(&refused).contains("different @stream directives") => {
+                return Verdict::NotComparable;
+            }
+            Err(refused) => return self.verdict(operation, &expected, &[text(&refused)], Some("refused")),
+        };
+        let response = self.engine.execute_incremental(&prepared, &request, &()).await;
+        let mut got = vec![text(&response.first)];
+        if let Some(rest) = response.rest {
+            got.extend(rest.map(|payload| text(&payload)).collect::<Vec<_>>().await);
+        }
+        let payloads: Vec<Json> =
+            got.iter().map(|payload| serde_json::from_str(payload).expect("a payload is JSON")).collect();
+        let merged =
+            if payloads.len() == 1 { Ok(payloads[0].clone()) } else { merge_payloads(&payloads, format) };
+        let kind = match (&merged, &expected[..]) {
+            (Err(problem), _) => {
+                got.push(problem.clone());
+                Some("payloads")
+            }
+            _ if !self.engine.transport().refusals().is_empty() => Some("request"),
+            (Ok(merged), [expected]) => merged_kind(merged, expected),
+            _ => Some("events"),
+        };
+        got.extend(merged.map(|merged| merged.to_string()));
+        got.push(prepared.plan().to_string());
+        self.verdict(operation, &expected, &got, kind)
+    }
+
     /// Runs an operation while a subgraph is out: the response must lack what came from it, and nothing else.
     ///
     /// # Panics
@@ -222,6 +279,35 @@ impl Simulation {
             refusals: transport.refusals(),
             requests: transport.requests(),
         }))
+    }
+}
+
+fn text(response: &Response) -> String {
+    String::from_utf8(response.body.to_vec()).expect("a response is UTF-8")
+}
+
+/// What is wrong with payloads put together, if anything.
+fn merged_kind(merged: &Json, expected: &Expected) -> Option<&'static str> {
+    let wanted: Json = serde_json::from_str(&expected.data).expect("data is JSON");
+    let has_errors = merged.get("errors").is_some();
+    if expected.has_hidden {
+        return None;
+    }
+    if expected.errors.is_empty() {
+        return (merged["data"] != wanted || has_errors).then_some("data");
+    }
+    (!has_errors).then_some("errors").or((!agree(&merged["data"], &wanted)).then_some("data"))
+}
+
+/// Whether two values are the same wherever both are there.
+fn agree(one: &Json, other: &Json) -> bool {
+    match (one, other) {
+        (Json::Null, _) | (_, Json::Null) => true,
+        (Json::Object(one), Json::Object(other)) => {
+            one.iter().all(|(key, value)| other.get(key).is_none_or(|other| agree(value, other)))
+        }
+        (Json::Array(one), Json::Array(other)) => one.iter().zip(other).all(|(one, other)| agree(one, other)),
+        (one, other) => one == other,
     }
 }
 

@@ -7,12 +7,13 @@
 //!   of it a subgraph need not know; `rng.rs`: chance from a seed
 //! - `strict.rs`: a subgraph that refuses what it could not answer; `transport.rs`: all of them, and their outages
 //! - `monolith.rs`: the oracle; `contexts.rs`: what fields take from above
-//! - `operations.rs`, `inputs.rs`: random operations; `shrink.rs`: smaller ones
+//! - `operations.rs`, `inputs.rs`: random operations; `deferral.rs`: deferred ones; `shrink.rs`: smaller ones
 //! - `schemas/`: random subgraphs; `compare.rs`: the verdict; `degraded.rs`: the verdict when a
 //!   subgraph is out; `trial.rs`: one of these ways to try an operation
 
 mod compare;
 mod contexts;
+mod deferral;
 mod degraded;
 mod federation;
 mod inputs;
@@ -29,6 +30,7 @@ mod trial;
 mod universe;
 
 pub use compare::{Difference, Simulation, Verdict};
+pub use deferral::deferred;
 pub use nature::Nature;
 pub use operations::{RandomOperation, random_operation};
 pub use rng::Rng;

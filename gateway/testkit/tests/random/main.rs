@@ -1,12 +1,14 @@
 //! Random operations over random subgraphs, answered as one server with all the data would answer them; and with one
 //! subgraph out, but for what only that could give.
 //!
+//! - `deferral.rs`: the same of responses in several payloads
 //! - `composition.rs`: what holds of composing them, changed ones too
 //!
 //! Bounded to seconds. `KOPITIAM_CASES` asks for more subgraph sets, `KOPITIAM_SEED` for others; a failure prints the
 //! smallest subgraphs and operation that were found for it, and the seed that brings it back.
 
 mod composition;
+mod deferral;
 
 use std::collections::BTreeMap;
 

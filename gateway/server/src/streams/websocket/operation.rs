@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use kopitiam_engine::{OperationKind, Outcome, Response};
+use kopitiam_engine::{IncrementalFormat, OperationKind, Outcome, Response};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -75,16 +75,26 @@ async fn begin(app: &Arc<App>, request: ClientRequest, caller: Caller) -> Result
 
 async fn checked(
     app: &Arc<App>,
-    request: ClientRequest,
+    mut request: ClientRequest,
     caller: Caller,
     logged: &mut Logged,
 ) -> Result<Begun, Denied> {
+    request.request.incremental = Some(IncrementalFormat::Current);
     let room = app.room.try_acquire().map_err(|_| Refusal::Overloaded)?;
     let admitted = operation::admit(app, request, &caller, logged)?;
     if admitted.prepared.kind() == OperationKind::Subscription {
         // A stream holds no room.
         drop(room);
         return Box::pin(operation::subscribe(app, &admitted, &caller)).await.map(Begun::Open);
+    }
+    if admitted.prepared.is_incremental() {
+        let begun = Box::pin(operation::execute_incremental(app, &admitted, &caller.context)).await?;
+        logged.has_errors = begun.has_errors;
+        return match begun.rest {
+            Some(rest) => Ok(Begun::Open(stream::iter([begun.first]).chain(rest).boxed())),
+            None if begun.first.outcome == Outcome::Executed => Ok(Begun::Answered(begun.first)),
+            None => Err(begun.first.into()),
+        };
     }
     let response = operation::execute(app, admitted, caller.context).await?;
     match response.outcome {
