@@ -84,6 +84,11 @@ impl Prepared {
         self.operation.definition().name.as_ref().map(apollo_compiler::Name::as_str)
     }
 
+    /// The supergraph that it was prepared on, as [`crate::schema_id`] names it.
+    pub fn schema(&self) -> &str {
+        &self.generation.id
+    }
+
     /// How often the operation's root names a field of the schema, under whatever aliases and in fragments.
     pub fn count_root_fields(&self, name: &str) -> usize {
         let fields = self.operation.definition().root_fields(&self.operation.document);

@@ -388,6 +388,7 @@ fn build(
         forward_headers: options.headers.forwarded(),
         answer_headers: (!options.answer_headers.is_empty()).then(|| Arc::new(options.answer_headers)),
         http: options.http,
+        keeps_responses: options.cache.responses,
         uploads: options.uploads,
         shared: traffic.share_client_queries.then(|| InFlight::new(traffic.shared_in_flight_max)),
         retired: ending.draining.child_token(),

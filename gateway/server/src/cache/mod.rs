@@ -11,7 +11,7 @@
 //! - `pending.rs`: who is asking for what
 //! - `tags.rs`: by what it can be invalidated; `invalidation.rs`: who may do that
 //!
-//! Elsewhere: asking the subgraph (`subgraph_client/cached.rs`).
+//! Elsewhere: asking the subgraph (`subgraph_client/cached.rs`), whole responses (`http/responses.rs`).
 
 mod freshness;
 mod invalidation;
@@ -33,7 +33,7 @@ pub use self::invalidation::{InvalidationSettings, SecretTooShort};
 pub(crate) use self::key::{Key, ScopeWriter};
 pub(crate) use self::parts::Parts;
 pub(crate) use self::pending::{Came, Claim, Part, Pending, arrival};
-pub(crate) use self::store::{Epoch, Kept, KeyPair, Labels, Store};
+pub(crate) use self::store::{Epoch, Kept, KeyPair, Labels, Store, Together};
 pub(crate) use self::tags::Tags;
 use crate::options::CacheStoreSettings;
 use crate::telemetry::Telemetry;

@@ -3,6 +3,7 @@
 //! Always: what has expired is never given out; what was asked before an invalidation is not kept after it.
 //! Elsewhere: how long and for whom (`freshness.rs`), under which key (`key.rs`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) struct Kept {
     /// Its JSON.
     pub(crate) value: Bytes,
     pub(crate) is_private: bool,
+    pub(crate) stored: Instant,
     pub(crate) expires: Instant,
     /// Until when a client may be told that it is fresh.
     pub(crate) told_until: Instant,
@@ -36,6 +38,7 @@ impl Kept {
         Self {
             value,
             is_private: keeping.is_private,
+            stored,
             expires: stored + keeping.ttl,
             told_until: stored + keeping.told,
             labels,
@@ -49,6 +52,53 @@ impl Kept {
     /// For how much longer a client may be told that it is fresh.
     pub(crate) fn told(&self) -> Duration {
         self.told_until.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Labels of one response; with more it is not kept.
+const LABELS_MAX: usize = 10_000;
+
+/// How long, and for whom, what is made of several parts may be kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Together {
+    expires: Instant,
+    told_until: Instant,
+    is_private: bool,
+    labels: Vec<Labels>,
+}
+
+impl Together {
+    pub(crate) fn of(kept: &Kept) -> Self {
+        Self {
+            expires: kept.expires,
+            told_until: kept.told_until,
+            is_private: kept.is_private,
+            labels: vec![Labels::clone(&kept.labels)],
+        }
+    }
+
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.labels.extend(other.labels);
+        Self {
+            expires: self.expires.min(other.expires),
+            told_until: self.told_until.min(other.told_until),
+            is_private: self.is_private || other.is_private,
+            labels: self.labels,
+        }
+    }
+
+    /// What was made, for everybody or for the credential in play. `None`: it has too many labels.
+    pub(crate) fn keep(self, value: Bytes, has_credential: bool) -> Option<Kept> {
+        let labels: BTreeSet<&str> =
+            self.labels.iter().flat_map(|labels| labels.iter().map(|label| &**label)).collect();
+        (labels.len() <= LABELS_MAX).then(|| Kept {
+            value,
+            is_private: self.is_private || has_credential,
+            stored: Instant::now(),
+            expires: self.expires,
+            told_until: self.told_until,
+            labels: labels.into_iter().map(Into::into).collect(),
+        })
     }
 }
 

@@ -19,6 +19,9 @@ use crate::options::{CacheStoreSettings, Options};
 pub struct CacheConfig {
     /// The most that is kept in this process, in bytes, keys included.
     pub memory_bytes_max: usize,
+    /// Whether responses to queries are kept whole, where everything in them is kept: for as long as the first of its parts,
+    /// and for the credential it was asked with. Not with plugins or a coprocessor. Default: false.
+    pub responses: bool,
     /// A listener on which entries are removed before their time: `POST /invalidation`. Unset: there is none.
     pub invalidation: Option<InvalidationConfig>,
 }
@@ -54,7 +57,7 @@ pub struct SubgraphCacheConfig {
 impl Default for CacheConfig {
     fn default() -> Self {
         let CacheStoreSettings { memory_bytes_max, .. } = CacheStoreSettings::default();
-        Self { memory_bytes_max, invalidation: None }
+        Self { memory_bytes_max, responses: false, invalidation: None }
     }
 }
 
@@ -90,6 +93,7 @@ impl CacheConfig {
         let invalidation = self.invalidation.map(|own| own.settings()).transpose();
         options.cache = CacheStoreSettings {
             memory_bytes_max: self.memory_bytes_max,
+            responses: self.responses,
             invalidation: invalidation.map_err(|error| format!("`cache.invalidation`: {error}"))?,
         };
         Ok(())

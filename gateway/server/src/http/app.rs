@@ -47,6 +47,8 @@ pub(crate) struct App {
     pub(crate) rate_limits: RateLimits,
     /// One permit for each operation that may be executed at once; streams hold none.
     pub(crate) room: Semaphore,
+    /// Whether whole responses are kept.
+    pub(crate) keeps_responses: bool,
     /// Client queries in flight; `None`: every one is executed.
     pub(crate) shared: Option<InFlight<QueryKey, SharedResponse>>,
     pub(crate) streams: Streams,

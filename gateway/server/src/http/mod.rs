@@ -35,6 +35,7 @@ pub(crate) mod operation;
 mod plugged;
 mod rate_limit;
 pub(crate) mod request;
+mod responses;
 mod visitor;
 
 use std::convert::Infallible;

@@ -15,6 +15,7 @@ use super::app::{App, QueryKey, SharedResponse};
 use super::encode::Refusal;
 use super::error_ids::Ids;
 use super::rate_limit::Client;
+use super::responses;
 use crate::documents::{ClientRequest, DocumentRefusal};
 use crate::in_flight::InFlight;
 use crate::plugins::{PlannedOperation, PluginRefusal};
@@ -138,6 +139,14 @@ pub(crate) async fn execute(
     }
     let Admitted { prepared, request } = admitted;
     let deadline = Instant::now() + app.http.request_timeout;
+    if let Some(cache) = responses::cache(app, &prepared, &request, &context) {
+        // On the heap: the others need not have room for it.
+        let (own, context) = (context.trace_only(), context.with_deadline(deadline));
+        let executed = Box::pin(responses::execute(app, cache, &prepared, &request, context));
+        let response = tokio::time::timeout_at(deadline.into(), executed).await;
+        let response = response.map(|response| with_ids(app, response, own.ids()));
+        return response.map_err(|_| Refusal::RequestTimeout);
+    }
     let response = match &app.shared {
         Some(shared) if prepared.kind() == OperationKind::Query && request.extensions.is_empty() => {
             // Those who share an answer have ids of their own.

@@ -8,12 +8,14 @@ use crate::cache::InvalidationSettings;
 pub struct CacheStoreSettings {
     /// The most that is kept in this process, in bytes, keys included.
     pub memory_bytes_max: usize,
+    /// Whether responses to queries are kept whole where everything in them is kept.
+    pub responses: bool,
     /// Who may have entries removed before their time, and where. `None`: nobody.
     pub invalidation: Option<InvalidationSettings>,
 }
 
 impl Default for CacheStoreSettings {
     fn default() -> Self {
-        Self { memory_bytes_max: 128 * 1024 * 1024, invalidation: None }
+        Self { memory_bytes_max: 128 * 1024 * 1024, responses: false, invalidation: None }
     }
 }

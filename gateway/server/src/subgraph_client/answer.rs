@@ -15,6 +15,7 @@ use kopitiam_executor::transport::TransportError;
 
 use super::compression;
 use super::wire::Answer;
+use crate::cache::Together;
 
 /// A length that an answer announces is not believed further than this before the bytes are there.
 const RESERVE_MAX: usize = 1024 * 1024;
@@ -26,6 +27,8 @@ pub(super) struct Whole {
     pub(super) headers: Arc<HeaderMap>,
     /// Whether no subgraph was asked for it.
     pub(super) is_cached: bool,
+    /// How long what is made of it may be kept; `None`: not at all.
+    pub(super) together: Option<Together>,
 }
 
 /// The GraphQL response of a whole answer.
@@ -35,7 +38,7 @@ pub(super) struct Whole {
 pub(super) fn graphql(answer: Answer, bytes_max: usize) -> Result<Whole, TransportError> {
     let body = compression::decompress(&answer.headers, answer.body, bytes_max)?;
     let body = graphql_body(answer.status, &answer.headers, body)?;
-    Ok(Whole { body, headers: Arc::new(answer.headers), is_cached: false })
+    Ok(Whole { body, headers: Arc::new(answer.headers), is_cached: false, together: None })
 }
 
 /// Reads a whole answer, which must be a GraphQL response.

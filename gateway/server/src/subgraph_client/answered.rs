@@ -5,12 +5,13 @@
 //! be cached only where every answer says so, and by others than the client only where no credential was in play.
 //! Elsewhere: headers to subgraphs (`headers.rs`); what a response without such rules says (`http/encode.rs`).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::{AGE, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
 
 use super::may_be_forwarded;
-use crate::cache::Freshness;
+use crate::cache::{Freshness, Kept, Together};
 
 /// Which headers of subgraphs' answers reach the client. By default none does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,11 +74,57 @@ pub(crate) struct Answered {
     wanted: Vec<HeaderName>,
     /// One for each answer; the flag says that a mutation got it.
     answers: Mutex<Vec<(Arc<HeaderMap>, bool)>>,
+    /// What the response is made of; `None`: nobody wants to keep it.
+    made: Option<Mutex<Made>>,
+    /// For how many seconds the response has been kept.
+    age: AtomicU64,
+}
+
+/// How long a response may be kept, as far as is known.
+#[derive(Debug)]
+enum Made {
+    OfNothing,
+    Of(Together),
+    OfWhatIsNotKept,
 }
 
 impl Answered {
     pub(crate) fn new(rules: Arc<AnswerHeaderRules>) -> Self {
-        Self { wanted: rules.wanted(), rules, answers: Mutex::default() }
+        Self { wanted: rules.wanted(), rules, answers: Mutex::default(), made: None, age: AtomicU64::new(0) }
+    }
+
+    /// For a response that may be kept; what clients are told is as for `own`.
+    pub(crate) fn to_keep(own: Option<&Self>) -> Self {
+        let rules = own.map(|own| Arc::clone(&own.rules)).unwrap_or_default();
+        Self { made: Some(Mutex::new(Made::OfNothing)), ..Self::new(rules) }
+    }
+
+    /// The response is made of this, too; `None`: of something that is not kept.
+    pub(super) fn made_of(&self, together: Option<Together>) {
+        let Some(made) = &self.made else { return };
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        *made = match (std::mem::replace(&mut *made, Made::OfWhatIsNotKept), together) {
+            (Made::OfNothing, Some(together)) => Made::Of(together),
+            (Made::Of(known), Some(together)) => Made::Of(known.and(together)),
+            _ => Made::OfWhatIsNotKept,
+        };
+    }
+
+    /// How long the response may be kept; `None` when not at all.
+    pub(crate) fn made(&self) -> Option<Together> {
+        match &*self.made.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner) {
+            Made::Of(together) => Some(together.clone()),
+            Made::OfNothing | Made::OfWhatIsNotKept => None,
+        }
+    }
+
+    /// The response was kept.
+    pub(crate) fn was_kept(&self, kept: &Kept) {
+        let kind = if kept.is_private { "private" } else { "public" };
+        let value = format!("{kind}, max-age={}", kept.told().as_secs());
+        let value = HeaderValue::from_str(&value).expect("visible ASCII");
+        self.note(Arc::new(HeaderMap::from_iter([(CACHE_CONTROL, value)])), false);
+        self.age.store(kept.stored.elapsed().as_secs(), Ordering::Relaxed);
     }
 
     fn answers(&self) -> MutexGuard<'_, Vec<(Arc<HeaderMap>, bool)>> {
@@ -131,7 +178,12 @@ impl Answered {
             return;
         };
         let kind = if is_private || has_credential { "private" } else { "public" };
-        let value = format!("{kind}, max-age={seconds}");
+        // Whoever keeps it subtracts its age.
+        let age = self.age.load(Ordering::Relaxed);
+        let value = format!("{kind}, max-age={}", seconds.saturating_add(age));
+        if age > 0 {
+            response.insert(AGE, age.into());
+        }
         response.insert(CACHE_CONTROL, HeaderValue::from_str(&value).expect("visible ASCII"));
         for name in varies {
             response.append(VARY, HeaderValue::from(name.clone()));
@@ -212,5 +264,28 @@ mod tests {
             lines.sort_unstable();
             assert_eq!(lines, ["set-cookie: mutation=1", "x-all: 1", "x-all: 2", "x-first: 1", "x-last: 2"]);
         }
+    }
+
+    #[test]
+    fn a_response_that_was_kept_has_its_age_beside_its_whole_time() {
+        let rules = AnswerHeaderRules { merge_cache_control: true, ..AnswerHeaderRules::default() };
+        let answered = Answered::new(Arc::new(rules));
+        let now = tokio::time::Instant::now();
+        let later = |seconds| now + std::time::Duration::from_secs(seconds);
+        answered.was_kept(&Kept {
+            value: bytes::Bytes::new(),
+            is_private: false,
+            stored: now.checked_sub(std::time::Duration::from_secs(10)).unwrap_or(now),
+            expires: later(51),
+            told_until: later(51),
+            labels: Arc::default(),
+        });
+        let mut response = HeaderMap::new();
+        answered.apply(&mut response, true, false, &[]);
+        let value = |name| response.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let seconds = |text: &str| text.parse::<u64>().unwrap();
+        let whole = seconds(value("cache-control").strip_prefix("public, max-age=").unwrap());
+        let left = whole - seconds(value("age"));
+        assert!((40..=51).contains(&left), "{response:?}");
     }
 }

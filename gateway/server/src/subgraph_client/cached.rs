@@ -19,7 +19,7 @@ use super::call::Call;
 use super::sharing::Age;
 use crate::cache::{
     Asked, Cache, CacheSettings, Came, Claim, Epoch, Keeping, Kept, Key, KeyPair, Labels, Part, Parts,
-    ScopeWriter, Tags, arrival, keeping,
+    ScopeWriter, Tags, Together, arrival, keeping,
 };
 
 /// How often parts that did not come are looked for once more. The last time nobody is waited for.
@@ -130,8 +130,8 @@ impl CachedCall<'_> {
             let (asked, arrived) = try_join(asked, async { Ok(arrived.await) }).await?;
             match asked {
                 Some(Answer::Opaque(whole)) => return Ok(whole),
-                Some(Answer::Parts { headers, body, .. }) if wanted.len() == keys.len() => {
-                    return Ok(Whole { body, headers, is_cached: false });
+                Some(Answer::Parts { parts, headers, body, .. }) if wanted.len() == keys.len() => {
+                    return Ok(Whole { body, headers, is_cached: false, together: together(parts.iter()) });
                 }
                 Some(Answer::Parts { parts, errors, .. }) => {
                     gathered.errors.extend(errors);
@@ -283,5 +283,13 @@ fn whole(parts: &Parts<'_>, gathered: &Gathered) -> Whole {
         body: parts.join(&values, &gathered.errors),
         headers: Arc::new(headers),
         is_cached: gathered.is_cached,
+        together: together(came.into_iter()).filter(|_| gathered.errors.is_empty()),
     }
+}
+
+/// How long what is made of parts may be kept; `None` when one of them may not.
+fn together<'a>(mut parts: impl Iterator<Item = &'a Part>) -> Option<Together> {
+    let of = |part: &Part| part.kept.as_deref().map(Together::of);
+    let first = of(parts.next()?)?;
+    parts.try_fold(first, |all, part| Some(all.and(of(part)?)))
 }

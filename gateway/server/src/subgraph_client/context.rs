@@ -137,7 +137,7 @@ impl RequestContext {
     }
 
     /// The files of the client's request.
-    pub(super) fn uploads(&self) -> Option<&Arc<Uploads>> {
+    pub(crate) fn uploads(&self) -> Option<&Arc<Uploads>> {
         self.uploads.as_ref()
     }
 

@@ -302,9 +302,10 @@ impl Transport {
         context: &RequestContext,
     ) -> Result<Sent, TransportError> {
         let is_mutation = request.is_mutation;
-        let Whole { body, headers, is_cached } = self.whole(request, context).await?;
+        let Whole { body, headers, is_cached, together } = self.whole(request, context).await?;
         if let Some(answered) = context.answered() {
             answered.note(headers, is_mutation);
+            answered.made_of(together);
         }
         Ok(Sent { body, is_cached })
     }

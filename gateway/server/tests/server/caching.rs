@@ -465,3 +465,102 @@ async fn only_the_secret_invalidates_and_never_where_clients_come_from() {
     );
     assert_eq!(invalidate(&gateway, &format!("Bearer {SECRET}"), &all).await, (202, json!({ "count": 3 })));
 }
+
+/// A gateway that keeps whole responses, with metrics; every answer of the products says `cache_control`.
+async fn with_responses(reviews: &Reviews, cache_control: &'static str) -> Gateway {
+    let mut options = options(reviews).await;
+    let said = async move |mut response: Response| {
+        response.headers_mut().insert("cache-control", cache_control.parse().unwrap());
+        response
+    };
+    let products = subgraphs::listen(products().layer(axum::middleware::map_response(said))).await;
+    options.transport = Transport::new().with_defaults(settings()).with_http("products", &products).unwrap();
+    options.telemetry.metrics_listen = Some("127.0.0.1:0".parse().unwrap());
+    options.answer_headers.merge_cache_control = true;
+    options.cache.responses = true;
+    let listen = "127.0.0.1:0".parse().unwrap();
+    options.cache.invalidation = Some(InvalidationSettings::new(listen, SECRET).unwrap());
+    start(options).await
+}
+
+/// How often a whole response was known.
+async fn known(gateway: &Gateway) -> u64 {
+    let metrics = format!("http://{}/metrics", gateway.metrics.unwrap());
+    let metrics = gateway.client.get(metrics).send().await.unwrap().text().await.unwrap();
+    let line = "gateway_cache_lookups_total{subgraph=\"(responses)\",result=\"hit\"} ";
+    let count = metrics.lines().find_map(|found| found.strip_prefix(line));
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_response_is_kept_whole_where_everything_in_it_is() {
+    for (cache_control, kept) in [("public, max-age=60", true), ("no-store", false)] {
+        let reviews = Reviews::new("public, max-age=600");
+        let gateway = with_responses(&reviews, cache_control).await;
+        for round in 0..2 {
+            let response = gateway.query(ALL).send().await.unwrap();
+            let said = response.headers()["cache-control"].to_str().unwrap().to_owned();
+            assert_eq!(said.starts_with("public, max-age="), kept, "{said}");
+            assert_eq!(response.json::<Value>().await.unwrap(), json!({ "data": ratings([1, 2, 3]) }));
+            assert_eq!(known(&gateway).await, if kept { round } else { 0 });
+        }
+        let by_id = product(&gateway, "2").send().await.unwrap();
+        assert_eq!(rating(&by_id.json().await.unwrap()), 2);
+        let mutation = r#"mutation { rename(id: "1", name: "x") { name } }"#;
+        gateway.data(mutation).await;
+        gateway.data(mutation).await;
+        assert_eq!(known(&gateway).await, u64::from(kept));
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_a_response_that_was_made_for_another_user() {
+    for cache_control in ["public, max-age=60", "max-age=60", "private, max-age=60"] {
+        let reviews = Reviews::new("private, max-age=60");
+        let gateway = with_responses(&reviews, cache_control).await;
+        let ask = async |user: Option<&str>| {
+            let request = product(&gateway, "2").header("x-tenant", "a");
+            let request = match user {
+                Some(user) => request.bearer_auth(token(user)),
+                None => request,
+            };
+            rating(&body(request).await)
+        };
+        let tokens = [token("u1"), token("u2")];
+        for round in 0..2 {
+            for (token, expected) in tokens.iter().zip([1002, 2002]) {
+                let answer = body(product(&gateway, "2").bearer_auth(token)).await;
+                assert_eq!(rating(&answer), expected, "{cache_control}");
+            }
+            assert_eq!(known(&gateway).await, 2 * round, "{cache_control}");
+        }
+        assert_eq!(ask(None).await, 2);
+        assert_eq!(ask(Some("u3")).await, 3002);
+    }
+}
+
+#[tokio::test]
+async fn responses_with_errors_are_not_kept_and_others_go_when_a_part_is_invalidated() {
+    let reviews = Reviews::new("public, max-age=60");
+    let gateway = with_responses(&reviews, "public, max-age=60").await;
+    for _ in 0..2 {
+        assert!(body(product(&gateway, "failing")).await["errors"].is_array());
+    }
+    assert_eq!(known(&gateway).await, 0);
+    gateway.data(ALL).await;
+    *reviews.change.lock().unwrap() = 10;
+    assert_eq!(gateway.data(ALL).await, ratings([1, 2, 3]));
+    invalidate(&gateway, SECRET, &json!([{ "kind": "type", "type": "Product" }])).await;
+    assert_eq!(gateway.data(ALL).await, ratings([11, 12, 13]));
+    assert_eq!(known(&gateway).await, 1);
+    reviews.gate.send_replace(false);
+    invalidate(&gateway, SECRET, &json!([{ "kind": "type", "type": "Product" }])).await;
+    reviews.asked();
+    let both = [tokio::spawn(body(gateway.query(ALL))), tokio::spawn(body(gateway.query(ALL)))];
+    eventually("the subgraph is asked", || !reviews.asked.lock().unwrap().is_empty()).await;
+    reviews.gate.send_replace(true);
+    for response in both {
+        assert_eq!(response.await.unwrap(), json!({ "data": ratings([11, 12, 13]) }));
+    }
+    assert_eq!(reviews.asked().len(), 1);
+}
