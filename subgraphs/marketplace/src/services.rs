@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -89,6 +90,8 @@ impl Services {
         let mut options = Options::new(SUPERGRAPH, transport);
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         options.dev = true;
+        // As `gateway --dev`: what the services say of an error, and which one says it, is for whoever develops here.
+        options.engine.answers.errors = Arc::default();
         // The storefront asks from this machine and says for whom.
         options.client_address = Some(ClientAddress {
             header: HeaderName::from_static(CLIENT_ADDRESS),
