@@ -56,7 +56,7 @@ pub mod telemetry;
 mod uploads;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
-pub use cache::{CacheSettings, InvalidationSettings, SecretTooShort};
+pub use cache::{CacheSettings, InvalidationSettings, RedisSettings, RedisSettingsError, SecretTooShort};
 pub use documents::{DocumentsError, ManifestError};
 pub use events::{EventField, EventSettings, NotATemplate, Template};
 pub use http::TlsError as ClientTlsError;

@@ -112,7 +112,7 @@ impl Live {
             Ok::<_, ServerError>(app)
         });
         let app = built.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
-        app.documents.first_reading().await?;
+        open(&app).await?;
         Ok(app)
     }
 }
@@ -250,7 +250,7 @@ impl Server {
         let telemetry = Telemetry::new(&options.telemetry, options.transport.client())?;
         let sockets = Sockets::default();
         let app = Arc::new(build(options, &telemetry, ending.clone(), sockets.clone(), None)?);
-        app.documents.first_reading().await?;
+        open(&app).await?;
         let fail = |address| move |source| ServerError::Listen { address, source };
         let tls = fixed.tls.clone().map(|tls| Tls::load(tls, fixed.http.http2)).transpose()?;
         let tcp = TcpListener::bind(fixed.listen).await.map_err(fail(fixed.listen))?;
@@ -329,6 +329,14 @@ impl Server {
     }
 }
 
+/// What has to be asked for before the first request.
+async fn open(app: &App) -> Result<(), ServerError> {
+    if let Some(cache) = app.engine.transport().cache() {
+        cache.open().await;
+    }
+    Ok(app.documents.first_reading().await?)
+}
+
 fn layers(options: &Options) -> Layers {
     Layers { cors: options.cors.clone(), compression_bytes_min: options.http.compression_bytes_min }
 }
@@ -354,7 +362,8 @@ fn build(
         transport.share_queries(traffic.shared_in_flight_max);
     }
     if transport.keeps_answers() {
-        let cache = Cache::new(&options.cache, telemetry.clone());
+        let cache =
+            Cache::new(&options.cache, &transport.answers_depend_on(&options.headers), telemetry.clone());
         cache.learn(&options.supergraph_sdl);
         transport.keep_answers(Arc::new(cache));
     }

@@ -1,6 +1,7 @@
 //! The listener on which entries of the cache are removed before their time.
 //!
-//! In: `POST /invalidation` with the secret and a list of what is to go. Out: how many entries of this process went.
+//! In: `POST /invalidation` with the secret and a list of what is to go. Out: how many entries of this process went; of a
+//! shared store, where it is so for all gateways, of how many subgraphs, types and tags something went.
 //! Always: a listener of its own, which no client needs to reach; nothing is read before the secret is compared, in time
 //! that does not depend on it; bodies and lists are bounded.
 //! Elsewhere: removing (`store.rs`).
@@ -174,7 +175,10 @@ async fn invalidate(State(endpoint): State<Endpoint>, request: Request) -> Respo
     let all = cache.subgraphs();
     for selection in selections {
         let kind = selection.kind();
-        let gone: u64 = selection.labels(&all).iter().map(|label| cache.store.invalidate(label)).sum();
+        let Ok(gone) = cache.store.invalidate(&selection.labels(&all)).await else {
+            let message = "the shared store cannot be reached: try again";
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", message);
+        };
         cache.telemetry.cache_invalidations(kind, gone, cache.store.bytes());
         count += gone;
     }

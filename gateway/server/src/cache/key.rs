@@ -55,6 +55,11 @@ impl Key {
         Self { scope: scope.clone(), part: Arc::clone(part) }
     }
 
+    /// Both, in full.
+    pub(super) fn scope_and_part(&self) -> (&Arc<[u8]>, &[u8]) {
+        (&self.scope.bytes, &self.part)
+    }
+
     /// Of the whole key, the scope included although it is shared.
     pub(crate) fn bytes(&self) -> usize {
         self.scope.bytes.len() + self.part.len()
@@ -66,6 +71,11 @@ impl Key {
 pub(crate) struct ScopeWriter(Vec<u8>);
 
 impl ScopeWriter {
+    /// What was written.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     pub(crate) fn item(&mut self, item: &[u8]) {
         self.0.extend_from_slice(&(item.len() as u64).to_le_bytes());
         self.0.extend_from_slice(item);

@@ -7,7 +7,7 @@
 //! - `freshness.rs`: what an answer's headers allow
 //! - `key.rs`: under what it is kept
 //! - `parts.rs`: a request taken apart, and its answer put together
-//! - `store.rs`, `memory.rs`: where it is kept
+//! - `store.rs`: where it is kept: `memory.rs`, or `redis/` for several gateways
 //! - `pending.rs`: who is asking for what
 //! - `tags.rs`: by what it can be invalidated; `invalidation.rs`: who may do that
 //!
@@ -19,6 +19,7 @@ mod key;
 mod memory;
 mod parts;
 mod pending;
+mod redis;
 mod store;
 mod tags;
 
@@ -31,9 +32,12 @@ pub(crate) use self::freshness::{Asked, Freshness, Keeping, READ, keeping};
 pub(crate) use self::invalidation::InvalidationListener;
 pub use self::invalidation::{InvalidationSettings, SecretTooShort};
 pub(crate) use self::key::{Key, ScopeWriter};
+use self::memory::Memory;
 pub(crate) use self::parts::Parts;
 pub(crate) use self::pending::{Came, Claim, Part, Pending, arrival};
-pub(crate) use self::store::{Epoch, Kept, KeyPair, Labels, Store, Together};
+use self::redis::Redis;
+pub use self::redis::{RedisSettings, RedisSettingsError};
+pub(crate) use self::store::{Epoch, Found, Kept, KeyPair, Labels, Store, Together};
 pub(crate) use self::tags::Tags;
 use crate::options::CacheStoreSettings;
 use crate::telemetry::Telemetry;
@@ -53,13 +57,28 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(settings: &CacheStoreSettings, telemetry: Telemetry) -> Self {
+    /// `answers_depend_on`: what tells this gateway's answers from those of gateways with other settings.
+    pub(crate) fn new(settings: &CacheStoreSettings, answers_depend_on: &[u8], telemetry: Telemetry) -> Self {
+        let store = match &settings.redis {
+            Some(redis) => {
+                Store::Redis(Redis::new(RedisSettings::clone(redis), answers_depend_on, telemetry.clone()))
+            }
+            None => Store::Memory(Memory::new(settings.memory_bytes_max)),
+        };
         Self {
-            store: Store::new(settings.memory_bytes_max),
+            store,
             pending: Pending::new(PENDING_MAX),
             hasher: ahash::RandomState::new(),
             telemetry,
             tags: ArcSwap::default(),
+        }
+    }
+
+    /// Connects to a shared store, for a bounded time.
+    pub(crate) async fn open(&self) {
+        if let Store::Redis(redis) = &self.store {
+            // On the heap: without a shared store nobody need have room for it.
+            Box::pin(redis.open()).await;
         }
     }
 

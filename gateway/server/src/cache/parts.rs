@@ -321,7 +321,7 @@ mod tests {
         let parts = Parts::read(body, &[]).unwrap();
         let answer = Bytes::from_static(br#"{"data":{"a":1},"extensions":{"apolloCacheTags":["a"]}}"#);
         let answered = parts.answered(&answer, &[0]);
-        assert_eq!(answered.extensions.apollo_cache_tags, ["a".into()]);
+        assert_eq!(answered.extensions.apollo_cache_tags, [Box::<str>::from("a")]);
         assert_eq!(parts.join(&[&answered.values.unwrap()[0]], &[]), r#"{"data":{"a":1}}"#);
     }
 }

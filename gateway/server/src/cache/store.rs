@@ -1,11 +1,11 @@
-//! Where parts of answers are kept.
+//! Where parts of answers are kept: in this process, or in a store that several gateways share.
 //!
-//! Always: what has expired is never given out; what was asked before an invalidation is not kept after it.
-//! Elsewhere: how long and for whom (`freshness.rs`), under which key (`key.rs`).
+//! Always: what has expired is never given out; what was asked before an invalidation is not given out after it; a store
+//! that fails costs a bounded time and is then one that has nothing.
+//! Elsewhere: how long and for whom (`freshness.rs`), under which key (`key.rs`), the two stores (`memory.rs`, `redis/`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::freshness::Keeping;
 use super::key::Key;
 use super::memory::Memory;
+use super::redis::Redis;
 
 /// A part of an answer.
 #[derive(Debug)]
@@ -123,128 +124,65 @@ impl KeyPair {
 
 /// How many invalidations there had been at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Epoch(u64);
+pub(crate) struct Epoch(pub(super) u64);
+
+/// What a store had.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// For each pair of keys.
+    pub(crate) kept: Vec<Option<Arc<Kept>>>,
+    /// What is asked from now on is kept as of this moment; `None`: the store takes nothing now.
+    pub(crate) epoch: Option<Epoch>,
+}
+
+/// A shared store did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the shared store of the cache cannot be reached")]
+pub(crate) struct StoreDown;
 
 /// See the module's header.
 #[derive(Debug)]
-pub(crate) struct Store {
-    memory: Memory,
-    epoch: AtomicU64,
+pub(crate) enum Store {
+    /// In this process.
+    Memory(Memory),
+    /// In one that several gateways share.
+    Redis(Redis),
 }
 
 impl Store {
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { memory: Memory::new(bytes_max), epoch: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn epoch(&self) -> Epoch {
-        Epoch(self.epoch.load(Ordering::SeqCst))
-    }
-
     /// What is kept under each pair of keys.
-    pub(crate) fn find(&self, pairs: &[&KeyPair], now: Instant) -> Vec<Option<Arc<Kept>>> {
-        let find = |pair: &&KeyPair| {
-            let own = pair.own.as_ref().and_then(|own| self.memory.get(own, now));
-            // What is somebody's own never stands under a shared key; looked at again, since it would be the worst error.
-            own.or_else(|| self.memory.get(&pair.shared, now).filter(|kept| !kept.is_private))
-        };
-        pairs.iter().map(find).collect()
-    }
-
-    /// Keeps parts, unless something was invalidated since `asked_in`.
-    pub(crate) fn put(&self, parts: Vec<(Key, Arc<Kept>)>, asked_in: Epoch) {
-        for (key, kept) in parts {
-            self.memory.insert(key.clone(), kept);
-            // After the insertion: an invalidation that is later than this look finds the entry itself.
-            if self.epoch() != asked_in {
-                self.memory.remove(&key);
-            }
+    pub(crate) async fn find(&self, pairs: &[&KeyPair]) -> Found {
+        match self {
+            Self::Memory(memory) => memory.find(pairs, Instant::now()),
+            Self::Redis(redis) => redis.find(pairs).await,
         }
     }
 
-    /// Removes everything with a label; gives how many entries that were.
-    pub(crate) fn invalidate(&self, label: &str) -> u64 {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        self.memory.invalidate(label)
+    /// Keeps parts that were asked in `asked_in`.
+    pub(crate) async fn put(&self, parts: Vec<(Key, Arc<Kept>)>, asked_in: Epoch) {
+        match self {
+            Self::Memory(memory) => memory.put(parts, asked_in),
+            Self::Redis(redis) => redis.put(parts, asked_in).await,
+        }
     }
 
-    /// How much is kept.
+    /// Nothing with one of these labels is given out from now on. Gives how many entries of this process went, or how many
+    /// labels of a shared store had any.
+    ///
+    /// # Errors
+    /// [`StoreDown`]: it is not known whether that is so.
+    pub(crate) async fn invalidate(&self, labels: &[Box<str>]) -> Result<u64, StoreDown> {
+        match self {
+            Self::Memory(memory) => Ok(memory.invalidate(labels)),
+            Self::Redis(redis) => redis.invalidate(labels).await,
+        }
+    }
+
+    /// How much is kept in this process.
     pub(crate) fn bytes(&self) -> u64 {
-        self.memory.bytes()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::key::ScopeWriter;
-    use super::*;
-
-    fn pair(part: &str, credential: Option<&str>) -> KeyPair {
-        let hasher = ahash::RandomState::with_seed(1);
-        let (shared, own) = ScopeWriter::default().finish(credential.map(str::as_bytes), &hasher);
-        let part: Arc<[u8]> = part.as_bytes().into();
-        KeyPair { shared: Key::new(&shared, &part), own: own.map(|own| Key::new(&own, &part)) }
-    }
-
-    fn kept(value: &'static str, seconds: u64, is_private: bool) -> Arc<Kept> {
-        let ttl = Duration::from_secs(seconds);
-        let labels: Labels = ["type:Product".into(), format!("tag:{value}").into()].into();
-        Kept::new(Bytes::from_static(value.as_bytes()), Keeping { ttl, told: ttl, is_private }, labels).into()
-    }
-
-    fn put(store: &Store, pair: &KeyPair, kept: Arc<Kept>) {
-        store.put(vec![(pair.of(kept.is_private).unwrap().clone(), kept)], store.epoch());
-    }
-
-    fn found_at(store: &Store, pair: &KeyPair, now: Instant) -> Option<Bytes> {
-        store.find(&[pair], now).remove(0).map(|kept| kept.value.clone())
-    }
-
-    fn found(store: &Store, pair: &KeyPair) -> Option<Bytes> {
-        found_at(store, pair, Instant::now())
-    }
-
-    #[tokio::test]
-    async fn what_has_expired_is_not_given_out() {
-        let (store, one) = (Store::new(1 << 20), pair("one", None));
-        let kept = kept("1", 60, false);
-        put(&store, &one, Arc::clone(&kept));
-        assert_eq!(found_at(&store, &one, kept.expires - Duration::from_millis(1)).unwrap(), "1");
-        assert_eq!((found_at(&store, &one, kept.expires), store.bytes()), (None, 0));
-    }
-
-    #[tokio::test]
-    async fn what_is_private_is_found_by_its_credential_alone() {
-        let store = Store::new(1 << 20);
-        let [ann, ben, nobody] = [Some("ann"), Some("ben"), None].map(|credential| pair("one", credential));
-        put(&store, &ann, kept("ann's", 60, true));
-        assert_eq!(found(&store, &ann).unwrap(), "ann's");
-        assert_eq!((found(&store, &ben), found(&store, &nobody)), (None, None));
-        put(&store, &ben, kept("all's", 60, false));
-        assert_eq!(found(&store, &nobody).unwrap(), "all's");
-    }
-
-    #[tokio::test]
-    async fn an_invalidation_removes_what_has_the_label_and_keeps_what_was_asked_before_it_out() {
-        let store = Store::new(1 << 20);
-        let (one, two) = (pair("one", None), pair("two", None));
-        put(&store, &one, kept("1", 60, false));
-        put(&store, &two, kept("2", 60, false));
-        let before = store.epoch();
-        assert_eq!(store.invalidate("tag:1"), 1);
-        assert_eq!((found(&store, &one), found(&store, &two).unwrap()), (None, "2".into()));
-        store.put(vec![(one.shared.clone(), kept("old", 60, false))], before);
-        assert_eq!(found(&store, &one), None);
-        assert_eq!(store.invalidate("type:Product"), 1);
-        assert_eq!(found(&store, &two), None);
-    }
-
-    #[tokio::test]
-    async fn the_bytes_that_are_kept_have_a_bound() {
-        let store = Store::new(64 * 1024);
-        for number in 0..2_000 {
-            put(&store, &pair(&number.to_string(), None), kept("some value of some length", 60, false));
+        match self {
+            Self::Memory(memory) => memory.bytes(),
+            Self::Redis(_) => 0,
         }
-        assert!((1..=64 * 1024).contains(&store.bytes()), "{}", store.bytes());
     }
 }

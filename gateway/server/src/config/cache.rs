@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::HumanDuration;
-use crate::cache::{CacheSettings, InvalidationSettings};
+use super::subgraphs::TlsConfig as SubgraphTlsConfig;
+use crate::cache::{CacheSettings, InvalidationSettings, RedisSettings};
 use crate::options::{CacheStoreSettings, Options};
 
 /// Where answers of subgraphs are kept. Which are kept, `subgraphs.all.cache` and `subgraphs.by_name.….cache` say; by default
@@ -17,13 +18,42 @@ use crate::options::{CacheStoreSettings, Options};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheConfig {
-    /// The most that is kept in this process, in bytes, keys included.
+    /// The most that is kept in this process, in bytes, keys included. Nothing is with `redis`.
     pub memory_bytes_max: usize,
+    /// A store that several gateways share: a server that speaks the Redis protocol. Unset: each gateway keeps its own.
+    pub redis: Option<RedisConfig>,
     /// Whether responses to queries are kept whole, where everything in them is kept: for as long as the first of its parts,
     /// and for the credential it was asked with. Not with plugins or a coprocessor. Default: false.
     pub responses: bool,
     /// A listener on which entries are removed before their time: `POST /invalidation`. Unset: there is none.
     pub invalidation: Option<InvalidationConfig>,
+}
+
+/// A store that several gateways share: one server that speaks the Redis protocol (no cluster). While it is down or slow,
+/// requests are answered as if nothing were kept. Exactly one of `url`, `url_env` and `url_file`, and one of `secret_env` and
+/// `secret_file`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisConfig {
+    /// Where it is: `redis://[user:password@]host[:port][/database]`, the same with `rediss` (TLS), or `unix:///socket`.
+    pub url: Option<String>,
+    /// The environment variable with the URL: for one that has a password.
+    pub url_env: Option<String>,
+    /// The file with it, relative to this one.
+    pub url_file: Option<PathBuf>,
+    /// The environment variable with a secret of at least 16 characters, the same for all gateways that share the server: who
+    /// can read the server's keys cannot tell from them who asked.
+    pub secret_env: Option<String>,
+    /// The file with it, relative to this one.
+    pub secret_file: Option<PathBuf>,
+    /// Before every key in the server.
+    pub key_prefix: String,
+    /// How long a lookup may take, and how long keeping something may.
+    pub timeout: HumanDuration,
+    /// How long connecting may take, and an invalidation.
+    pub connect_timeout: HumanDuration,
+    /// Whom to trust with `rediss`. Default: the public authorities.
+    pub tls: Option<SubgraphTlsConfig>,
 }
 
 /// A listener on which entries are removed before their time, by subgraph, type or tag. Exactly one of `secret_env` and
@@ -57,7 +87,42 @@ pub struct SubgraphCacheConfig {
 impl Default for CacheConfig {
     fn default() -> Self {
         let CacheStoreSettings { memory_bytes_max, .. } = CacheStoreSettings::default();
-        Self { memory_bytes_max, responses: false, invalidation: None }
+        Self { memory_bytes_max, redis: None, responses: false, invalidation: None }
+    }
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            url_env: None,
+            url_file: None,
+            secret_env: None,
+            secret_file: None,
+            key_prefix: RedisSettings::KEY_PREFIX.to_owned(),
+            timeout: HumanDuration(RedisSettings::TIMEOUT),
+            connect_timeout: HumanDuration(RedisSettings::CONNECT_TIMEOUT),
+            tls: None,
+        }
+    }
+}
+
+impl RedisConfig {
+    fn settings(self) -> Result<RedisSettings, String> {
+        let url = match (self.url, &self.url_env, &self.url_file) {
+            (Some(url), None, None) => url,
+            (None, variable, file) => super::secret(variable.as_deref(), file.as_deref(), "url")?,
+            _ => return Err("needs exactly one of `url`, `url_env` and `url_file`".to_owned()),
+        };
+        let secret = super::secret(self.secret_env.as_deref(), self.secret_file.as_deref(), "secret")?;
+        let mut settings = RedisSettings::new(&url, &secret).map_err(|error| error.to_string())?;
+        settings.key_prefix = self.key_prefix;
+        settings.timeout = self.timeout.0;
+        settings.connect_timeout = self.connect_timeout.0;
+        if let Some(tls) = &self.tls {
+            settings.tls = tls.load().map_err(|error| format!("tls: {error}"))?;
+        }
+        Ok(settings)
     }
 }
 
@@ -84,15 +149,22 @@ impl Default for SubgraphCacheConfig {
 impl CacheConfig {
     /// Files are named relative to the file that names them.
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
-        if let Some(file) = self.invalidation.as_mut().and_then(|own| own.secret_file.as_mut()) {
+        let invalidation = self.invalidation.iter_mut().map(|own| &mut own.secret_file);
+        let redis = self.redis.iter_mut().flat_map(|own| {
+            let tls = own.tls.iter_mut().flat_map(SubgraphTlsConfig::files);
+            [&mut own.url_file, &mut own.secret_file].into_iter().chain(tls)
+        });
+        for file in invalidation.chain(redis).flatten() {
             *file = folder.join(&*file);
         }
     }
 
     pub(super) fn apply(self, options: &mut Options) -> Result<(), String> {
         let invalidation = self.invalidation.map(|own| own.settings()).transpose();
+        let redis = self.redis.map(RedisConfig::settings).transpose();
         options.cache = CacheStoreSettings {
             memory_bytes_max: self.memory_bytes_max,
+            redis: redis.map_err(|error| format!("`cache.redis`: {error}"))?.map(Box::new),
             responses: self.responses,
             invalidation: invalidation.map_err(|error| format!("`cache.invalidation`: {error}"))?,
         };

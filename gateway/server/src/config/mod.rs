@@ -44,7 +44,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::batching::BatchingConfig;
-pub use self::cache::{CacheConfig, InvalidationConfig, SubgraphCacheConfig};
+pub use self::cache::{CacheConfig, InvalidationConfig, RedisConfig, SubgraphCacheConfig};
 pub use self::coprocessor::CoprocessorConfig;
 pub use self::cors::CorsConfig;
 pub use self::documents::{AutomaticConfig, DocumentsConfig, PersistedConfig};

@@ -191,10 +191,7 @@ impl SubgraphsConfig {
     /// Files are named relative to the file that names them.
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
         for subgraph in self.by_name.values_mut().chain([&mut self.all]) {
-            let tls = subgraph
-                .tls
-                .iter_mut()
-                .flat_map(|tls| [&mut tls.ca_file, &mut tls.certificate_file, &mut tls.key_file]);
+            let tls = subgraph.tls.iter_mut().flat_map(TlsConfig::files);
             let keys = subgraph.signing.iter_mut().map(|signing| &mut signing.key_file);
             for file in tls.chain(keys).flatten() {
                 *file = folder.join(&*file);
@@ -276,7 +273,12 @@ impl SubgraphConfig {
 }
 
 impl TlsConfig {
-    fn load(&self) -> Result<Tls, String> {
+    /// Files are named relative to the file that names them.
+    pub(super) fn files(&mut self) -> [&mut Option<PathBuf>; 3] {
+        [&mut self.ca_file, &mut self.certificate_file, &mut self.key_file]
+    }
+
+    pub(super) fn load(&self) -> Result<Tls, String> {
         let identity = match (&self.certificate_file, &self.key_file) {
             (Some(certificate), Some(key)) => Some((&**certificate, &**key)),
             (None, None) => None,

@@ -11,10 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
-use tokio::time::Instant;
 
 use super::app::App;
-use crate::cache::{Cache, Came, Kept, Key, KeyPair, Part, ScopeWriter, arrival};
+use crate::cache::{Cache, Came, Epoch, Kept, Key, KeyPair, Part, ScopeWriter, arrival};
 use crate::subgraph_client::{Answered, RequestContext};
 
 /// What lookups of whole responses are counted as.
@@ -53,8 +52,8 @@ pub(super) async fn execute(
         }
         Response { body: kept.value.clone(), outcome: Outcome::Executed }
     };
-    let epoch = cache.store.epoch();
-    let found = cache.store.find(&[&keys], Instant::now()).remove(0);
+    let found = cache.store.find(&[&keys]).await;
+    let (epoch, found) = (found.epoch, found.kept.into_iter().next().flatten());
     cache.telemetry.cache_lookups(RESPONSES, found.is_some().into(), found.is_none().into());
     if let Some(found) = found {
         return kept(&found);
@@ -79,7 +78,7 @@ pub(super) async fn execute(
     let made = made.and_then(|made| made.keep(Bytes::copy_from_slice(&response.body), has_credential));
     claim.came(match made.map(Arc::new) {
         Some(made) => {
-            keep(cache, &keys, &made, epoch);
+            keep(cache, &keys, &made, epoch).await;
             let part = Part { value: made.value.clone(), kept: Some(made) };
             Came::Parts(HashMap::from_iter([(keys.narrowest().clone(), part)]))
         }
@@ -88,9 +87,9 @@ pub(super) async fn execute(
     response
 }
 
-fn keep(cache: &Cache, keys: &KeyPair, made: &Arc<Kept>, epoch: crate::cache::Epoch) {
-    let Some(key) = keys.of(made.is_private) else { return };
-    cache.store.put(vec![(key.clone(), Arc::clone(made))], epoch);
+async fn keep(cache: &Cache, keys: &KeyPair, made: &Arc<Kept>, epoch: Option<Epoch>) {
+    let (Some(key), Some(epoch)) = (keys.of(made.is_private), epoch) else { return };
+    cache.store.put(vec![(key.clone(), Arc::clone(made))], epoch).await;
     cache.telemetry.cache_stores(RESPONSES, 1, made.bytes(), cache.store.bytes());
 }
 

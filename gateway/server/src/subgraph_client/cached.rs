@@ -12,13 +12,12 @@ use futures::future::{join_all, try_join};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use kopitiam_executor::transport::{Cacheable, TransportError};
 use serde_json::value::RawValue;
-use tokio::time::Instant;
 
 use super::answer::Whole;
 use super::call::Call;
 use super::sharing::Age;
 use crate::cache::{
-    Asked, Cache, CacheSettings, Came, Claim, Epoch, Keeping, Kept, Key, KeyPair, Labels, Part, Parts,
+    Asked, Cache, CacheSettings, Came, Claim, Epoch, Found, Keeping, Kept, Key, KeyPair, Labels, Part, Parts,
     ScopeWriter, Tags, Together, arrival, keeping,
 };
 
@@ -102,8 +101,7 @@ impl CachedCall<'_> {
         let mut gathered = Gathered { parts: vec![None; keys.len()], errors: Vec::new(), is_cached: true };
         let mut alone = false;
         for round in 0..ROUNDS {
-            let epoch = self.cache.store.epoch();
-            self.look_up(keys, &mut gathered, round == 0);
+            let epoch = self.look_up(keys, &mut gathered, round == 0).await;
             let missing = gathered.missing();
             if missing.is_empty() {
                 break;
@@ -158,12 +156,13 @@ impl CachedCall<'_> {
         Ok(whole(parts, &gathered))
     }
 
-    /// Takes what the store has of the parts that are missing.
-    fn look_up(&self, keys: &[KeyPair], gathered: &mut Gathered, is_first: bool) {
+    /// Takes what the store has of the parts that are missing. What is asked after that is kept as of the moment it gives.
+    async fn look_up(&self, keys: &[KeyPair], gathered: &mut Gathered, is_first: bool) -> Option<Epoch> {
         let missing = gathered.missing();
         let wanted: Vec<_> = missing.iter().map(|part| &keys[*part]).collect();
         let (mut hits, mut misses) = (0, 0);
-        for (index, kept) in missing.into_iter().zip(self.cache.store.find(&wanted, Instant::now())) {
+        let Found { kept, epoch } = self.cache.store.find(&wanted).await;
+        for (index, kept) in missing.into_iter().zip(kept) {
             match kept {
                 Some(kept) => {
                     hits += 1;
@@ -175,6 +174,7 @@ impl CachedCall<'_> {
         if is_first {
             self.cache.telemetry.cache_lookups(self.subgraph, hits, misses);
         }
+        epoch
     }
 
     /// Asks the subgraph for some of the parts, keeps what may be kept, and tells whoever waits for them.
@@ -184,7 +184,7 @@ impl CachedCall<'_> {
         keys: &[KeyPair],
         wanted: &[usize],
         claim: Option<Claim>,
-        epoch: Epoch,
+        epoch: Option<Epoch>,
     ) -> Result<Option<Answer>, TransportError> {
         if wanted.is_empty() {
             return Ok(None);
@@ -230,7 +230,7 @@ impl CachedCall<'_> {
                 Part { kept: keeping.map(kept), value }
             })
             .collect();
-        self.keep(keys, wanted, &came, epoch);
+        self.keep(keys, wanted, &came, epoch).await;
         if let Some(claim) = claim {
             claim.came(if answered.errors.is_empty() {
                 let narrowest = wanted.iter().map(|part| keys[*part].narrowest().clone());
@@ -250,7 +250,8 @@ impl CachedCall<'_> {
         keeping(headers, &self.settings, asked)
     }
 
-    fn keep(&self, keys: &[KeyPair], wanted: &[usize], parts: &[Part], epoch: Epoch) {
+    async fn keep(&self, keys: &[KeyPair], wanted: &[usize], parts: &[Part], epoch: Option<Epoch>) {
+        let Some(epoch) = epoch else { return };
         let kept = wanted.iter().zip(parts).filter_map(|(index, part)| {
             let kept = part.kept.as_ref()?;
             Some((keys[*index].of(kept.is_private)?.clone(), Arc::clone(kept)))
@@ -260,7 +261,7 @@ impl CachedCall<'_> {
             return;
         }
         let (count, bytes) = (kept.len(), kept.iter().map(|(_, kept)| kept.bytes()).sum());
-        self.cache.store.put(kept, epoch);
+        self.cache.store.put(kept, epoch).await;
         self.cache.telemetry.cache_stores(self.subgraph, count, bytes, self.cache.store.bytes());
     }
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::cache::ScopeWriter;
+
 /// What is done with one header of subgraph requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderRule {
@@ -70,6 +72,26 @@ pub(super) struct HeaderPlans {
 }
 
 impl HeaderRules {
+    /// Writes the rules, each different from every other.
+    pub(crate) fn write(&self, all: &mut ScopeWriter) {
+        for (subgraph, rules) in std::iter::once((&String::new(), &self.all)).chain(&self.by_subgraph) {
+            all.item(subgraph.as_bytes());
+            all.item(&rules.len().to_le_bytes());
+            for rule in rules {
+                let (kind, from, to, value) = match rule {
+                    HeaderRule::Forward { from, to, default } => ("forward", from, to, default.as_ref()),
+                    HeaderRule::Insert { name, value } => ("insert", name, name, Some(value)),
+                    HeaderRule::Remove { name } => ("remove", name, name, None),
+                };
+                for item in [kind.as_bytes(), from.as_str().as_bytes(), to.as_str().as_bytes()] {
+                    all.item(item);
+                }
+                all.item(if value.is_some() { b"1" } else { b"0" });
+                all.item(value.map_or(b"", HeaderValue::as_bytes));
+            }
+        }
+    }
+
     /// The client's headers that any subgraph may see.
     pub(crate) fn forwarded(&self) -> Vec<HeaderName> {
         let mut names = Vec::new();

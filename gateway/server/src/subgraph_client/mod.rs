@@ -66,7 +66,7 @@ pub use self::traffic::{
 };
 use self::wire::{Address, Origin};
 pub use self::wire::{ConnectionSettings, HttpVersion, InvalidUrl, Tls, TlsError};
-use crate::cache::{Cache, CacheSettings};
+use crate::cache::{Cache, CacheSettings, ScopeWriter};
 use crate::events::{Ask, EventSettings, Events};
 use crate::telemetry::Telemetry;
 
@@ -158,6 +158,23 @@ impl Transport {
     /// Whether answers of any subgraph may be kept.
     pub(crate) fn keeps_answers(&self) -> bool {
         self.settings.values().chain([&self.defaults]).any(|settings| settings.cache.is_some())
+    }
+
+    /// What answers depend on beside the request and the supergraph: where the settings say that subgraphs are, and which
+    /// headers they get. Two gateways with equal bytes may share answers.
+    pub(crate) fn answers_depend_on(&self, headers: &HeaderRules) -> Vec<u8> {
+        let mut all = ScopeWriter::default();
+        for (subgraph, route) in &**self.routes.load() {
+            let place = match &route.target {
+                Target::Http(_) if route.of_supergraph => continue,
+                Target::Http(origin) => origin.address.text(),
+                Target::InProcess(_) => "",
+            };
+            all.item(subgraph.as_bytes());
+            all.item(place.as_bytes());
+        }
+        headers.write(&mut all);
+        all.into_bytes()
     }
 
     /// Answers that are kept.

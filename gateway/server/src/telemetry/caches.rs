@@ -2,9 +2,11 @@
 //!
 //! Elsewhere: keeping them (`cache/`).
 
+use std::time::Duration;
+
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::instruments::{Counters, Maker};
+use super::instruments::{Counters, Durations, Maker};
 use super::labels::Value;
 
 /// See the module's header.
@@ -15,6 +17,8 @@ pub(super) struct Caches {
     stored_bytes: Counters<1>,
     invalidations: Counters<1>,
     bytes: Gauge,
+    store_requests: Counters<2>,
+    store_durations: Durations<1>,
 }
 
 impl Caches {
@@ -29,6 +33,11 @@ impl Caches {
             invalidations: make
                 .counters("cache_invalidations", "Entries removed before their time, by what named them"),
             bytes: make.gauge("cache_bytes", "Bytes in the cache of this process"),
+            store_requests: make.counters(
+                "cache_store_requests",
+                "What was asked of the cache's shared store, by what and outcome: ok, error, timeout, or down (not asked)",
+            ),
+            store_durations: make.durations("cache_store_duration", "How long the shared store took, by what"),
         }
     }
 
@@ -51,6 +60,14 @@ impl Caches {
     pub(super) fn invalidated(&self, by: &'static str, count: u64, held: u64) {
         self.invalidations.add_many(&[("by", Value::Fixed(by))], count);
         self.holds(held);
+    }
+
+    pub(super) fn store_request(&self, what: &'static str, outcome: &'static str, duration: Duration) {
+        let what = ("what", Value::Fixed(what));
+        if outcome != "down" {
+            self.store_durations.record(std::array::from_ref(&what), duration);
+        }
+        self.store_requests.add(&[what, ("outcome", Value::Fixed(outcome))]);
     }
 
     fn holds(&self, bytes: u64) {

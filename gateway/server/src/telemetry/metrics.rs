@@ -170,6 +170,11 @@ impl Metrics {
         self.caches.invalidated(by, count, held);
     }
 
+    /// The cache's shared store was asked.
+    pub(super) fn cache_store_request(&self, what: &'static str, outcome: &'static str, duration: Duration) {
+        self.caches.store_request(what, outcome, duration);
+    }
+
     /// An operation was taken from the plan cache, or prepared in so long.
     pub(crate) fn prepared(&self, planned_in: Option<Duration>) {
         let result = if planned_in.is_some() { "miss" } else { "hit" };

@@ -144,6 +144,13 @@ impl Telemetry {
         }
     }
 
+    /// The cache's shared store was asked, or would have been if it were not `down`.
+    pub(crate) fn cache_store_request(&self, what: &'static str, outcome: &'static str, duration: Duration) {
+        if let Some(metrics) = &self.metrics {
+            metrics.cache_store_request(what, outcome, duration);
+        }
+    }
+
     /// A connection is open for as long as the guard lives.
     pub(crate) fn connection(&self) -> Guard {
         self.gauge(Gauged::Connection)

@@ -18,13 +18,13 @@ use crate::common::{Gateway, body, eventually, start, subgraphs, supergraph};
 
 /// What the subgraph was asked: the numbers of the products of each request.
 #[derive(Clone)]
-struct Reviews {
-    asked: Arc<Mutex<Vec<Vec<String>>>>,
+pub(crate) struct Reviews {
+    pub(crate) asked: Arc<Mutex<Vec<Vec<String>>>>,
     cache_control: Arc<Mutex<&'static str>>,
     /// Added to every rating: what has changed since.
-    change: Arc<Mutex<i32>>,
+    pub(crate) change: Arc<Mutex<i32>>,
     /// Answers wait until it is open.
-    gate: watch::Sender<bool>,
+    pub(crate) gate: watch::Sender<bool>,
 }
 
 #[derive(SimpleObject)]
@@ -36,7 +36,7 @@ struct Product {
 struct Query;
 
 /// Who asks: the last letter of the token's subject, or nobody.
-fn user(headers: &HeaderMap) -> i32 {
+pub(crate) fn user(headers: &HeaderMap) -> i32 {
     let Some(token) = headers.get("authorization") else { return 0 };
     let payload = token.to_str().unwrap().split('.').nth(1).unwrap();
     let payload = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, payload).unwrap();
@@ -60,7 +60,7 @@ impl Query {
 }
 
 impl Reviews {
-    fn new(cache_control: &'static str) -> Self {
+    pub(crate) fn new(cache_control: &'static str) -> Self {
         Self {
             asked: Arc::default(),
             cache_control: Arc::new(Mutex::new(cache_control)),
@@ -69,7 +69,7 @@ impl Reviews {
         }
     }
 
-    fn router(&self) -> Router {
+    pub(crate) fn router(&self) -> Router {
         let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
             .enable_federation()
             .data(self.clone())
@@ -89,14 +89,14 @@ impl Reviews {
     }
 
     /// What was asked since the last look.
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());
         asked.iter().map(|ids| ids.join(" ")).collect()
     }
 }
 
 /// Products of any number, as many as are named.
-fn products() -> Router {
+pub(crate) fn products() -> Router {
     let answer = async |body: Bytes| {
         let request: Value = serde_json::from_slice(&body).unwrap();
         let product = |id: &str| json!({ "__typename": "Product", "id": id, "name": "kopi" });
@@ -111,7 +111,7 @@ fn products() -> Router {
     Router::new().route("/graphql", post(answer))
 }
 
-fn settings() -> SubgraphSettings {
+pub(crate) fn settings() -> SubgraphSettings {
     SubgraphSettings { cache: Some(CacheSettings::default()), ..SubgraphSettings::default() }
 }
 
@@ -129,24 +129,24 @@ async fn gateway(reviews: &Reviews) -> Gateway {
     start(options(reviews).await).await
 }
 
-fn token(user: &str) -> String {
+pub(crate) fn token(user: &str) -> String {
     let mut claims = claims();
     claims["sub"] = user.into();
     sign(&json!({ "alg": "EdDSA", "kid": "7" }), &claims.to_string(), 7)
 }
 
-fn product(gateway: &Gateway, id: &str) -> reqwest::RequestBuilder {
+pub(crate) fn product(gateway: &Gateway, id: &str) -> reqwest::RequestBuilder {
     let query = "query ($id: ID!) { product(id: $id) { rating } }";
     gateway.post().json(&json!({ "query": query, "variables": { "id": id } }))
 }
 
-fn rating(answer: &Value) -> i64 {
+pub(crate) fn rating(answer: &Value) -> i64 {
     answer["data"]["product"]["rating"].as_i64().unwrap_or_else(|| panic!("{answer}"))
 }
 
-const ALL: &str = "{ products { rating } }";
+pub(crate) const ALL: &str = "{ products { rating } }";
 
-fn ratings(ratings: [i32; 3]) -> Value {
+pub(crate) fn ratings(ratings: [i32; 3]) -> Value {
     json!({ "products": ratings.map(|rating| json!({ "rating": rating })) })
 }
 
@@ -386,19 +386,24 @@ async fn the_trace_and_the_metrics_tell_what_was_known() {
     }
 }
 
-const SECRET: &str = "a secret of some length";
+pub(crate) const SECRET: &str = "a secret of some length";
+
+/// The supergraph with a tag for each product.
+pub(crate) fn tagged(supergraph: &str) -> String {
+    let tagged = r#"type Product @join__directive(graphs: [REVIEWS], name: "federation__cacheTag", args: {format: "product-{$key.id}"}) "#;
+    supergraph.replace("type Product ", tagged)
+}
 
 async fn with_invalidation(reviews: &Reviews) -> Gateway {
     let mut options = options(reviews).await;
-    let tagged = r#"type Product @join__directive(graphs: [REVIEWS], name: "federation__cacheTag", args: {format: "product-{$key.id}"}) "#;
-    options.supergraph_sdl = options.supergraph_sdl.replace("type Product ", tagged);
+    options.supergraph_sdl = tagged(&options.supergraph_sdl);
     let listen = "127.0.0.1:0".parse().unwrap();
     options.cache.invalidation = Some(InvalidationSettings::new(listen, SECRET).unwrap());
     start(options).await
 }
 
 /// Status and answer.
-async fn invalidate(gateway: &Gateway, secret: &str, selections: &Value) -> (u16, Value) {
+pub(crate) async fn invalidate(gateway: &Gateway, secret: &str, selections: &Value) -> (u16, Value) {
     let url = format!("http://{}/invalidation", gateway.invalidation.unwrap());
     let request = gateway.client.post(url).header("authorization", secret).json(selections);
     let response = request.send().await.unwrap();

@@ -40,7 +40,7 @@ fn payloads() -> [Value; 2] {
 }
 
 /// The parts of a body so far.
-fn parts(text: &str) -> Vec<Value> {
+pub(crate) fn parts(text: &str) -> Vec<Value> {
     let parts = text.split("--graphql").filter_map(|part| part.split_once("\r\n\r\n"));
     parts.map(|(_, body)| serde_json::from_str(body.trim()).unwrap()).collect()
 }

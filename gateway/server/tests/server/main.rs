@@ -10,6 +10,7 @@
 mod attacks;
 mod authorization;
 mod caching;
+mod caching_compared;
 mod caps;
 mod clients;
 mod command_line;
@@ -31,6 +32,7 @@ mod refusals;
 mod reliability;
 mod reload;
 mod serving;
+mod shared_cache;
 mod sharing;
 mod sources;
 mod stream_reloads;

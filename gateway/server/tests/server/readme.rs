@@ -19,6 +19,7 @@ async fn every_settings_file_of_the_readme_is_taken() {
     assert!(snippets.len() >= 3, "{}", snippets.len());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.yaml");
+    std::fs::write(folder.path().join("cache-secret"), "a secret of some length").unwrap();
     for snippet in snippets {
         std::fs::write(&file, snippet).unwrap();
         let config = Config::load(&file).unwrap_or_else(|error| panic!("{error}\n{snippet}"));

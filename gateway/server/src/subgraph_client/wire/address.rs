@@ -73,6 +73,11 @@ impl Address {
         Some(Self { text: url.to_owned(), place, relative: path.into(), host, absolute })
     }
 
+    /// As written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Host and port.
     pub(crate) fn authority(&self) -> &str {
         self.absolute.authority().map_or("", http::uri::Authority::as_str)

@@ -70,7 +70,7 @@ impl Tls {
     }
 
     /// The settings with the protocols to offer, the preferred one first.
-    pub(super) fn offering(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    pub(crate) fn offering(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.0);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Arc::new(config)

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod certificates;
+pub(crate) mod redis;
 pub(crate) mod subgraphs;
 pub(crate) mod tokens;
 
