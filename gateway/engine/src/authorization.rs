@@ -1,24 +1,28 @@
 //! What of the schema only some clients may ask for: `@authenticated`, `@requiresScopes`, `@policy`.
 //!
 //! In: the supergraph's SDL, where the directives may have other names; an operation; what the client was granted. Out: what the
-//! operation needs, found once for each plan, and a refusal when the client does not have all of it.
+//! operation needs, found once for each of its plans, and the operation without what the client may not have: null with an error,
+//! or refused whole where the settings say so.
 //! Always: what is needed does not depend on the way: aliases, fragments, interfaces and unions lead to the same fields and
-//! types. Of a field asked on an interface, what any object that it may stand on needs is needed. Nothing is fetched for an
-//! operation that is refused.
-//! Elsewhere: where the directives are merged from (`composition`), what a token grants (`server/auth`).
+//! types. What a field reads through `@requires` or `@fromContext` is needed for the field. Nothing that is refused is fetched,
+//! but for keys: by those entities are found, and no client sees them.
+//! Elsewhere: where the directives are merged from (`composition`), what a token grants (`server/auth`), marking the fields
+//! (`operation/refusal.rs`).
 //!
 //! # Source
 //! The federation specifications `authenticated/v0.1`, `requiresScopes/v0.1` and `policy/v0.1`: the outer list of scopes or
 //! policies is "or", the inner one "and".
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
+use std::rc::Rc;
 
 use apollo_compiler::Name;
 use apollo_compiler::Node;
 use apollo_compiler::ast::{Definition, DirectiveList, Document, FieldDefinition, Value};
 use apollo_compiler::parser::Parser;
 use kopitiam_operation::{FieldNode, NormalisedOperation, Selection};
-use kopitiam_supergraph::{Supergraph, TypeId};
+use kopitiam_supergraph::{SetField, Supergraph, TypeId, TypeKind, TypeSet};
 
 use crate::{ErrorCode, Outcome, RequestError, Response};
 
@@ -50,19 +54,45 @@ struct Need {
     policies: Option<Alternatives>,
 }
 
+/// A [`Need`] of the schema: an index into [`Requirements::needs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct NeedId(u32);
+
 /// What fields and types need. See the module's header.
 #[derive(Debug, Default)]
 pub(crate) struct Requirements {
-    types: HashMap<Name, Need>,
-    fields: HashMap<(Name, Name), Need>,
+    /// Each once.
+    needs: Vec<Need>,
+    types: HashMap<Name, NeedId>,
+    fields: HashMap<(Name, Name), NeedId>,
 }
 
-/// A place of an operation that needs something.
-#[derive(Debug)]
+/// What an operation needs.
+#[derive(Debug, Default)]
 pub(crate) struct Needed {
-    /// Response keys from the root.
-    path: Box<str>,
-    need: Need,
+    /// In order, each once.
+    needs: Vec<NeedId>,
+    /// Response keys from the root, and what is needed there.
+    places: Vec<(Box<str>, NeedId)>,
+}
+
+/// What an operation needs and its client was not granted: never nothing.
+#[derive(Debug)]
+pub(crate) struct Missing(BTreeSet<NeedId>);
+
+impl Missing {
+    /// As text, which tells operations apart that lack other things.
+    pub(crate) fn name(&self) -> Box<str> {
+        let mut name = String::from("without");
+        for need in &self.0 {
+            let _ = write!(name, " {}", need.0);
+        }
+        name.into()
+    }
+
+    fn has(&self, needs: &[NeedId]) -> bool {
+        needs.iter().any(|need| self.0.contains(need))
+    }
 }
 
 impl Need {
@@ -76,20 +106,6 @@ impl Need {
             && any(&self.scopes, &grants.scopes)
             && any(&self.policies, &grants.policies)
     }
-}
-
-/// The refusal of an operation that needs what was not granted; `None` when everything was.
-pub(crate) fn refusal(needed: &[Needed], grants: &Grants) -> Option<Response> {
-    let missing = needed.iter().filter(|needed| !needed.need.is_met(grants));
-    let errors: Vec<RequestError> = missing
-        .take(Response::REFUSAL_ERRORS_MAX)
-        .map(|needed| RequestError {
-            message: format!("Not allowed to ask for `{}`.", needed.path),
-            locations: Vec::new(),
-            code: ErrorCode::UnauthorizedFieldOrType,
-        })
-        .collect();
-    (!errors.is_empty()).then(|| Response::refused(Outcome::ValidationError, &errors))
 }
 
 impl Requirements {
@@ -126,49 +142,151 @@ impl Requirements {
         fields: &[Node<FieldDefinition>],
     ) {
         if let Some(need) = need(names, directives) {
+            let need = self.intern(need);
             self.types.insert(name.clone(), need);
         }
         for field in fields {
             if let Some(need) = need(names, &field.directives) {
+                let need = self.intern(need);
                 self.fields.insert((name.clone(), field.name.clone()), need);
             }
         }
     }
 
-    /// What an operation needs, by the places in it.
-    pub(crate) fn of(&self, supergraph: &Supergraph, operation: &NormalisedOperation) -> Vec<Needed> {
-        let mut needed = Vec::new();
-        if !self.types.is_empty() || !self.fields.is_empty() {
-            self.walk(supergraph, &operation.selection, "", &mut needed);
+    fn intern(&mut self, need: Need) -> NeedId {
+        let index = self.needs.iter().position(|known| *known == need).unwrap_or_else(|| {
+            self.needs.push(need);
+            self.needs.len() - 1
+        });
+        NeedId(u32::try_from(index).expect("a schema has fewer directives"))
+    }
+
+    /// What an operation needs.
+    pub(crate) fn of(&self, supergraph: &Supergraph, operation: &NormalisedOperation) -> Needed {
+        let mut needed = Needed::default();
+        if !self.needs.is_empty() {
+            let mut look = Look { requirements: self, supergraph, known: HashMap::new() };
+            look.walk(&operation.selection, "", &mut needed);
+            needed.needs = needed.places.iter().map(|(_, need)| *need).collect();
+            needed.needs.sort_unstable();
+            needed.needs.dedup();
         }
         needed
     }
 
-    fn walk(&self, supergraph: &Supergraph, selection: &Selection, above: &str, needed: &mut Vec<Needed>) {
-        for field in &selection.fields {
+    /// What an operation needs and was not granted; `None`: nothing.
+    pub(crate) fn missing(&self, needed: &Needed, grants: &Grants) -> Option<Missing> {
+        let is_missing = |need: &&NeedId| !self.needs[need.0 as usize].is_met(grants);
+        let missing: BTreeSet<NeedId> = needed.needs.iter().filter(is_missing).copied().collect();
+        (!missing.is_empty()).then_some(Missing(missing))
+    }
+
+    /// The refusal of an operation as a whole.
+    pub(crate) fn refusal(needed: &Needed, missing: &Missing) -> Response {
+        let places = needed.places.iter().filter(|(_, need)| missing.0.contains(need));
+        let errors: Vec<RequestError> = places
+            .take(Response::REFUSAL_ERRORS_MAX)
+            .map(|(path, _)| RequestError {
+                message: format!("Not allowed to ask for `{path}`."),
+                locations: Vec::new(),
+                code: ErrorCode::UnauthorizedFieldOrType,
+            })
+            .collect();
+        Response::refused(Outcome::ValidationError, &errors)
+    }
+
+    /// Marks the fields of an operation that need what is missing.
+    pub(crate) fn refuse(
+        &self,
+        supergraph: &Supergraph,
+        operation: &mut NormalisedOperation,
+        missing: &Missing,
+    ) {
+        let mut look = Look { requirements: self, supergraph, known: HashMap::new() };
+        kopitiam_operation::refuse_fields(operation, &mut |field| look.refused_on(field, missing));
+    }
+}
+
+/// Looks up what fields need.
+struct Look<'a> {
+    requirements: &'a Requirements,
+    supergraph: &'a Supergraph,
+    known: HashMap<(TypeId, Name), Rc<[NeedId]>>,
+}
+
+impl Look<'_> {
+    fn walk(&mut self, selection: &Selection, above: &str, needed: &mut Needed) {
+        for field in selection.fields.iter().filter(|field| !field.is_refused) {
             let path = if above.is_empty() {
                 field.response_key.to_string()
             } else {
                 format!("{above}.{}", field.response_key)
             };
-            let mut needs: Vec<&Need> = Vec::new();
-            for ty in concerned(supergraph, field) {
-                needs.extend(self.types.get(&ty));
-                needs.extend(self.fields.get(&(ty, field.name.clone())));
+            let mut needs: BTreeSet<NeedId> = self.whole(field).into_iter().collect();
+            for ty in field.on.iter() {
+                needs.extend(&*self.of_object(ty, &field.name));
             }
-            needs.extend(self.types.get(&supergraph.ty(field.base).name));
-            needed.extend(
-                needs.into_iter().map(|need| Needed { path: path.as_str().into(), need: need.clone() }),
-            );
-            self.walk(supergraph, &field.selection, &path, needed);
+            needed.places.extend(needs.into_iter().map(|need| (path.as_str().into(), need)));
+            self.walk(&field.selection, &path, needed);
         }
     }
-}
 
-/// The type that a field is asked on, and the objects that it may stand on.
-fn concerned(supergraph: &Supergraph, field: &FieldNode) -> Vec<Name> {
-    let name = |id: TypeId| supergraph.ty(id).name.clone();
-    field.on.iter().chain([field.parent]).map(name).collect()
+    /// The objects for which a field is refused.
+    fn refused_on(&mut self, field: &FieldNode, missing: &Missing) -> TypeSet {
+        if missing.has(&self.whole(field)) {
+            return field.on.clone();
+        }
+        field.on.iter().filter(|&ty| missing.has(&self.of_object(ty, &field.name))).collect()
+    }
+
+    /// What a field needs whatever object it stands on: by its type, and by the interface that it is asked on.
+    fn whole(&self, field: &FieldNode) -> Vec<NeedId> {
+        let parent = self.supergraph.ty(field.parent);
+        let mut needs: Vec<NeedId> = self.of_type(field.base).into_iter().collect();
+        if parent.kind != TypeKind::Object {
+            needs.extend(self.of_type(field.parent));
+            needs.extend(self.of_field(field.parent, &field.name));
+        }
+        needs
+    }
+
+    fn of_type(&self, ty: TypeId) -> Option<NeedId> {
+        self.requirements.types.get(&self.supergraph.ty(ty).name).copied()
+    }
+
+    fn of_field(&self, ty: TypeId, name: &Name) -> Option<NeedId> {
+        let place = (self.supergraph.ty(ty).name.clone(), name.clone());
+        self.requirements.fields.get(&place).copied()
+    }
+
+    /// What a field of one object type needs, with all that it reads in any subgraph before it can be answered.
+    fn of_object(&mut self, ty: TypeId, name: &Name) -> Rc<[NeedId]> {
+        if let Some(known) = self.known.get(&(ty, name.clone())) {
+            return Rc::clone(known);
+        }
+        let mut needs = BTreeSet::new();
+        let mut seen: HashSet<(TypeId, Name)> = HashSet::new();
+        let mut open = vec![(ty, name.clone())];
+        while let Some((ty, name)) = open.pop() {
+            needs.extend(self.of_type(ty));
+            needs.extend(self.of_field(ty, &name));
+            let field = self.supergraph.field(ty, &name);
+            for view in field.into_iter().flat_map(|field| field.views.iter().flatten()) {
+                needs.extend(self.of_type(view.base));
+                let from_above = view.contexts.iter().flat_map(|argument| &argument.values);
+                let sets = view.requires.iter().chain(from_above.map(|value| &value.selection));
+                let mut read: Vec<&SetField> = sets.flat_map(|set| &set.fields).collect();
+                while let Some(field) = read.pop() {
+                    let places = field.on.iter().map(|ty| (ty, field.name.clone()));
+                    open.extend(places.filter(|place| seen.insert(place.clone())));
+                    read.extend(&field.selection.fields);
+                }
+            }
+        }
+        let needs: Rc<[NeedId]> = needs.into_iter().collect();
+        self.known.insert((ty, name.clone()), Rc::clone(&needs));
+        needs
+    }
 }
 
 /// What the directives of a field or type say; `None`: nothing.

@@ -16,12 +16,13 @@ use kopitiam_operation::variables::{CoercedVariable, coerce_variables};
 use kopitiam_plan::{OperationKind, Plan};
 use tokio::sync::watch;
 
+use crate::authorization::Requirements;
 use crate::generation::{Generation, Generations};
 use crate::prepare::{self, Operation};
 use crate::streams::{self, Parts};
 use crate::{
-    EngineSettings, ErrorCode, IncrementalResponse, Outcome, Request, RequestError, Response, authorization,
-    incremental, introspection,
+    EngineSettings, ErrorCode, IncrementalResponse, Outcome, Request, RequestError, Response, incremental,
+    introspection,
 };
 
 /// Why a supergraph was not taken. The engine goes on with the one it had.
@@ -58,7 +59,8 @@ pub struct Prepared {
     planned_in: Option<Duration>,
 }
 
-/// Equal when they came from one entry of the plan cache: the same document and operation on the same schema.
+/// Equal when they came from one entry of the plan cache: the same document and operation on the same schema, without the same
+/// fields that clients may not have.
 impl PartialEq for Prepared {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.operation, &other.operation)
@@ -93,6 +95,11 @@ impl Prepared {
     pub fn count_root_fields(&self, name: &str) -> usize {
         let fields = self.operation.definition().root_fields(&self.operation.document);
         fields.filter(|field| field.name == name).count()
+    }
+
+    /// What of it is refused; those of one schema and document with the same text lack the same fields. `None`: nothing is.
+    pub fn refused(&self) -> Option<&str> {
+        self.operation.refused.as_deref()
     }
 
     /// The operation's plan, for people and tools.
@@ -154,10 +161,11 @@ impl Current {
     /// Parses, validates and plans the request's operation, or takes all that from the cache.
     pub(crate) fn prepare(&self, settings: &EngineSettings, request: &Request) -> Result<Prepared, Response> {
         let generation = Arc::clone(self.generations.load().choose());
-        prepare_on(generation, settings, request)
+        restricted(settings, request, prepare_on(generation, settings, request)?)
     }
 }
 
+/// An operation with all that it asks for, whoever asks.
 fn prepare_on(
     generation: Arc<Generation>,
     settings: &EngineSettings,
@@ -174,6 +182,29 @@ fn prepare_on(
         let started = Instant::now();
         let prepared = prepare::prepare(&generation, settings, request);
         planned_in = Some(started.elapsed());
+        prepared
+    })?;
+    Ok(Prepared { generation, operation, planned_in })
+}
+
+/// An operation without what the request's client may not have.
+fn restricted(settings: &EngineSettings, request: &Request, whole: Prepared) -> Result<Prepared, Response> {
+    let Prepared { generation, operation, mut planned_in } = whole;
+    let missing = generation.requirements.missing(&operation.needed, &request.grants);
+    let Some(missing) = missing.filter(|_| !settings.reject_unauthorized) else {
+        return Ok(Prepared { generation, operation, planned_in });
+    };
+    let mut variant = missing.name().into_string();
+    if let Some(incremental) =
+        request.incremental.filter(|_| settings.incremental).and(incremental::variant(request))
+    {
+        variant.extend(["\n", &incremental]);
+    }
+    let name = request.operation_name.as_deref();
+    let operation = generation.plans.get_or_prepare(&request.query, name, Some(&variant), || {
+        let started = Instant::now();
+        let prepared = prepare::prepare_without(&generation, settings, request, &operation, &missing);
+        planned_in = Some(planned_in.unwrap_or_default() + started.elapsed());
         prepared
     })?;
     Ok(Prepared { generation, operation, planned_in })
@@ -403,8 +434,9 @@ fn coerce_affordable(
     request: &Request,
     settings: &EngineSettings,
 ) -> Result<Vec<CoercedVariable>, Response> {
-    if let Some(refused) = authorization::refusal(&prepared.operation.needed, &request.grants) {
-        return Err(refused);
+    let needed = &prepared.operation.needed;
+    if let Some(missing) = prepared.generation.requirements.missing(needed, &request.grants) {
+        return Err(Requirements::refusal(needed, &missing));
     }
     let coerced = coerce(prepared, request)?;
     let Some(operation_max) = settings.cost.operation_max else { return Ok(coerced) };

@@ -18,7 +18,7 @@ use kopitiam_operation::variables::CoercedVariable;
 use kopitiam_operation::{FieldNode, NormalisedOperation};
 use kopitiam_plan::{OperationKind, Plan};
 
-use crate::authorization::Needed;
+use crate::authorization::{Missing, Needed};
 use crate::cost::CostTree;
 use crate::expansion;
 use crate::generation::Generation;
@@ -38,8 +38,10 @@ pub(crate) struct Operation {
     /// The values of the document's literals that are variables of the plan.
     pub(crate) literals: Vec<CoercedVariable>,
     pub(crate) planned: Arc<Planned>,
-    /// What a client must have been granted.
-    pub(crate) needed: Vec<Needed>,
+    /// What a client must have been granted for what is not refused.
+    pub(crate) needed: Needed,
+    /// What is refused, by what its clients were not granted ([`Missing::name`]). `None`: nothing.
+    pub(crate) refused: Option<Box<str>>,
     /// How often it was taken from the plan cache.
     pub(crate) asked: AtomicU64,
 }
@@ -67,15 +69,40 @@ pub(crate) fn prepare(
 ) -> Result<Operation, Response> {
     let document = parse(settings, &request.query)?;
     let document = validate(generation, &document)?;
-    let name = request.operation_name.as_deref();
-    let has_incremental = settings.incremental && incremental::is_mentioned(&request.query);
-    if has_incremental {
+    if settings.incremental && incremental::is_mentioned(&request.query) {
         incremental::check(generation.api_schema(), &document)?;
     }
+    plan_document(generation, settings, request, document, None)
+}
+
+/// Prepares the request's operation without what its client may not have.
+pub(crate) fn prepare_without(
+    generation: &Generation,
+    settings: &EngineSettings,
+    request: &Request,
+    whole: &Operation,
+    missing: &Missing,
+) -> Result<Operation, Response> {
+    plan_document(generation, settings, request, whole.document.clone(), Some(missing))
+}
+
+fn plan_document(
+    generation: &Generation,
+    settings: &EngineSettings,
+    request: &Request,
+    document: Valid<ExecutableDocument>,
+    missing: Option<&Missing>,
+) -> Result<Operation, Response> {
+    let name = request.operation_name.as_deref();
+    let has_incremental = settings.incremental && incremental::is_mentioned(&request.query);
     let is_incremental = has_incremental && request.incremental.is_some();
     let booleans = is_incremental.then(|| incremental::booleans(&document, request));
     let mut normalised = normalise(generation, settings, &document, name, booleans.as_ref())?;
     let has_introspection = check_introspection(settings, &document, name, &normalised)?;
+    if let Some(missing) = missing {
+        generation.requirements.refuse(&generation.supergraph, &mut normalised, missing);
+        refuse_source(&normalised)?;
+    }
     let needed = generation.requirements.of(&generation.supergraph, &normalised);
     // What a `@requires` asks with arguments of its own is one with what the client asks with the same ones.
     let keeps = |field: &FieldNode| generation.required_with_arguments.contains(&field.name);
@@ -83,8 +110,21 @@ pub(crate) fn prepare(
     normalised.name = None;
     let shape = Arc::new(normalised);
     let planned = generation.plans.get_or_plan(&shape, || plan(generation, settings, &shape))?;
-    let (name, asked) = (name.map(Into::into), AtomicU64::new(0));
-    Ok(Operation { document, name, has_introspection, literals, planned, needed, asked })
+    let (name, asked, refused) = (name.map(Into::into), AtomicU64::new(0), missing.map(Missing::name));
+    Ok(Operation { document, name, has_introspection, literals, planned, needed, refused, asked })
+}
+
+/// A subscription whose source is refused has no event that could say so.
+fn refuse_source(normalised: &NormalisedOperation) -> Result<(), Response> {
+    let mut roots = normalised.selection.fields.iter();
+    match roots.find(|field| field.is_refused && normalised.kind == OperationKind::Subscription) {
+        None => Ok(()),
+        Some(field) => Err(Response::refused_with(
+            Outcome::ValidationError,
+            ErrorCode::UnauthorizedFieldOrType,
+            format!("Not allowed to ask for `{}`.", field.response_key),
+        )),
+    }
 }
 
 fn plan(

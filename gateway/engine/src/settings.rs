@@ -13,6 +13,9 @@ pub struct EngineSettings {
     /// Whether the schema has `@defer` and `@stream`. On by default; they do something only in requests that say in which
     /// form they take several payloads.
     pub incremental: bool,
+    /// Whether an operation that asks for anything its client may not have is refused whole. Off by default: such fields are
+    /// null, each with an error, and the rest is answered.
+    pub reject_unauthorized: bool,
     /// How many operations' plans one schema generation keeps; the least used ones leave first.
     pub plan_cache_entries: usize,
     /// How many of the most frequent operations are planned for another supergraph before it is served.
@@ -62,6 +65,7 @@ impl Default for EngineSettings {
         Self {
             introspection: false,
             incremental: true,
+            reject_unauthorized: false,
             plan_cache_entries: 1_000,
             warm_up_operations: 100,
             warm_up_time_max: Duration::from_secs(10),

@@ -37,6 +37,8 @@ pub(crate) enum ErrorCode {
     NonNull,
     /// A value does not fit its field's type.
     InvalidValue,
+    /// The client may not have the field.
+    Unauthorized,
     /// There are more errors than the limit.
     TooManyErrors,
     /// The response would be larger than the limit.
@@ -57,6 +59,7 @@ impl ErrorCode {
             Self::DownstreamServiceError => "DOWNSTREAM_SERVICE_ERROR",
             Self::NonNull => "NULL_FOR_NON_NULL",
             Self::InvalidValue => "INVALID_VALUE",
+            Self::Unauthorized => "UNAUTHORIZED_FIELD_OR_TYPE",
             Self::TooManyErrors => "TOO_MANY_ERRORS",
             Self::ResponseTooLarge => "RESPONSE_TOO_LARGE",
         }

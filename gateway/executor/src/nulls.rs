@@ -91,6 +91,13 @@ impl Writer<'_> {
         Err(Bubble)
     }
 
+    /// Null for what the client may not have.
+    pub(crate) fn refused(&mut self, field: &FieldShape, path: &Frame<'_>) -> Result<(), Bubble> {
+        let message = format!("Not allowed to ask for {}.", field.coordinate);
+        self.errors.push_code(&message, path, ErrorCode::Unauthorized);
+        self.stop_null(Err(Bubble), self.out.len(), &field.value_type)
+    }
+
     fn unfit(&mut self, expected: &str, field: &FieldShape, path: &Frame<'_>) -> Result<(), Bubble> {
         let message = format!("The subgraph's value for {} is not {expected}.", field.coordinate);
         self.errors.push_code(&message, path, ErrorCode::InvalidValue);

@@ -218,6 +218,7 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
             ShapeSource::Typename(None) => self.typename(node),
+            ShapeSource::Refused => return self.refused(field, path),
             ShapeSource::Introspection => {
                 let known = self.introspection.iter().find(|(key, _)| *key == field.response_key);
                 let json = known.map_or("null", |(_, json)| json);

@@ -4,6 +4,7 @@
 //! - `model.rs`: the normalised operation
 //! - `condition.rs`: `@skip` and `@include` as data
 //! - `incremental.rs`: `@defer` and `@stream`
+//! - `refusal.rs`: fields that the client may not have
 //! - `variables.rs`: variable coercion; `literals.rs`: literals as variables
 //!
 //! Elsewhere: parsing and validation (`engine`), planning (`planner`).
@@ -13,6 +14,7 @@ mod incremental;
 mod literals;
 mod model;
 mod normalise;
+mod refusal;
 pub mod variables;
 
 pub use condition::{ConditionLiteral, Conditions};
@@ -22,3 +24,4 @@ pub use incremental::{
 pub use literals::lift_literals;
 pub use model::{FieldNode, NormalisedOperation, OperationKind, Selection};
 pub use normalise::{Limits, NormaliseError, normalise, normalise_incremental};
+pub use refusal::refuse_fields;

@@ -78,12 +78,19 @@ pub struct FieldNode {
     pub part: PartId,
     /// Whether its items are delivered one after the other.
     pub stream: StreamOf,
+    /// Whether the client may not have it: null, with an error.
+    pub is_refused: bool,
 }
 
 impl FieldNode {
     /// Whether this is `__typename`.
     pub fn is_typename(&self) -> bool {
         self.name == "__typename"
+    }
+
+    /// Whether subgraphs are asked for it.
+    pub fn is_asked(&self) -> bool {
+        !self.is_refused && !self.name.starts_with("__")
     }
 
     /// Whether this is `__schema` or `__type`.

@@ -46,6 +46,8 @@ pub enum ShapeSource {
     Key(Key),
     /// The object's runtime type; `Some` when it is known without asking (an object type, or the root).
     Typename(Option<Box<str>>),
+    /// Nowhere: the client may not have it. Null, with an error.
+    Refused,
     /// Root introspection fields (`__schema`, `__type`): answered by the engine from the API schema and written as they
     /// are, under the response key.
     Introspection,

@@ -56,7 +56,7 @@ impl<'a> Attempt<'a, '_> {
     fn open(&mut self, at: PosId, wants: &[Want<'a>]) -> Result<Vec<Open<'a>>, PlanError> {
         let mut open = Vec::new();
         for (index, want) in wants.iter().enumerate() {
-            if want.item.name().starts_with("__") {
+            if !want.item.is_asked() {
                 continue;
             }
             self.check_steps()?;

@@ -372,7 +372,7 @@ impl<'a> Facts<'a> {
             if self.exhausted() {
                 break;
             }
-            if child.name().starts_with("__") {
+            if !child.is_asked() {
                 if view.is_interface_object {
                     total.levels = total.levels.max(1);
                     total.fetches += u32::from(opened.is_empty());

@@ -30,7 +30,7 @@ impl<'a> Facts<'a> {
             return known;
         }
         let mut found = false;
-        for child in client.selection.fields.iter().filter(|child| !child.name.starts_with("__")) {
+        for child in client.selection.fields.iter().filter(|child| child.is_asked()) {
             self.steps += 1;
             let needed = set.selection.fields.iter().find(|needed| {
                 needed.name == child.name

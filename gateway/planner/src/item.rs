@@ -22,6 +22,14 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Whether subgraphs are asked for it by name.
+    pub(crate) fn is_asked(self) -> bool {
+        match self {
+            Self::Client(field) => field.is_asked(),
+            Self::Set(field) => !field.name.starts_with("__"),
+        }
+    }
+
     pub(crate) fn arguments(self) -> &'a [Node<ast::Argument>] {
         match self {
             Self::Client(field) => &field.arguments,

@@ -80,6 +80,9 @@ impl Shaper<'_> {
     }
 
     fn source(&mut self, field: &FieldNode, known: Option<TypeId>) -> ShapeSource {
+        if field.is_refused {
+            return ShapeSource::Refused;
+        }
         if field.is_typename() {
             return ShapeSource::Typename(known.map(|ty| self.supergraph.ty(ty).name.as_str().into()));
         }
@@ -90,11 +93,11 @@ impl Shaper<'_> {
     }
 
     fn value(&mut self, field: &FieldNode) -> ShapeValue {
+        if field.is_introspection() || field.is_refused {
+            return ShapeValue::Leaf(LeafKind::Custom);
+        }
         if field.is_typename() {
             return ShapeValue::Leaf(LeafKind::String);
-        }
-        if field.is_introspection() {
-            return ShapeValue::Leaf(LeafKind::Custom);
         }
         let base = self.supergraph.ty(field.base);
         match base.kind {

@@ -3,14 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use apollo_compiler::ExecutableDocument;
-use kopitiam_supergraph::Supergraph;
-use kopitiam_testkit::{Operations, checked, compose};
+use kopitiam_supergraph::{Supergraph, TypeId};
+use kopitiam_testkit::{Operations, checked, checked_without, compose};
 
 const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.3",
     import: ["@key", "@shareable", "@external", "@requires", "@provides", "@interfaceObject", "@inaccessible"]) "#;
 
-/// Proves plans of `count` random operations; at least half of them must be valid, or the test would show little.
-fn prove(subgraphs: &[(&str, &str)], count: u64) {
+/// Proves plans of `count` random operations, also of some in which fields of these names are refused: those are then asked of
+/// nobody. At least half of them must be valid, or the test would show little.
+fn prove(subgraphs: &[(&str, &str)], refused: &[&str], count: u64) {
     let linked: Vec<(&str, String)> =
         subgraphs.iter().map(|(name, sdl)| (*name, format!("{LINK}{sdl}"))).collect();
     let borrowed: Vec<(&str, &str)> = linked.iter().map(|(name, sdl)| (*name, sdl.as_str())).collect();
@@ -21,10 +22,27 @@ fn prove(subgraphs: &[(&str, &str)], count: u64) {
         let text = Operations::new(schema, seed).operation(4);
         if ExecutableDocument::parse_and_validate(schema, text.as_str(), "random.graphql").is_ok() {
             checked(&supergraph, &text);
+            prove_without(&supergraph, &text, refused, seed);
             proved += 1;
         }
     }
     assert!(proved * 2 >= count, "only {proved} of {count} operations are valid");
+}
+
+/// One name is refused on all types, and another one on some.
+fn prove_without(supergraph: &Supergraph, text: &str, names: &[&str], seed: u64) {
+    let pick = |salt: u64| names[usize::try_from((seed / 7 + salt) % names.len() as u64).unwrap()];
+    let (everywhere, somewhere) = (pick(0), pick(1));
+    let plan = checked_without(supergraph, text, &mut |field| {
+        let is_refused = |ty: &TypeId| {
+            field.name == everywhere || (field.name == somewhere && ty.index().is_multiple_of(2))
+        };
+        field.on.iter().filter(is_refused).collect()
+    });
+    for fetch in &plan.fetches {
+        let mut words = fetch.document.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        assert!(!words.any(|word| word == everywhere), "{everywhere} of {text} is asked:\n{plan}");
+    }
 }
 
 #[test]
@@ -51,6 +69,7 @@ fn plans_over_chained_keys_and_requires_hold() {
                 type Code @shareable { text: String }"#,
             ),
         ],
+        &["a", "sum", "d", "made", "next"],
         150,
     );
 }
@@ -80,6 +99,7 @@ fn plans_over_interfaces_unions_and_interface_objects_hold() {
                 r#"type Book @key(fields: "id") { id: ID! shop: Shop } type Shop { name: String stock: [Book!] }"#,
             ),
         ],
+        &["pages", "cut", "stars", "label", "stock", "works"],
         150,
     );
 }
@@ -104,6 +124,7 @@ fn plans_over_shared_values_and_provided_fields_hold() {
                 type Post @key(fields: "id") { id: ID! text: String }"#,
             ),
         ],
+        &["editor", "city", "street", "text"],
         150,
     );
 }

@@ -28,6 +28,6 @@ pub use gateway::{InMemory, TestGateway};
 pub use generate::generated;
 pub use incremental::merge_payloads;
 pub use oracle::Oracle;
-pub use plans::{checked, compose, plan_checked};
+pub use plans::{checked, checked_without, compose, plan_checked};
 pub use random::{Operations, VARIABLES};
 pub use subgraph::TestSubgraph;

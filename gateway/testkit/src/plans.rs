@@ -4,8 +4,9 @@
 
 use apollo_compiler::ExecutableDocument;
 use kopitiam_composition::{Composed, Diagnostic, Subgraph};
+use kopitiam_operation::FieldNode;
 use kopitiam_plan::Plan;
-use kopitiam_supergraph::Supergraph;
+use kopitiam_supergraph::{Supergraph, TypeSet};
 
 /// Composes subgraphs given as name and SDL.
 ///
@@ -48,11 +49,24 @@ pub fn plan_checked(subgraphs: &[(&str, &str)], query: &str) -> Plan {
 /// # Panics
 /// When the operation is not valid or has no plan that `plan::check` accepts.
 pub fn checked(supergraph: &Supergraph, query: &str) -> Plan {
+    checked_without(supergraph, query, &mut |_| TypeSet::empty())
+}
+
+/// As [`checked`], without the fields that are refused on some types.
+///
+/// # Panics
+/// As [`checked`].
+pub fn checked_without(
+    supergraph: &Supergraph,
+    query: &str,
+    refused_on: &mut impl FnMut(&FieldNode) -> TypeSet,
+) -> Plan {
     let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), query, "query.graphql")
         .unwrap_or_else(|refused| panic!("{query} is not valid: {}", refused.errors));
-    let operation =
+    let mut operation =
         kopitiam_operation::normalise(supergraph, &document, None, &kopitiam_operation::Limits::default())
             .unwrap_or_else(|error| panic!("{query}: {error}"));
+    kopitiam_operation::refuse_fields(&mut operation, refused_on);
     let plan = kopitiam_planner::plan(supergraph, &operation, &kopitiam_planner::Limits::default())
         .unwrap_or_else(|error| panic!("{query} has no plan: {error}"));
     if let Err(gaps) = kopitiam_plan::check(supergraph, &operation, &plan) {

@@ -88,8 +88,7 @@ impl CostTree {
         let (mut root, groups) = builder.selection(&operation.selection, None);
         if operation.kind == OperationKind::Mutation {
             for (node, field) in root.iter_mut().zip(&operation.selection.fields) {
-                if builder.field_cost(field).is_none_or(|cost| cost.weight.is_none()) && !field.is_typename()
-                {
+                if builder.field_cost(field).is_none_or(|cost| cost.weight.is_none()) && field.is_asked() {
                     node.arguments = node.arguments.saturating_add(MUTATION_WEIGHT);
                 }
             }
@@ -172,13 +171,11 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&self, field: &FieldNode, around: Option<&FieldNode>) -> Node {
-        let is_introspection = field.is_typename() || field.is_introspection();
+        // What nobody is asked for costs nothing: types, the schema, what the client may not have.
+        let is_free = !field.is_asked();
         let cost = self.field_cost(field);
-        let (children, groups) = if is_introspection {
-            (Vec::new(), Vec::new())
-        } else {
-            self.selection(&field.selection, Some(field))
-        };
+        let (children, groups) =
+            if is_free { (Vec::new(), Vec::new()) } else { self.selection(&field.selection, Some(field)) };
         let given = |name: &Name| field.arguments.iter().any(|argument| argument.name == *name);
         let arguments = cost.map_or(0, |cost| {
             cost.arguments.iter().filter(|(name, _)| given(name)).map(|(_, weight)| weight).sum()
@@ -188,9 +185,9 @@ impl<'a> Builder<'a> {
             key: field.key.clone(),
             on: field.on.clone(),
             arguments,
-            weight: if is_introspection { 0 } else { weight },
+            weight: if is_free { 0 } else { weight },
             entities: 0,
-            size: if is_introspection { Size::ONE } else { self.size(field, around) },
+            size: if is_free { Size::ONE } else { self.size(field, around) },
             children,
             groups,
         }

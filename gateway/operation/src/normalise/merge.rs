@@ -81,6 +81,7 @@ impl<'a> Run<'a> {
             selection,
             part: delivered,
             stream,
+            is_refused: false,
         })
     }
 }

@@ -162,6 +162,9 @@ impl<'a> Checker<'a> {
             let Some(conditions) = outer.and(&field.conditions) else { continue };
             let here = format!("{path}.{}", field.response_key);
             for ty in field.on.and(&self.tree.place(place).types).iter() {
+                if field.is_refused {
+                    continue;
+                }
                 if field.is_typename() {
                     if self.is_meant(field)
                         && !is_object

@@ -12,6 +12,7 @@
 //! - `expand.rs`: secrets from the environment and from files
 //! - `supergraph_yaml.rs`: the other file, which names subgraphs for composition
 
+mod authorization;
 mod batching;
 mod cache;
 mod coprocessor;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::authorization::AuthorizationConfig;
 pub use self::batching::BatchingConfig;
 pub use self::cache::{CacheConfig, InvalidationConfig, RedisConfig, SubgraphCacheConfig};
 pub use self::coprocessor::CoprocessorConfig;
@@ -114,6 +116,8 @@ pub struct Config {
     pub headers: HeadersConfig,
     /// Who may ask.
     pub jwt: JwtConfig,
+    /// What becomes of fields that the schema keeps for some clients.
+    pub authorization: AuthorizationConfig,
     /// Which web pages may read answers.
     pub cors: CorsConfig,
     /// A program that is asked at the stages of a request. Unset: none is.
@@ -145,6 +149,7 @@ impl Default for Config {
             subgraphs: SubgraphsConfig::default(),
             headers: HeadersConfig::default(),
             jwt: JwtConfig::default(),
+            authorization: AuthorizationConfig::default(),
             cors: CorsConfig::default(),
             coprocessor: None,
             telemetry: TelemetryConfig::default(),
@@ -235,6 +240,7 @@ impl Config {
         self.subgraphs.apply(&mut options)?;
         self.headers.apply(&mut options)?;
         self.jwt.apply(&mut options)?;
+        self.authorization.apply(&mut options);
         self.cors.apply(&mut options)?;
         if let Some(coprocessor) = self.coprocessor {
             coprocessor.apply(&mut options)?;

@@ -100,6 +100,7 @@ fn keys(cache: &Cache, prepared: &Prepared, request: &Request, context: &Request
     scope.item(prepared.schema().as_bytes());
     scope.item(request.query.as_bytes());
     scope.item(prepared.operation_name().unwrap_or_default().as_bytes());
+    scope.item(prepared.refused().unwrap_or_default().as_bytes());
     scope.item(request.variables.as_json().as_bytes());
     let mut credential: Option<Vec<u8>> = None;
     for (name, value) in &**context.relevant() {

@@ -136,6 +136,7 @@ headers:
 override_subgraph_url: { products: 'http://products.internal/graphql' }
 traffic_shaping: { router: { timeout: 30s }, all: { timeout: 5s, deduplicate_query: true }, subgraphs: { reviews: { timeout: 500ms } } }
 limits: { max_depth: 15, max_height: 200, http_max_request_bytes: 2000000 }
+authorization: { directives: { enabled: true, reject_unauthorized: true } }
 authentication:
   router: { jwt: { jwks: [{ url: 'https://id.example/jwks', issuer: 'https://id.example', audiences: [shop], algorithms: [ES256] }] } }
 telemetry:
@@ -152,6 +153,7 @@ headers: { subgraphs: { products: { request: [{ remove: { named: x-internal } }]
 override_subgraph_urls: { subgraphs: { products: { url: 'http://products.internal/graphql' } } }
 traffic_shaping: { router: { request_timeout: 20s }, all: { dedupe_enabled: false } }
 limits: { max_depth: { n: 10 }, max_tokens: { n: 1000 } }
+authorization: { directives: { enabled: true, unauthorized: { mode: reject } } }
 ";
 
 const COSMO: &str = r"
@@ -187,6 +189,7 @@ fn settings_of_other_gateways_become_ours_with_a_line_for_what_differs() {
         "traffic": { "share_subgraph_queries": true },
         "http": { "request_timeout": "30s", "body_bytes_max": 2_000_000 },
         "limits": { "depth_max": 15 },
+        "authorization": { "reject_unauthorized": true },
         "jwt": { "issuers": [{
             "issuer": "https://id.example", "audiences": ["shop"], "algorithms": ["ES256"],
             "jwks": { "url": "https://id.example/jwks" },
@@ -209,6 +212,7 @@ fn settings_of_other_gateways_become_ours_with_a_line_for_what_differs() {
     assert_eq!(ours["headers"]["by_subgraph"]["products"], json!([{ "remove": "x-internal" }]));
     assert_eq!(ours["limits"], json!({ "depth_max": 10, "document_tokens_max": 1000 }));
     assert_eq!(ours["traffic"]["share_subgraph_queries"], false);
+    assert_eq!(ours["authorization"]["reject_unauthorized"], true);
 
     let (ours, report) = migrate("cosmo", COSMO);
     assert_eq!(ours["listen"], "127.0.0.1:3002");

@@ -24,6 +24,7 @@ pub(super) fn key(out: &mut Migrated, path: &[&str], value: &Value) -> Taken {
             Taken::Noted("`limits.cost_max` refuses what costs more; with `null` it refuses nothing")
         }
         ["authentication", "router", "jwt", "jwks"] => jwks(out, value),
+        ["authorization", "directives", rest @ ..] => directives(out, rest, value),
         ["apq", "enabled"] => set(out, &["documents", "automatic", "enabled"], value),
         ["persisted_queries", ..] => Taken::Noted(
             "set `documents.persisted`: a manifest by file, folder or URL, and `unlisted` for what is not in it",
@@ -59,6 +60,17 @@ fn supergraph(out: &mut Migrated, path: &[&str], value: &Value) -> Taken {
         }
         ["query_planning", "warmed_up_queries"] => set(out, &["supergraph", "warm_up_operations"], value),
         ["defer_support"] => Taken::Noted("asked for by the client's `Accept`"),
+        _ => Taken::Open,
+    }
+}
+
+fn directives(out: &mut Migrated, path: &[&str], value: &Value) -> Taken {
+    match path {
+        ["reject_unauthorized"] => set(out, &["authorization", "reject_unauthorized"], value),
+        ["enabled"] if value == true => Taken::Carried,
+        ["enabled"] => Taken::Dropped("what the schema keeps for some clients is always kept"),
+        ["dry_run"] if value == false => Taken::Carried,
+        ["errors", ..] => Taken::Noted("each refused field has an error in `errors`"),
         _ => Taken::Open,
     }
 }

@@ -52,6 +52,14 @@ pub(super) fn key(out: &mut Migrated, path: &[&str], value: &Value) -> Taken {
         ["traffic_shaping", rest @ ..] => traffic(out, rest, value),
         ["limits", rest @ ..] => limits(out, rest, value),
         ["jwt"] => jwt(out, value),
+        ["authorization", "directives", "enabled"] if value == true => Taken::Carried,
+        ["authorization", "directives", "enabled"] => {
+            Taken::Dropped("what the schema keeps for some clients is always kept")
+        }
+        ["authorization", "directives", "unauthorized", "mode"] => {
+            out.set(&["authorization", "reject_unauthorized"], value == "reject");
+            Taken::Carried
+        }
         ["persisted_documents" | "persisted_queries", ..] => Taken::Noted("set `documents.persisted`"),
         ["query_planner", "allow_expose"] => set(out, &["telemetry", "expose", "plan"], value),
         ["query_planner", "timeout"] => Taken::Noted("planning is bounded in steps and memory"),
