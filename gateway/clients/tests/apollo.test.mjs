@@ -10,6 +10,7 @@ import {
   InMemoryCache,
   gql,
 } from '@apollo/client/core/index.js';
+import { Defer20220824Handler, GraphQL17Alpha9Handler } from '@apollo/client/incremental';
 import { BatchHttpLink } from '@apollo/client/link/batch-http';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
@@ -17,7 +18,7 @@ import UploadHttpLink from 'apollo-upload-client/UploadHttpLink.mjs';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-import { eventsOf, ownProduct, preflight, socketUrl, someFile, url } from '../env.mjs';
+import { eventsOf, ownProduct, preflight, socketUrl, someFile, soon, url } from '../env.mjs';
 
 const make = (link) => new ApolloClient({ link, cache: new InMemoryCache() });
 const client = make(new HttpLink({ uri: url }));
@@ -86,6 +87,51 @@ test('a subscription by multipart and by WebSocket', async () => {
     assert.equal(event.error, undefined);
     assert.equal(event.data.renamed.name, 'teh c');
     assert.deepEqual(event.data.renamed.reviews, []);
+  }
+});
+
+test('a deferred fragment comes after the rest, in the current format and in that of 2022', async () => {
+  const query = gql`
+    query Deferred($id: ID!) {
+      product(id: $id) {
+        id
+        name
+        ... @defer {
+          reviews {
+            body
+          }
+        }
+      }
+    }
+  `;
+  for (const incrementalHandler of [new GraphQL17Alpha9Handler(), new Defer20220824Handler()]) {
+    const deferring = new ApolloClient({
+      link: new HttpLink({ uri: url }),
+      cache: new InMemoryCache(),
+      incrementalHandler,
+    });
+    const results = [];
+    const complete = new Promise((resolve, reject) => {
+      const next = (result) => {
+        if (result.error) reject(result.error);
+        if (result.dataState !== 'empty') results.push(result);
+        if (result.dataState === 'complete') resolve();
+      };
+      deferring.watchQuery({ query, variables: { id: '1' } }).subscribe({ next, error: reject });
+    });
+    await soon('all of a deferred response', complete);
+    assert.deepEqual(
+      results.map(({ dataState, data }) => [
+        dataState,
+        data.product.name,
+        'reviews' in data.product,
+      ]),
+      [
+        ['streaming', 'kopi', false],
+        ['complete', 'kopi', true],
+      ],
+    );
+    assert.equal(results[1].data.product.reviews[0].body, 'strong');
   }
 });
 

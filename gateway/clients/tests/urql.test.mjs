@@ -7,7 +7,7 @@ import { persistedExchange } from '@urql/exchange-persisted';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-import { eventsOf, ownProduct, preflight, socketUrl, someFile, url } from '../env.mjs';
+import { eventsOf, ownProduct, preflight, socketUrl, someFile, soon, url } from '../env.mjs';
 
 const make = (options) =>
   new Client({ url, exchanges: [fetchExchange], fetchOptions: { headers: preflight }, ...options });
@@ -66,6 +66,34 @@ test('a mutation', async () => {
   const variables = { id: ownProduct(), name: 'kopi o' };
   const { id, name } = good(await client.mutation(RENAME, variables)).rename;
   assert.deepEqual({ id, name }, variables);
+});
+
+test('a deferred fragment comes after the rest', async () => {
+  const query = gql`
+    query ($id: ID!) {
+      product(id: $id) {
+        id
+        name
+        ... @defer {
+          reviews {
+            body
+          }
+        }
+      }
+    }
+  `;
+  const results = [];
+  const complete = new Promise((resolve) => {
+    client.query(query, { id: '1' }).subscribe((result) => {
+      results.push([good(result).product.name, good(result).product.reviews?.[0].body]);
+      if (!result.hasNext) resolve();
+    });
+  });
+  await soon('all of a deferred response', complete);
+  assert.deepEqual(results, [
+    ['kopi', undefined],
+    ['kopi', 'strong'],
+  ]);
 });
 
 test('a subscription by event stream and by WebSocket', async () => {

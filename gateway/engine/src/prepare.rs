@@ -209,7 +209,7 @@ fn refused_document(errors: &DiagnosticList, outcome: Outcome, code: ErrorCode) 
 /// Places of one error of a refusal.
 const LOCATIONS_MAX: usize = 10;
 /// Errors of a refusal that are looked at, most of which may say the same.
-const ERRORS_READ_MAX: usize = 100;
+const ERRORS_READ_MAX: usize = 200;
 
 /// Who may not see the schema shall not be led through it by what it misspells, nor learn by the wording of the library which
 /// server this is.

@@ -69,11 +69,6 @@ pub struct RequestError {
 }
 
 #[derive(Serialize)]
-struct ErrorBody<'a> {
-    errors: Vec<ErrorEntry<'a>>,
-}
-
-#[derive(Serialize)]
 struct ErrorEntry<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "<[Location]>::is_empty")]
@@ -87,8 +82,12 @@ struct Extensions {
 }
 
 impl Response {
-    /// How many errors a refusal shows: an answer must not be larger than what it refuses.
-    pub(crate) const REFUSAL_ERRORS_MAX: usize = 10;
+    /// How many errors a refusal shows: an answer must not grow with what it refuses. Not fewer, as long as they are short: who
+    /// tries names and is told of some only takes the others for good.
+    pub(crate) const REFUSAL_ERRORS_MAX: usize = 100;
+
+    /// Bytes that the errors of a refusal may come to before the last one.
+    const REFUSAL_BYTES_MAX: usize = 14_000;
 
     /// Characters of a message in a refusal; messages quote the client's document.
     const REFUSAL_MESSAGE_MAX: usize = 400;
@@ -99,16 +98,25 @@ impl Response {
         self.outcome != Outcome::Executed || self.body.ends_with(b"]}")
     }
 
-    /// A response without `data`: nothing was executed. Holds the first ten errors, each with the first 400 characters of
-    /// its message.
+    /// A response without `data`: nothing was executed. Holds the first errors, a hundred at most and fewer when they are
+    /// long, each with the first 400 characters of its message.
     pub fn refused(outcome: Outcome, errors: &[RequestError]) -> Self {
-        let entries = errors.iter().take(Self::REFUSAL_ERRORS_MAX).map(|error| ErrorEntry {
-            message: shortened(&error.message, Self::REFUSAL_MESSAGE_MAX),
-            locations: &error.locations,
-            extensions: Extensions { code: error.code.as_str() },
-        });
-        let body = serde_json::to_vec(&ErrorBody { errors: entries.collect() })
-            .expect("strings and numbers always serialise");
+        let mut body = br#"{"errors":["#.to_vec();
+        for (index, error) in errors.iter().take(Self::REFUSAL_ERRORS_MAX).enumerate() {
+            if body.len() > Self::REFUSAL_BYTES_MAX {
+                break;
+            }
+            if index > 0 {
+                body.push(b',');
+            }
+            let entry = ErrorEntry {
+                message: shortened(&error.message, Self::REFUSAL_MESSAGE_MAX),
+                locations: &error.locations,
+                extensions: Extensions { code: error.code.as_str() },
+            };
+            serde_json::to_writer(&mut body, &entry).expect("strings and numbers always serialise");
+        }
+        body.extend_from_slice(b"]}");
         Self { body: body.into(), outcome }
     }
 
@@ -142,14 +150,17 @@ mod tests {
 
     #[test]
     fn a_refusal_stays_small_however_much_is_wrong() {
-        let error = RequestError {
-            message: "é".repeat(100_000),
+        let long = |characters: usize| RequestError {
+            message: "é".repeat(characters),
             locations: vec![Location { line: 1, column: 3 }],
             code: ErrorCode::ValidationFailed,
         };
-        let response = Response::refused(Outcome::ValidationError, &vec![error; 5_000]);
-        let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
-        assert_eq!(body["errors"].as_array().unwrap().len(), 10);
-        assert!(response.body.len() < 20_000, "{}", response.body.len());
+        for (characters, shown) in [(100_000, 15..20), (400, 15..20), (20, 90..101)] {
+            let response = Response::refused(Outcome::ValidationError, &vec![long(characters); 5_000]);
+            let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+            let errors = body["errors"].as_array().unwrap().len();
+            assert!(shown.contains(&errors), "{characters}: {errors}");
+            assert!(response.body.len() < 16_000, "{}", response.body.len());
+        }
     }
 }

@@ -243,7 +243,9 @@ fn executable_definitions(merger: &mut Merger<'_>, merged: &mut Merged) {
     let schemas = merger.schemas;
     let Some(first) = schemas.first() else { return };
     for (name, (definition, place)) in &first.definitions {
+        // Every subgraph has the specification's own, written out or not.
         let known = merged.definitions.contains_key(name.as_str())
+            || ["skip", "include"].contains(&name.as_str())
             || DEFINITIONS.iter().any(|row| row.name == name.as_str());
         if known || !definition.locations.iter().copied().any(is_executable) {
             continue;

@@ -245,7 +245,7 @@ pub(crate) struct Served {
     /// What it has logged since the start; read all the time, so that a full pipe never holds it up.
     log: Arc<Mutex<Vec<String>>>,
     reader: std::thread::JoinHandle<()>,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Served {

@@ -25,6 +25,7 @@ mod incremental;
 mod kafka;
 mod limits;
 mod listening;
+mod manual;
 mod plugins;
 mod process;
 mod readme;

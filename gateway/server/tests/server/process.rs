@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::common::{PATIENCE, subgraphs, supergraph};
+use crate::common::{PATIENCE, eventually, subgraphs, supergraph};
 
 /// A gateway process over the two subgraphs of the fixtures, which are in this one. Ends when dropped.
 pub(crate) struct Serving {
@@ -67,6 +67,17 @@ impl Serving {
     pub(crate) async fn ask(&self, query: &str) -> Value {
         let request = self.client.post(&self.url).json(&json!({ "query": query }));
         request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Stops it until it gets SIGCONT; returns when each of its threads has stopped, which takes longer than the signal.
+    pub(crate) async fn pause(&self) {
+        signal("STOP", self.pid()).await;
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('T'))
+        };
+        eventually("it is stopped", || std::fs::read_dir(&tasks).unwrap().all(is_stopped)).await;
     }
 
     fn status(&self, name: &str) -> u64 {
