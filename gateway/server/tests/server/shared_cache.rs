@@ -344,6 +344,28 @@ async fn requests_are_answered_while_the_server_is_away_and_it_is_used_again_aft
 }
 
 #[tokio::test]
+async fn a_server_that_is_full_keeps_nothing_more_and_costs_no_answer() {
+    let Some(shared) = Shared::new("public, max-age=60").await else { return };
+    let gateway = shared.gateway().await;
+    assert_eq!(rating(&body(product(&gateway, "2")).await), 2);
+    let mut connection = shared.redis.connection().await;
+    let full = async |bytes: u32, connection: &mut redis::aio::MultiplexedConnection| {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg("maxmemory").arg(bytes).exec_async(connection).await.unwrap();
+    };
+    full(1, &mut connection).await;
+    for change in [10, 20] {
+        *shared.reviews.change.lock().unwrap() = change;
+        assert_eq!(gateway.data(ALL).await, ratings([change + 1, 2, change + 3]));
+    }
+    assert_eq!(store_requests(&gateway, "put", "error").await, 2);
+    full(0, &mut connection).await;
+    assert_eq!(gateway.data(ALL).await, ratings([21, 2, 23]));
+    *shared.reviews.change.lock().unwrap() = 30;
+    assert_eq!(gateway.data(ALL).await, ratings([21, 2, 23]));
+}
+
+#[tokio::test]
 async fn a_server_that_is_stopped_costs_three_waits_and_then_nothing() {
     let Some(shared) = Shared::new("public, max-age=60").await else { return };
     let mut store = shared.store();
@@ -394,11 +416,11 @@ async fn the_server_is_reached_by_tls_and_by_a_socket_and_never_with_a_foreign_c
 }
 
 #[tokio::test]
-async fn the_settings_of_the_readme_make_gateways_share() {
+async fn the_settings_of_the_manual_make_gateways_share() {
     let Some(shared) = Shared::new("public, max-age=60").await else { return };
-    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let mut snippets = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let manual = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    let mut snippets = manual.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let snippet = snippets.find(|snippet| snippet.contains("redis:")).unwrap();
     let placed = snippet.replace("redis://cache.internal:6379", &shared.redis.url());
     assert_ne!(placed, snippet);

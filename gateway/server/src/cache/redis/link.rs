@@ -66,6 +66,8 @@ struct Open {
     number: u64,
     /// Answers in a row that did not come in time.
     late: u32,
+    /// Whether the log has a refusal of it.
+    has_refused: bool,
     _driver: Driver,
 }
 
@@ -192,12 +194,16 @@ impl Link {
         if error.is_unrecoverable_error() || is_of_no_use(error) {
             self.give_up(number, told(error));
         } else {
-            tracing::debug!(
-                what,
-                reason = told(error),
-                code = error.code(),
-                "the cache's shared store refuses"
-            );
+            let mut state = self.lock();
+            let open = state.open.as_mut().filter(|open| open.number == number);
+            if open.is_some_and(|open| !std::mem::replace(&mut open.has_refused, true)) {
+                let code = error.code();
+                tracing::warn!(
+                    what,
+                    code,
+                    "the cache's shared store refuses; logged once for each connection"
+                );
+            }
         }
     }
 
@@ -251,7 +257,7 @@ impl Link {
         state.opened += 1;
         state.is_connecting = false;
         let number = state.opened;
-        state.open = Some(Open { connection, clock, number, late: 0, _driver: driver });
+        state.open = Some(Open { connection, clock, number, late: 0, has_refused: false, _driver: driver });
         Ok(())
     }
 
