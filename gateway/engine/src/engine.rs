@@ -283,6 +283,8 @@ impl<T: SubgraphTransport> Engine<T> {
                 if let Ok(prepared) = prepare_on(Arc::clone(generation), &self.settings, &request) {
                     // Half: what was asked long ago must not stay in front for ever.
                     prepared.operation.asked.store(hot.asked / 2, Ordering::Relaxed);
+                    // Also as those get it who were granted nothing.
+                    let _ = restricted(&self.settings, &request, prepared);
                 }
             }
         }

@@ -395,6 +395,23 @@ async fn clients_that_lack_the_same_share_a_plan_and_a_prepared_operation_serves
 }
 
 #[tokio::test]
+async fn plans_for_those_who_were_granted_nothing_are_there_before_another_supergraph_is_served() {
+    let guarded = Guarded::new();
+    let anonymous = request("{ me { name email } }", nothing());
+    assert!(guarded.prepare(&anonymous).planned_in().is_some());
+    let subgraphs = subgraphs(str::to_owned);
+    let sdls: Vec<_> = subgraphs.iter().map(|one| (one.name.as_str(), one.sdl.as_str())).collect();
+    let next = compose(&sdls).unwrap_or_else(|errors| panic!("{errors:?}")).supergraph_sdl;
+    guarded
+        .gateway
+        .engine
+        .replace(&format!("{next}\nscalar New @join__type(graph: USERS)\n"))
+        .expect("it is valid");
+    let prepared = guarded.prepare(&anonymous);
+    assert!(prepared.refused().is_some() && prepared.planned_in().is_none());
+}
+
+#[tokio::test]
 async fn what_is_refused_costs_nothing() {
     let guarded = Guarded::new();
     let cost = |query: &str, grants: Grants| {

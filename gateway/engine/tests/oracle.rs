@@ -1,6 +1,7 @@
 //! Random operations over several subgraphs, compared with one server that holds everything.
 
 mod contexts;
+mod refusals;
 
 use kopitiam_testkit::{Operations, Oracle, TestGateway, TestSubgraph, VARIABLES};
 use serde_json::{Value as Json, json};
