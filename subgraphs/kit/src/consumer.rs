@@ -31,7 +31,7 @@ use crate::errors::{Failure, SystemError, is_transient};
 use crate::failpoint::Point;
 use crate::parked::{self, NewParked, Parked};
 use crate::senders::{Claim, NotBelieved};
-use crate::{inbox, senders, time};
+use crate::{inbox, senders, time, trace};
 
 const TRIES: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -372,8 +372,7 @@ impl<H: Handler> Worker<H> {
         let envelope: Envelope =
             serde_json::from_str(&parked.body).map_err(|error| HandleError::Poison(error.to_string()))?;
         let (envelope, doubt) = (&envelope, &self.doubt(parked, &envelope)?);
-        self.db
-            .transaction(|tx| async move {
+        let applied = self.db.transaction(|tx| async move {
                 let taken = parked::take(&tx, parked.seq).await?;
                 if let Some(reason @ NotBelieved::NotAllowed { .. }) = doubt {
                     // Its sender is known by now. The dead letter is there; no trace of it may be in the inbox.
@@ -387,8 +386,8 @@ impl<H: Handler> Worker<H> {
                     self.hand_over(&tx, &parked.topic, envelope).await?;
                 }
                 Ok(())
-            })
-            .await
+            });
+        trace::within(envelope.traceparent.clone(), applied).await
     }
 
     /// Why a message that nobody had proved to be its sender's is not to be believed with the keys of now.
@@ -422,7 +421,8 @@ impl<H: Handler> Worker<H> {
         let mut tries = 1;
         let mut pause = BACKOFF;
         loop {
-            match self.apply_once(envelope, topic, key).await {
+            let applied = trace::within(envelope.traceparent.clone(), self.apply_once(envelope, topic, key));
+            match applied.await {
                 Ok(()) => return Ok(()),
                 // What is missing comes later in the same partition, if at all: waiting here would only hold it up.
                 Err(

@@ -1,7 +1,7 @@
 //! Which messages a consumer has applied, and which version of each aggregate a projection stands at.
 
 use kopitiam_kafka::Envelope;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
 use crate::db::Tx;
@@ -82,4 +82,29 @@ pub async fn gate(tx: &Tx, projection: &str, envelope: &Envelope) -> Result<Gate
     );
     tx.execute_raw(upsert).await?;
     Ok(Gate::Apply)
+}
+
+/// Until this transaction ends, nobody else applies an event of the aggregate to the projection: what it says now stays true
+/// that long. Nothing is held still of which no event was ever applied.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn hold_still(
+    tx: &Tx,
+    projection: &str,
+    aggregate_type: &str,
+    aggregate_id: Uuid,
+) -> Result<(), SystemError> {
+    if tx.get_database_backend() != DbBackend::Postgres {
+        // This transaction is the only one that writes.
+        return Ok(());
+    }
+    let select = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT version FROM kit_projection_versions WHERE projection = $1 AND aggregate_type = $2 AND aggregate_id = $3 \
+         FOR SHARE",
+        [projection.into(), aggregate_type.into(), aggregate_id.into()],
+    );
+    tx.query_one_raw(select).await?;
+    Ok(())
 }

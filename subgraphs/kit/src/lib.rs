@@ -1,12 +1,13 @@
 //! The one crate that all services share: everything about being a service, nothing about the marketplace.
 //!
 //! A type belongs here only if a service in another trade could use it: `Money` yes, a stock-keeping unit no.
-//! - [`config`], [`telemetry`]: settings from the environment; logs
+//! - [`config`], [`telemetry`], [`trace`]: settings from the environment; logs; the trace that messages belong to
 //! - [`db`], [`migrations`]: SQLite or PostgreSQL by URL, transactions, the kit's own tables
 //! - [`outbox`]: events written in the business transaction, and the relay that publishes them
 //! - [`message_keys`], `senders`: in whose name a message is sent, and whether it is believed
 //! - [`consumer`], [`inbox`], [`parked`]: events applied once, in order per key; the version gate of projections; what waits
 //! - [`rebuild`]: read models made anew from the topics
+//! - [`audit`]: what must hold in a database, asked of it
 //! - [`purge`]: rows that may go after a while
 //! - [`operator`]: what a person can ask of a service's database from the command line
 //! - [`idempotency`]: one effect per client key
@@ -21,6 +22,7 @@
 //! - [`failpoint`]: where tests stop a service between two effects
 //! - [`testing`]: databases, broker, tokens and waiting, for tests of services
 
+pub mod audit;
 pub mod auth;
 pub mod config;
 pub mod consumer;
@@ -50,6 +52,7 @@ pub mod telemetry;
 pub mod testing;
 pub mod time;
 pub mod timers;
+pub mod trace;
 
 pub use db::{Db, Tx};
 pub use errors::{Failure, SystemError, UserError};

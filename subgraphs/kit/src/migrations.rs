@@ -1,13 +1,51 @@
 //! The kit's own tables, for every service's migrator to begin with:
 //! `fn migrations() -> Vec<Box<dyn MigrationTrait>> { kit_migrations().into_iter().chain([…]).collect() }`.
 //!
-//! Elsewhere: the saga and timer tables, which only services with sagas have.
+//! Here too: [`append_only`], for tables of a service whose rows are its history. Elsewhere: the saga and timer tables,
+//! which only services with sagas have.
 
+use sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::prelude::*;
 
 /// The kit's migrations, oldest first.
 pub fn kit_migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Messaging), Box::new(Parking), Box::new(Claims)]
+    vec![Box::new(Messaging), Box::new(Parking), Box::new(Claims), Box::new(History)]
+}
+
+/// Has the database itself refuse to delete rows of the table, and to change these columns of them (all when none is
+/// named). The table's key is `id`.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn append_only(manager: &SchemaManager<'_>, table: &str, kept: &[&str]) -> Result<(), DbErr> {
+    let connection = manager.get_connection();
+    let of = if kept.is_empty() { String::new() } else { format!(" OF {}", kept.join(", ")) };
+    let statements = if connection.get_database_backend() == DbBackend::Postgres {
+        let refuse = "EXECUTE FUNCTION kit_refuse_change()";
+        vec![
+            "CREATE OR REPLACE FUNCTION kit_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+                .to_owned(),
+            format!("CREATE TRIGGER {table}_kept BEFORE DELETE ON {table} FOR EACH ROW {refuse}"),
+            format!("CREATE TRIGGER {table}_as_written BEFORE UPDATE{of} ON {table} FOR EACH ROW {refuse}"),
+            format!(
+                "CREATE TRIGGER {table}_not_emptied BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {refuse}"
+            ),
+        ]
+    } else {
+        let refuse = format!("BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END");
+        // `INSERT OR REPLACE` deletes without a delete trigger.
+        let again = format!("WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)");
+        vec![
+            format!("CREATE TRIGGER {table}_kept BEFORE DELETE ON {table} {refuse}"),
+            format!("CREATE TRIGGER {table}_as_written BEFORE UPDATE{of} ON {table} {refuse}"),
+            format!("CREATE TRIGGER {table}_not_replaced BEFORE INSERT ON {table} {again} {refuse}"),
+        ]
+    };
+    for statement in statements {
+        connection.execute_unprepared(&statement).await?;
+    }
+    Ok(())
 }
 
 struct Messaging;
@@ -118,6 +156,42 @@ impl MigrationTrait for Claims {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let claim = ColumnDef::new("claim").text().to_owned();
         manager.alter_table(Table::alter().table("kit_parked").add_column(claim).to_owned()).await
+    }
+
+    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration("events are never dropped".to_owned()))
+    }
+}
+
+/// What a service told stays as it was told; only where and when it was published is noted.
+struct History;
+
+impl MigrationName for History {
+    fn name(&self) -> &'static str {
+        "m0004_kit_history"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for History {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let kept = [
+            "seq",
+            "id",
+            "topic",
+            "message_key",
+            "aggregate_type",
+            "aggregate_id",
+            "aggregate_version",
+            "message_type",
+            "body",
+            "occurred_at",
+        ];
+        append_only(manager, "kit_outbox", &kept).await
     }
 
     async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {

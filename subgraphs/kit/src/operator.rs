@@ -4,8 +4,10 @@
 //! models. Elsewhere: the arguments of the marketplace program, which does the same for all services.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
+use crate::audit::{Breach, Check, audit, rules};
 use crate::config::KafkaConfig;
 use crate::consumer::HandleError;
 use crate::db::Db;
@@ -16,7 +18,8 @@ use crate::{outbox, parked};
 /// Parked messages shown at once.
 const LIST_MAX: u32 = 1_000;
 /// What is wrong with a command line that is not understood.
-const USAGE: &str = "expected: dead-letters list | dead-letters replay [ID] | outbox resend SINCE | rebuild";
+const USAGE: &str =
+    "expected: dead-letters list | dead-letters replay [ID] | outbox resend SINCE | rebuild | audit | sagas";
 
 /// Something an operator asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,20 @@ pub enum Operation {
     ResendOutbox(DateTime<Utc>),
     /// Makes the read models anew.
     Rebuild,
+    /// Asks whether what must hold in the database holds.
+    Audit,
+    /// Shows the steps of each kind of saga.
+    ShowSagas,
+}
+
+/// What a service has for its operator.
+pub struct Desk<'service, M> {
+    /// The read models that can be made anew.
+    pub models: Option<&'service M>,
+    /// What must hold in its database.
+    pub checks: &'service [Check],
+    /// Its sagas, each described as data.
+    pub sagas: &'service [fn() -> Value],
 }
 
 impl Operation {
@@ -52,6 +69,8 @@ impl Operation {
                 Ok(Some(Self::ResendOutbox(since)))
             }
             ["rebuild"] => Ok(Some(Self::Rebuild)),
+            ["audit"] => Ok(Some(Self::Audit)),
+            ["sagas"] => Ok(Some(Self::ShowSagas)),
             _ => Err(USAGE.to_owned()),
         }
     }
@@ -60,12 +79,12 @@ impl Operation {
 /// Does it; the lines to show.
 ///
 /// # Errors
-/// The database's refusals; for a rebuild those of the broker, and events that cannot be applied.
+/// The database's refusals; for a rebuild those of the broker, and events that cannot be applied; rules that do not hold.
 pub async fn perform<M: ReadModels>(
     operation: Operation,
     db: &Db,
     kafka: &KafkaConfig,
-    models: Option<&M>,
+    desk: &Desk<'_, M>,
 ) -> Result<Vec<String>, HandleError> {
     match operation {
         Operation::ListDeadLetters => {
@@ -81,7 +100,7 @@ pub async fn perform<M: ReadModels>(
             let messages = outbox::resend_since(db, since).await?;
             Ok(vec![format!("{messages} messages are published again by the running service")])
         }
-        Operation::Rebuild => match models {
+        Operation::Rebuild => match desk.models {
             None => Ok(vec!["this service has no read models".to_owned()]),
             Some(models) => {
                 let rebuilt = rebuild(db, kafka, models).await?;
@@ -91,6 +110,16 @@ pub async fn perform<M: ReadModels>(
                 )])
             }
         },
+        Operation::Audit => {
+            let breaches = audit(db, desk.checks).await?;
+            if breaches.is_empty() {
+                return Ok(vec![format!("all {} rules hold", rules(desk.checks))]);
+            }
+            let told = breaches.iter().map(|Breach { rule, rows }| format!("{rule} (broken {rows} times)"));
+            let told = told.collect::<Vec<_>>().join("; ");
+            Err(SystemError::Invariant(format!("rules that do not hold: {told}")).into())
+        }
+        Operation::ShowSagas => Ok(desk.sagas.iter().map(|saga| saga().to_string()).collect()),
     }
 }
 
@@ -115,6 +144,8 @@ mod tests {
             parse("outbox resend 1970-01-01T00:00:00Z"),
             Ok(Some(Operation::ResendOutbox(DateTime::UNIX_EPOCH)))
         );
+        assert_eq!(parse("audit"), Ok(Some(Operation::Audit)));
+        assert_eq!(parse("sagas"), Ok(Some(Operation::ShowSagas)));
         assert!(parse("outbox resend yesterday").unwrap_err().contains("no RFC 3339 time"));
         assert_eq!(parse("dead-letters burn"), Err(USAGE.to_owned()));
     }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ServiceConfig;
 use crate::consumer::HandleError;
 use crate::db::{Db, Tx};
-use crate::operator::{self, Operation};
+use crate::operator::{self, Desk, Operation};
 use crate::rebuild::ReadModels;
 use crate::serve;
 
@@ -102,24 +102,12 @@ impl Tasks {
     }
 }
 
-/// The `main` of a service binary: settings from the environment, start, serve until SIGTERM or SIGINT, drain, stop.
+/// The `main` of a service binary: settings from the environment, start, serve until SIGTERM or SIGINT, drain, stop. With
+/// arguments it does what an operator asks (`operator`) and ends.
 ///
 /// # Errors
-/// What is wrong with a setting, or why the service cannot start or listen.
-pub async fn main<F, Fut>(name: &'static str, start: F) -> anyhow::Result<()>
-where
-    F: FnOnce(ServiceConfig, CancellationToken) -> Fut,
-    Fut: Future<Output = anyhow::Result<Service>>,
-{
-    main_with::<F, Fut, NoReadModels>(name, start, None).await
-}
-
-/// The same for a service with read models, which its argument `rebuild` makes anew. With arguments a service does what
-/// an operator asks (`operator`) and ends.
-///
-/// # Errors
-/// Like [`main`].
-pub async fn main_with<F, Fut, M>(name: &'static str, start: F, models: Option<M>) -> anyhow::Result<()>
+/// What is wrong with a setting, why the service cannot start or listen, or what the operator is told.
+pub async fn main<F, Fut, M>(name: &'static str, start: F, desk: Desk<'_, M>) -> anyhow::Result<()>
 where
     F: FnOnce(ServiceConfig, CancellationToken) -> Fut,
     Fut: Future<Output = anyhow::Result<Service>>,
@@ -130,7 +118,7 @@ where
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(operation) = Operation::parse(&arguments).map_err(anyhow::Error::msg)? {
         let db = Db::connect(&config.database_url).await?;
-        let lines = operator::perform(operation, &db, &config.kafka, models.as_ref()).await?;
+        let lines = operator::perform(operation, &db, &config.kafka, &desk).await?;
         let mut output = std::io::stdout().lock();
         return Ok(lines.iter().try_for_each(|line| writeln!(output, "{line}"))?);
     }
@@ -162,7 +150,7 @@ where
 }
 
 /// For services that keep no rows made of others' events.
-struct NoReadModels;
+pub struct NoReadModels;
 
 #[async_trait::async_trait]
 impl ReadModels for NoReadModels {

@@ -11,11 +11,14 @@ use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::{self, ServiceConfig};
 use kopitiam_kit::consumer::{self, ConsumerConfig};
 use kopitiam_kit::live::{self, Hub};
+use kopitiam_kit::operator::Desk;
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
 use kopitiam_kit::{Db, Service, Tasks, purge};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::clock;
 use crate::commands::Market;
 use crate::domain::auction::Rules;
@@ -25,12 +28,25 @@ use crate::graphql::mutation::Mutation;
 use crate::graphql::query::Query;
 use crate::graphql::subscription::Subscription;
 use crate::migration::Migrator;
+use crate::projections::users::Copies;
 use crate::projections::{Projections, TOPICS};
+use crate::sagas::let_go::LET_GO;
+use crate::sagas::open::OPEN_AUCTION;
+use crate::sagas::place_bid::PLACE_BID;
+use crate::sagas::settle::SETTLE_AUCTION;
 
 /// Seconds by which a late bid moves an auction's end; unset or 0: the end never moves.
 const EXTENSION_VARIABLE: &str = "AUCTION_EXTENSION_SECONDS";
 /// Between looks at what other processes changed of a listing that somebody watches.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+
+/// The sagas of this service, as an operator sees them.
+const SAGAS: &[fn() -> Value] = &[
+    || OPEN_AUCTION.describe(),
+    || PLACE_BID.describe(),
+    || SETTLE_AUCTION.describe(),
+    || LET_GO.describe(),
+];
 
 /// Root fields and entity resolvers.
 #[derive(Default, MergedObject)]
@@ -71,10 +87,17 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     let follow =
         live::follow(hub, db.clone(), Topic::ListingEvents, "listing", FOLLOW_EVERY, shutdown.clone());
     tasks.spawn("listing changes", follow);
+    let audited = kopitiam_kit::audit::run(db.clone(), audit::CHECKS, shutdown.clone());
+    tasks.spawn("listing audit", audited);
     tasks.spawn("listing purge", purge::run(db, Vec::new(), shutdown.clone()));
     tasks.spawn("listing sagas", clock::sweep(Arc::clone(&market), shutdown.clone()));
     tasks.spawn("listing timers", clock::run(market, shutdown));
     Ok(Service { router, tasks })
+}
+
+/// What an operator can ask of it.
+pub fn desk() -> Desk<'static, Copies> {
+    Desk { models: Some(&Copies), checks: audit::CHECKS, sagas: SAGAS }
 }
 
 fn rules() -> anyhow::Result<Rules> {

@@ -1,6 +1,7 @@
 //! The listing service: auctions, fixed-price listings and services on offer.
 //!
 //! - [`app`]: starts the service: database, tasks, schema
+//! - [`audit`]: what must hold in the database
 //! - [`domain`]: the rules; no I/O in it
 //! - [`store`], [`migration`]: tables and queries
 //! - [`commands`]: changes of listings and bids, each one transaction with its events
@@ -12,6 +13,7 @@
 //! Owns: listings, bids, locks of listings by orders, the replica of seller names. Elsewhere: items and stock (product), money (user), orders (order).
 
 pub mod app;
+pub mod audit;
 pub mod clock;
 pub mod commands;
 pub mod domain;

@@ -1,7 +1,8 @@
 //! The listing service as a program of its own: settings from the environment, HTTP until SIGTERM.
 
+use kopitiam_listing::app;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let copies = kopitiam_listing::projections::users::Copies;
-    kopitiam_kit::service::main_with("listing", kopitiam_listing::app::start, Some(copies)).await
+    kopitiam_kit::service::main("listing", app::start, app::desk()).await
 }

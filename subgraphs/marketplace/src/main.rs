@@ -1,15 +1,16 @@
 //! The whole marketplace as one program: gateway and services in one process on SQLite, the broker and the storefront as
-//! its children. `marketplace run` starts it, `marketplace seed` only fills the databases; `dead-letters`, `outbox` and
-//! `rebuild` are for operators.
+//! its children. `marketplace run` starts it, `marketplace seed` only fills the databases; `dead-letters`, `resend`,
+//! `rebuild`, `audit` and `sagas` are for operators.
 //!
 //! - `run.rs`: starts everything in order, and stops it
 //! - `services.rs`: the four services and the gateway, joined in process
 //! - `children.rs`: the broker and the storefront
-//! - `operate.rs`: what operators ask of the databases
+//! - `operate.rs`: what operators ask of the databases; `across.rs`: what must hold across them
 //! - `preflight.rs`: taken ports and a data folder in use, told in one line before anything starts
 //!
 //! Elsewhere: what the services do (`user`, `product`, `order`, `listing`), what the gateway does (`server`).
 
+mod across;
 mod children;
 mod operate;
 mod preflight;
@@ -55,6 +56,16 @@ enum Command {
     },
     /// Makes the read models anew from the events. The marketplace must not be running.
     Rebuild {
+        #[command(flatten)]
+        on: On,
+    },
+    /// Asks whether what must hold in the databases and across them holds; fails with what does not.
+    Audit {
+        #[command(flatten)]
+        on: On,
+    },
+    /// Shows the steps of each kind of saga, one JSON object per kind.
+    Sagas {
         #[command(flatten)]
         on: On,
     },
@@ -119,6 +130,8 @@ async fn main() -> ExitCode {
         }
         Command::Resend { on, since } => operate(&on.data, on.service, Operation::ResendOutbox(since)).await,
         Command::Rebuild { on } => operate(&on.data, on.service, Operation::Rebuild).await,
+        Command::Audit { on } => operate(&on.data, on.service, Operation::Audit).await,
+        Command::Sagas { on } => operate(&on.data, on.service, Operation::ShowSagas).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

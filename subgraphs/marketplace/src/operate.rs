@@ -1,7 +1,8 @@
-//! What an operator asks of the services' databases: dead letters, publishing again, read models made anew.
+//! What an operator asks of the services' databases: dead letters, publishing again, read models made anew, whether what
+//! must hold holds.
 //!
-//! Dead letters and publishing again work beside a running marketplace, which acts within a second. A rebuild needs the
-//! data folder for itself. Elsewhere: the operations (`kopitiam_kit::operator`).
+//! All but a rebuild work beside a running marketplace, which acts within a second; a rebuild needs the data folder for
+//! itself. Elsewhere: the operations (`kopitiam_kit::operator`), what holds across services (`across.rs`).
 
 use std::path::Path;
 
@@ -10,10 +11,9 @@ use clap::ValueEnum;
 use kopitiam_kit::Db;
 use kopitiam_kit::config::KafkaConfig;
 use kopitiam_kit::operator::{Operation, perform};
-use kopitiam_product::projections::review_events::ReviewEvents;
 
 use crate::services::database_url;
-use crate::{Data, preflight, run, tell};
+use crate::{Data, across, preflight, run, tell};
 
 /// A service by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +42,9 @@ impl Name {
 pub(crate) async fn operate(options: &Data, service: Option<Name>, operation: Operation) -> Result<()> {
     kopitiam_kit::telemetry::init_with(run::LOG_FILTER);
     let services = service.map_or_else(|| Name::value_variants().to_vec(), |name| vec![name]);
+    if operation == Operation::Audit {
+        return audit(&options.data, &services).await;
+    }
     if operation != Operation::Rebuild {
         let nowhere = KafkaConfig::new("");
         for name in services {
@@ -60,17 +63,31 @@ pub(crate) async fn operate(options: &Data, service: Option<Name>, operation: Op
     Ok(())
 }
 
+/// Asks all of them before it says what is wrong; of all services together also what only holds across them.
+async fn audit(data: &Path, services: &[Name]) -> Result<()> {
+    let nowhere = KafkaConfig::new("");
+    let mut wrong = Vec::new();
+    for name in services {
+        if let Err(error) = on_service(data, *name, Operation::Audit, &nowhere).await {
+            wrong.push(format!("{error:#}"));
+        }
+    }
+    if services.len() == Name::value_variants().len() {
+        wrong.extend(across::forgotten(data).await?);
+    }
+    anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
 async fn on_service(data: &Path, name: Name, operation: Operation, kafka: &KafkaConfig) -> Result<()> {
     let file = data.join(format!("{}.db", name.text()));
     anyhow::ensure!(file.exists(), "{} is not there: start the marketplace once", file.display());
     let db = Db::connect(&database_url(data, name.text())).await?;
     let lines = match name {
-        Name::Product => perform(operation, &db, kafka, Some(&ReviewEvents)).await,
-        Name::Order => perform(operation, &db, kafka, Some(&kopitiam_order::projections::Copies)).await,
-        Name::Listing => {
-            perform(operation, &db, kafka, Some(&kopitiam_listing::projections::users::Copies)).await
-        }
-        Name::User => perform(operation, &db, kafka, None::<&ReviewEvents>).await,
+        Name::User => perform(operation, &db, kafka, &kopitiam_user::app::desk()).await,
+        Name::Product => perform(operation, &db, kafka, &kopitiam_product::app::desk()).await,
+        Name::Order => perform(operation, &db, kafka, &kopitiam_order::app::desk()).await,
+        Name::Listing => perform(operation, &db, kafka, &kopitiam_listing::app::desk()).await,
     };
     for line in lines.with_context(|| format!("the {} service", name.text()))? {
         tell(&format!("{}: {line}", name.text()));

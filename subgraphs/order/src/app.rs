@@ -8,17 +8,25 @@ use std::time::Duration;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::ServiceConfig;
 use kopitiam_kit::consumer::{self, ConsumerConfig};
+use kopitiam_kit::operator::Desk;
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
 use kopitiam_kit::{Db, Service, Tasks, purge};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::commands::{Shop, bookings, carts};
 use crate::graphql::{self, loaders};
 use crate::invoices;
 use crate::live;
 use crate::migration::Migrator;
-use crate::projections::{Projections, TOPICS};
+use crate::projections::{Copies, Projections, TOPICS};
+use crate::sagas::pay_booking::PAY_BOOKING;
+use crate::sagas::place_order::PLACE_ORDER;
+use crate::sagas::refund_order::REFUND_ORDER;
+use crate::sagas::release_escrow::RELEASE_ESCROW;
+use crate::sagas::reserve_listing::RESERVE_LISTING;
 
 /// Between looks for overdue sagas. The first command of a saga is sent again after a second.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -26,6 +34,20 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const BOOKINGS_EVERY: Duration = Duration::from_secs(5);
 /// Between looks at what other processes changed of orders and bookings that somebody watches.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+
+/// The sagas of this service, as an operator sees them.
+const SAGAS: &[fn() -> Value] = &[
+    || PLACE_ORDER.describe(),
+    || RESERVE_LISTING.describe(),
+    || REFUND_ORDER.describe(),
+    || PAY_BOOKING.describe(),
+    || RELEASE_ESCROW.describe(),
+];
+
+/// What an operator can ask of it.
+pub fn desk() -> Desk<'static, Copies> {
+    Desk { models: Some(&Copies), checks: audit::CHECKS, sagas: SAGAS }
+}
 
 /// Starts the service: migrates its database, then runs until `shutdown`.
 ///
@@ -51,6 +73,7 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     tasks.spawn("order bookings", let_time_pass(Arc::clone(&shop), shutdown.clone()));
     tasks.spawn("order changes", live::follow(Arc::clone(&shop), FOLLOW_EVERY, shutdown.clone()));
     tasks.spawn("order purge", purge::run(db.clone(), vec![carts::GUESTS], shutdown.clone()));
+    tasks.spawn("order audit", kopitiam_kit::audit::run(db.clone(), audit::CHECKS, shutdown.clone()));
 
     tasks.spawn("order denylist", config.denylist.clone().follow(config.kafka.clone(), shutdown.clone()));
     let verifier = Arc::new(Verifier::new(config.auth).with_denylist(config.denylist));
@@ -75,7 +98,12 @@ async fn sweep(shop: Arc<Shop>, shutdown: CancellationToken) {
 
 async fn let_time_pass(shop: Arc<Shop>, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(BOOKINGS_EVERY)).await.is_some() {
-        if let Err(error) = bookings::time_passes(&shop, kopitiam_kit::time::now()).await {
+        // Replicas share the bookings, and so one clock.
+        let passed = match kopitiam_kit::time::of(shop.db.read()).await {
+            Ok(now) => bookings::time_passes(&shop, now).await.map(|_| ()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = passed {
             tracing::warn!(%error, "due bookings could not be read");
         }
     }

@@ -29,10 +29,11 @@ use crate::domain::order::Order;
 use crate::events::ACTOR;
 use crate::invoices::Links;
 use crate::sagas::pay_booking::PayBookingOwner;
-use crate::sagas::place_order::PlaceOrderOwner;
+use crate::sagas::place_order::OfCart;
+use crate::sagas::purchase::PurchaseOwner;
 use crate::sagas::refund_order::RefundOrderOwner;
 use crate::sagas::release_escrow::ReleaseEscrowOwner;
-use crate::sagas::reserve_listing::ReserveListingOwner;
+use crate::sagas::reserve_listing::OfListing;
 use crate::store::orders as rows;
 
 /// Longest reason or note that a person may give, in characters.
@@ -49,9 +50,9 @@ pub struct Shop {
     /// Woken with a booking's id when it changed.
     pub booking_changes: Hub<Uuid>,
     /// Orders being placed.
-    pub place_order: Sagas<PlaceOrderOwner>,
+    pub place_order: Sagas<PurchaseOwner<OfCart>>,
     /// Listings being reserved and paid.
-    pub reserve_listing: Sagas<ReserveListingOwner>,
+    pub reserve_listing: Sagas<PurchaseOwner<OfListing>>,
     /// Lines being refunded.
     pub refund_order: Sagas<RefundOrderOwner>,
     /// Parts of bookings being paid.
@@ -65,8 +66,8 @@ impl Shop {
     pub fn new(db: Db) -> Self {
         let (changes, booking_changes) = (Hub::default(), Hub::default());
         Self {
-            place_order: Sagas::new(PlaceOrderOwner { changes: changes.clone() }, ACTOR),
-            reserve_listing: Sagas::new(ReserveListingOwner { changes: changes.clone() }, ACTOR),
+            place_order: Sagas::new(PurchaseOwner::new(changes.clone()), ACTOR),
+            reserve_listing: Sagas::new(PurchaseOwner::new(changes.clone()), ACTOR),
             refund_order: Sagas::new(RefundOrderOwner { changes: changes.clone() }, ACTOR),
             pay_booking: Sagas::new(PayBookingOwner { changes: booking_changes.clone() }, ACTOR),
             release_escrow: Sagas::new(ReleaseEscrowOwner { changes: booking_changes.clone() }, ACTOR),

@@ -1,6 +1,7 @@
 //! The order service: carts, orders, invoices, the sagas that place and refund orders, reviews and bookings.
 //!
 //! - [`app`]: wires and starts it.
+//! - [`audit`]: what must hold in the database.
 //! - [`domain`]: the rules, without I/O.
 //! - [`commands`]: what the mutations do, each in one transaction.
 //! - [`sagas`]: what takes several services: placing, reserving, refunding, paying bookings.
@@ -14,6 +15,7 @@
 //! Elsewhere: stock (product service), money (user service), listings and bids (listing service).
 
 pub mod app;
+pub mod audit;
 pub mod commands;
 pub mod domain;
 pub mod events;

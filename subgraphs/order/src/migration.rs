@@ -5,6 +5,7 @@
 
 mod carts;
 mod earlier_sagas;
+mod history;
 mod orders;
 mod replicas;
 mod reputation;
@@ -19,13 +20,14 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let own: [Box<dyn MigrationTrait>; 6] = [
+        let own: [Box<dyn MigrationTrait>; 7] = [
             Box::new(replicas::Migration),
             Box::new(carts::Migration),
             Box::new(orders::Migration),
             Box::new(reputation::Migration),
             Box::new(selling::Migration),
             Box::new(earlier_sagas::Migration),
+            Box::new(history::Migration),
         ];
         kit_migrations().into_iter().chain(kopitiam_kit::saga::migrations()).chain(own).collect()
     }

@@ -62,7 +62,7 @@ impl Handler for Projections {
     async fn handle_from(&self, tx: &Tx, topic: Topic, envelope: &Envelope) -> Result<(), HandleError> {
         copy(tx, topic, envelope).await?;
         auctions::apply(tx, envelope).await?;
-        self.shop.reply(tx, envelope, time::now()).await?;
+        self.shop.reply(tx, envelope, time::of(tx).await?).await?;
         Ok(())
     }
 }

@@ -11,12 +11,14 @@ use kopitiam_kit::config::ServiceConfig;
 use kopitiam_kit::consumer::{self, ConsumerConfig};
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
+use kopitiam_kit::operator::Desk;
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
 use kopitiam_kit::{Db, Service, SystemError, Tasks, purge, time};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::commands::Commands;
 use crate::events::{Cause, publish};
 use crate::projections::review_events::ReviewEvents;
@@ -35,6 +37,11 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         kit_migrations().into_iter().chain(migration::migrations()).collect()
     }
+}
+
+/// What an operator can ask of it.
+pub fn desk() -> Desk<'static, ReviewEvents> {
+    Desk { models: Some(&ReviewEvents), checks: audit::CHECKS, sagas: &[] }
 }
 
 /// The federation SDL, as composition reads it.
@@ -65,6 +72,8 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     let consume = consumer::run(db.clone(), config.kafka.clone(), reviews, ReviewEvents, shutdown.clone());
     tasks.spawn("product reviews", consume);
     tasks.spawn("product reservations", release_forgotten(commands.clone(), shutdown.clone()));
+    let audited = kopitiam_kit::audit::run(db.clone(), audit::CHECKS, shutdown.clone());
+    tasks.spawn("product audit", audited);
     tasks.spawn("product purge", purge::run(db, Vec::new(), shutdown.clone()));
     let denylist = config.denylist;
     tasks.spawn("product denylist", denylist.clone().follow(config.kafka, shutdown.clone()));
@@ -108,7 +117,7 @@ pub async fn sweep(commands: &Commands) -> Result<(), SystemError> {
     commands
         .db
         .transaction(|tx| async move {
-            let now = time::now();
+            let now = time::of(&tx).await?;
             for id in reservations::overdue(&tx, SWEEP_BATCH, now).await? {
                 let outcome = reservations::release(&tx, id, now).await?;
                 handler.answer(&tx, Cause::Service, id, outcome).await?;

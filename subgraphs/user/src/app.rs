@@ -14,12 +14,15 @@ use kopitiam_kit::consumer::{self, ConsumerConfig};
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::money::Currency;
+use kopitiam_kit::operator::Desk;
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
+use kopitiam_kit::service::NoReadModels;
 use kopitiam_kit::{Db, Money, Service, SystemError, Tasks, time};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::commands::{Commands, WalletRules};
 use crate::events::{self, Cause, publish};
 use crate::mail::{self, PostOffice};
@@ -54,6 +57,11 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         kit_migrations().into_iter().chain(migration::migrations()).collect()
     }
+}
+
+/// What an operator can ask of it.
+pub fn desk() -> Desk<'static, NoReadModels> {
+    Desk { models: None, checks: audit::CHECKS, sagas: &[] }
 }
 
 /// The federation SDL, as composition reads it.
@@ -99,6 +107,7 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
     tasks.spawn("user top-ups", reconcile_again_and_again(commands.clone(), shutdown.clone()));
     tasks.spawn("user purge", purge_again_and_again(db.clone(), shutdown.clone()));
     tasks.spawn("user keys and inbox", kopitiam_kit::purge::run(db.clone(), Vec::new(), shutdown.clone()));
+    tasks.spawn("user audit", kopitiam_kit::audit::run(db.clone(), audit::CHECKS, shutdown.clone()));
     tasks.spawn("user holds", release_forgotten(commands.clone(), shutdown.clone()));
     let verifier = Verifier::new(auth).with_denylist(config.denylist.clone());
     let router = router(commands, Arc::new(verifier), shutdown.clone());
@@ -302,7 +311,9 @@ pub async fn sweep(commands: &Commands) -> Result<(), SystemError> {
     commands
         .db
         .transaction(|tx| async move {
-            for (hold_id, user_id, minor) in holds::release_expired(&tx, SWEEP_BATCH, time::now()).await? {
+            for (hold_id, user_id, minor) in
+                holds::release_expired(&tx, SWEEP_BATCH, time::of(&tx).await?).await?
+            {
                 let event = events::released(hold_id, minor, commands.rules.currency.code());
                 commands.wallets.changed_by(&tx, user_id);
                 publish(&tx, Cause::Service, user_id, &event).await?;

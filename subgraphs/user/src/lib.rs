@@ -1,6 +1,7 @@
 //! The user service: accounts, sessions, tokens, stalls, and all the money in a double-entry ledger.
 //!
 //! - [`app`]: wiring and shutdown; [`seed`]: the data every fresh installation starts with
+//! - [`audit`]: what must hold in the database
 //! - [`domain`]: types and rules without I/O
 //! - [`store`]: sea-orm entities and queries; [`migration`]: the schema
 //! - [`commands`]: what mutations do, each in one transaction
@@ -10,6 +11,7 @@
 //! - [`herald`]: who tells people; [`live`]: changes of other processes for open streams
 
 pub mod app;
+pub mod audit;
 pub mod commands;
 pub mod domain;
 pub mod events;

@@ -17,6 +17,6 @@ async fn main() -> anyhow::Result<()> {
             Ok(writeln!(std::io::stdout(), "{secret}")?)
         }
         ["service-disable", name] => Ok(app::operate().await?.disable_service(name).await?),
-        _ => kopitiam_kit::service::main("user", app::start).await,
+        _ => kopitiam_kit::service::main("user", app::start, app::desk()).await,
     }
 }

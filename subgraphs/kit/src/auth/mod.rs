@@ -44,6 +44,9 @@ impl Identity {
     }
 }
 
+/// The role of programs.
+const SERVICE: &str = "SERVICE";
+
 /// Who asks: a verified caller, or nobody.
 #[derive(Clone, Debug, Default)]
 pub struct Viewer(Option<Arc<Identity>>);
@@ -69,12 +72,13 @@ impl Viewer {
         self.identity().map(|identity| identity.user_id)
     }
 
-    /// The caller.
+    /// The caller, who must be a person: programs send messages, and have nothing of their own here.
     ///
     /// # Errors
-    /// [`Denied::Unauthenticated`] when there is none.
+    /// [`Denied::Unauthenticated`] when there is none, [`Denied::Forbidden`] for a service.
     pub fn require(&self) -> Result<&Identity, Denied> {
-        self.identity().ok_or(Denied::Unauthenticated)
+        let identity = self.identity().ok_or(Denied::Unauthenticated)?;
+        if self.has_role(SERVICE) { Err(Denied::Forbidden) } else { Ok(identity) }
     }
 
     /// The caller, who must be this user.
@@ -117,7 +121,7 @@ pub fn viewer<'context>(context: &Context<'context>) -> &'context Viewer {
     context.data_opt::<Viewer>().unwrap_or(NOBODY)
 }
 
-/// Guard: somebody must be logged in. `#[graphql(guard = "LoggedIn")]`
+/// Guard: a person must be logged in. `#[graphql(guard = "LoggedIn")]`
 pub struct LoggedIn;
 
 impl Guard for LoggedIn {

@@ -7,14 +7,14 @@ mod lost;
 pub mod relay;
 
 use chrono::{DateTime, Utc};
-use kopitiam_kafka::envelope::{NO_TRACE, SCHEMA_VERSION};
+use kopitiam_kafka::envelope::SCHEMA_VERSION;
 use kopitiam_kafka::{Envelope, KafkaError, Message, Topic};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use uuid::Uuid;
 
 use crate::db::Tx;
 use crate::errors::SystemError;
-use crate::time;
+use crate::{time, trace};
 
 /// A message to write: its payload and what caused it.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ pub async fn append_untyped(tx: &Tx, message: UntypedMessage) -> Result<Envelope
         correlation_id: message.correlation_id,
         causation_id: message.causation_id,
         actor: message.actor,
-        traceparent: NO_TRACE.to_owned(),
+        traceparent: trace::current(),
         payload: message.payload,
     };
     let insert = Statement::from_sql_and_values(
@@ -238,6 +238,19 @@ pub async fn backlog(db: &crate::Db) -> Result<u64, SystemError> {
     let row = db.read().query_one_raw(count).await?;
     let waiting: i64 = row.map(|row| row.try_get("", "waiting")).transpose()?.unwrap_or_default();
     Ok(u64::try_from(waiting).unwrap_or_default())
+}
+
+/// When the oldest message was written that is not published yet.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn waits_since(db: &crate::Db) -> Result<Option<DateTime<Utc>>, SystemError> {
+    let oldest = Statement::from_string(
+        db.backend(),
+        "SELECT occurred_at FROM kit_outbox WHERE published_at IS NULL ORDER BY seq LIMIT 1",
+    );
+    let row = db.read().query_one_raw(oldest).await?;
+    Ok(row.map(|row| row.try_get("", "occurred_at")).transpose()?)
 }
 
 /// The aggregate's next version in the topic. The counter row stays locked until the transaction ends, so messages of one

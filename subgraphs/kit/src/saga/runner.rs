@@ -284,7 +284,12 @@ impl<O: SagaOwner> Sagas<O> {
     /// Sweeps every `pause` until `shutdown`.
     pub async fn run_sweeper(&self, db: &Db, pause: Duration, shutdown: &CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            if let Err(error) = self.sweep(db, crate::time::now()).await {
+            // Replicas share the sagas, and so one clock.
+            let swept = match crate::time::of(db.read()).await {
+                Ok(now) => self.sweep(db, now).await.map(|_| ()),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = swept {
                 tracing::warn!(kind = self.owner.definition().kind, %error, "overdue sagas could not be claimed");
             }
         }

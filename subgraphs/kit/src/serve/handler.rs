@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{CLIENT_ADDRESS, ClientAddress, Endpoint};
 use crate::auth::{TokenError, Viewer};
 use crate::signing::{GATEWAY_SIGNATURE, SignedCall, SigningKeys};
-use crate::time;
+use crate::{time, trace};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Scope of service tokens with which the schema may be read without the gateway, as composition does.
@@ -60,14 +60,14 @@ where
     if !may_ask {
         return refusal(StatusCode::FORBIDDEN, "FORBIDDEN", "only the gateway may ask");
     }
-    let end = end_of_stream(&endpoint, &viewer);
+    let (end, trace) = (end_of_stream(&endpoint, &viewer), trace::of(headers));
     let request = (endpoint.attach)(request.data(viewer).data(client_address(headers)));
     if accepts(headers, "text/event-stream") {
         let responses = endpoint.schema.execute_stream(request);
         let events = events(responses).take_until(end);
         return Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     }
-    let response = endpoint.schema.execute(request).await;
+    let response = trace::within(trace, endpoint.schema.execute(request)).await;
     let media_type = if accepts(headers, "application/graphql-response+json") {
         "application/graphql-response+json"
     } else {

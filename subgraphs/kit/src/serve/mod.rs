@@ -12,13 +12,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::{ObjectType, Request, Schema, SubscriptionType};
-use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Verifier;
 use crate::db::Db;
+use crate::errors::SystemError;
+use crate::{outbox, parked};
 
 pub use listener::serve;
 
@@ -73,14 +76,20 @@ where
     }
 }
 
-async fn ready(db: Db) -> (StatusCode, &'static str) {
-    use sea_orm::{ConnectionTrait, Statement};
-    let ping = Statement::from_string(db.backend(), "SELECT 1");
-    match db.read().query_one_raw(ping).await {
-        Ok(_) => (StatusCode::OK, "ready"),
+/// Ready as long as the database is there: what is written while the broker is away goes out when it is back. How much waits
+/// for it, since when, and what is parked, is told for whoever watches.
+async fn ready(db: Db) -> (StatusCode, Json<Value>) {
+    match lag(&db).await {
+        Ok(lag) => (StatusCode::OK, Json(lag)),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "database away")
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false })))
         }
     }
+}
+
+async fn lag(db: &Db) -> Result<Value, SystemError> {
+    let (waiting, since) = (outbox::backlog(db).await?, outbox::waits_since(db).await?);
+    let unpublished = json!({ "messages": waiting, "since": since });
+    Ok(json!({ "ready": true, "unpublished": unpublished, "parked": parked::count(db).await? }))
 }

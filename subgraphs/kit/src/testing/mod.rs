@@ -2,6 +2,9 @@
 
 mod batches;
 mod database;
+mod fields;
+mod history;
+mod lag;
 mod peer;
 mod postgres;
 mod queries;
@@ -19,6 +22,9 @@ use tempfile::TempDir;
 
 pub use batches::batches;
 pub use database::{TestDb, each_database, sqlite};
+pub use fields::{fields, types};
+pub use history::assert_kept;
+pub use lag::caught_up;
 pub use peer::Peer;
 pub use queries::queries;
 pub use tokens::TestTokens;

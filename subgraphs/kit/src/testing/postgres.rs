@@ -13,6 +13,8 @@ use tokio::sync::OnceCell;
 const START_WITHIN: Duration = Duration::from_mins(1);
 /// `postgres://user@host:port/postgres` of a server to use; `off` to test on SQLite only.
 const VARIABLE: &str = "KOPITIAM_TEST_POSTGRES";
+/// `serializable`, or another isolation level that transactions have instead of PostgreSQL's default.
+const ISOLATION: &str = "KOPITIAM_TEST_ISOLATION";
 
 static SERVER: OnceCell<Option<String>> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
@@ -40,6 +42,10 @@ pub(super) async fn new_database() -> Option<String> {
     let name = format!("test_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
     let admin = Database::connect(format!("{server}/postgres")).await.expect("the server answered before");
     admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a fresh name");
+    if let Ok(level) = std::env::var(ISOLATION) {
+        let set = format!("ALTER DATABASE {name} SET default_transaction_isolation = '{level}'");
+        admin.execute_unprepared(&set).await.expect("a level that there is");
+    }
     Some(format!("{server}/{name}"))
 }
 

@@ -1,29 +1,36 @@
 //! Counts the statements that work sends to databases: what a list costs must not grow with the list.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::set_default;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-/// Where sea-orm's connections enter a span for each statement.
-const TARGET: &str = "sea_orm::database::db_connection";
+/// Where sea-orm enters a span for each statement.
+const TARGETS: [&str; 2] = ["sea_orm::database::db_connection", "sea_orm::database::transaction"];
 const STATEMENTS: [&str; 5] =
     ["execute_raw", "execute_unprepared", "query_one_raw", "query_all_raw", "stream_raw"];
 
-/// Runs `work` and counts its statements outside transactions. For a test on one thread (the usual `#[tokio::test]`): what
+/// Runs `work` and counts its statements. For a test on one thread (the usual `#[tokio::test]`): what
 /// other threads do is not counted.
 pub async fn queries<T>(work: impl Future<Output = T>) -> (T, usize) {
-    let counted = Arc::new(AtomicUsize::new(0));
-    let counter = Counter { counted: Arc::clone(&counted), spans: AtomicU64::new(1) };
+    OTHERS.get_or_init(|| [(), ()].map(|()| Dispatch::new(Counter::default())));
+    let counter = Counter::default();
+    let counted = Arc::clone(&counter.counted);
     let guard = set_default(counter);
+    tracing::callsite::rebuild_interest_cache();
     let value = work.await;
     drop(guard);
     (value, counted.load(Ordering::Relaxed))
 }
 
+/// While there is one subscriber only, `tracing` asks the thread that comes first to a place whether anybody listens there, and
+/// remembers that for all threads. With more it asks the subscribers.
+static OTHERS: OnceLock<[Dispatch; 2]> = OnceLock::new();
+
+#[derive(Default)]
 struct Counter {
     counted: Arc<AtomicUsize>,
     spans: AtomicU64,
@@ -31,12 +38,12 @@ struct Counter {
 
 impl Subscriber for Counter {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == TARGET && STATEMENTS.contains(&metadata.name())
+        TARGETS.contains(&metadata.target()) && STATEMENTS.contains(&metadata.name())
     }
 
     fn new_span(&self, _span: &Attributes<'_>) -> Id {
         self.counted.fetch_add(1, Ordering::Relaxed);
-        Id::from_u64(self.spans.fetch_add(1, Ordering::Relaxed))
+        Id::from_u64(1 + self.spans.fetch_add(1, Ordering::Relaxed))
     }
 
     fn record(&self, _span: &Id, _values: &Record<'_>) {}

@@ -7,6 +7,7 @@ mod clocks;
 mod database;
 mod database_faults;
 mod full_database;
+mod history;
 mod http;
 mod idempotency;
 mod messaging;

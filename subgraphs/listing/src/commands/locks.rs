@@ -124,7 +124,7 @@ impl Market {
 
     /// Open again, with this many pieces; called off when the seller was banned meanwhile.
     async fn open_again(&self, tx: &Tx, listing: &Listing, left: i32) -> Result<(), SystemError> {
-        let banned = sellers::is_banned(tx, listing.seller_id).await?;
+        let banned = sellers::is_banned_for_now(tx, listing.seller_id).await?;
         let to = if banned { ListingStatus::Cancelled } else { ListingStatus::Active };
         if !listings::change(tx, listing, Change::Free(to, left)).await? {
             return Err(lost_race(listing.id));

@@ -24,12 +24,14 @@ use kopitiam_kit::live::Hub;
 use kopitiam_kit::outbox::{self, NewMessage};
 use kopitiam_kit::saga::Sagas;
 use kopitiam_kit::{Db, SystemError, Tx};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use self::auctions::Auctions;
 use crate::domain::auction::Rules;
 use crate::domain::listing::{Details, Listing};
 use crate::sagas::owners::{BidOwner, OpenOwner};
+use crate::store::secrets;
 
 /// How this service signs what it does by itself.
 pub const ACTOR: &str = "service:listing";
@@ -38,6 +40,8 @@ pub const ACTOR: &str = "service:listing";
 pub const END_AUCTION: &str = "end-auction";
 /// The timer that frees a listing whose order never said so; its subject is the order.
 pub const FREE_LISTING: &str = "free-listing";
+/// Name of the key that labels of bidders are made with.
+const LABELS: &str = "bidder-labels";
 
 /// What every operation of this service works with.
 pub struct Market {
@@ -51,6 +55,8 @@ pub struct Market {
     pub bids: Sagas<BidOwner>,
     /// Bids that lead, auctions that end.
     pub auctions: Arc<Auctions>,
+    /// Makes labels of bidders.
+    pub labels: Labels,
 }
 
 impl Market {
@@ -60,7 +66,27 @@ impl Market {
         let auctions = Arc::new(Auctions::new(changes.clone(), rules));
         let open = Sagas::new(OpenOwner { changes: changes.clone() }, ACTOR);
         let bids = Sagas::new(BidOwner { auctions: Arc::clone(&auctions) }, ACTOR);
-        Self { db, changes, open, bids, auctions }
+        Self { db, changes, open, bids, auctions, labels: Labels::default() }
+    }
+}
+
+/// The key with which labels of bidders are made, of this service's own and in its database.
+#[derive(Default)]
+pub struct Labels {
+    key: OnceCell<String>,
+}
+
+impl Labels {
+    /// The key.
+    ///
+    /// # Errors
+    /// [`SystemError::Database`].
+    pub async fn key(&self, db: &Db) -> Result<&str, SystemError> {
+        let load = || async {
+            let fresh = || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+            db.transaction(|tx| async move { secrets::get_or_insert(&tx, LABELS, fresh()).await }).await
+        };
+        Ok(self.key.get_or_try_init(load).await?)
     }
 }
 

@@ -31,7 +31,7 @@ impl Market {
         actor: &str,
         patience: Option<TimeDelta>,
     ) -> Result<(), Failure> {
-        if store::sellers::is_banned(tx, listing.seller_id).await? {
+        if store::sellers::is_banned_for_now(tx, listing.seller_id).await? {
             return Err(Failure::refused("USER_BANNED", "This account may not list anything."));
         }
         match listings::insert(tx, listing).await {

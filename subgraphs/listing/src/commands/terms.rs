@@ -69,7 +69,8 @@ impl Market {
                 ));
             }
             let own = listing.seller_id == identity.user_id;
-            self.call_off(&tx, &listing, if own { BY_SELLER } else { BY_MANAGER }, time::now()).await?;
+            self.call_off(&tx, &listing, if own { BY_SELLER } else { BY_MANAGER }, time::of(&tx).await?)
+                .await?;
             Ok(listing.id)
         };
         self.db.transaction(work).await

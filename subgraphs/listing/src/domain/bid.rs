@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use kopitiam_kit::money::Money;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Where a bid stands.
@@ -68,17 +69,16 @@ impl Bid {
     }
 }
 
-/// How others see a bidder: stable within one auction, different in the next, and not to be turned back into the person.
-pub fn bidder_label(listing_id: Uuid, bidder_id: Uuid) -> String {
-    // FNV-1a over both ids; a label needs to be stable, not secret: ids are not guessable to begin with.
-    let hash = listing_id
-        .as_bytes()
-        .iter()
-        .chain(bidder_id.as_bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    format!("Bidder {:04}", hash % 10_000)
+/// How others see a bidder: the same throughout one auction, another in the next, and not to be turned back into the person.
+/// People's ids are no secret: without `key` nobody can try who a label is.
+pub fn bidder_label(key: &str, listing_id: Uuid, bidder_id: Uuid) -> String {
+    let digest = Sha256::new()
+        .chain_update(key.as_bytes())
+        .chain_update(listing_id.as_bytes())
+        .chain_update(bidder_id.as_bytes())
+        .finalize();
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("Bidder {:06}", number % 1_000_000)
 }
 
 #[cfg(test)]
@@ -86,9 +86,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bidder_has_one_label_in_an_auction_and_another_in_the_next() {
+    fn a_bidder_has_one_label_in_an_auction_another_in_the_next_and_without_the_key_nobody_can_tell_which() {
         let (auction, next, bidder) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(77));
-        assert_eq!(bidder_label(auction, bidder), bidder_label(auction, bidder));
-        assert_ne!(bidder_label(auction, bidder), bidder_label(next, bidder));
+        let label = bidder_label("key", auction, bidder);
+        assert_eq!(label, bidder_label("key", auction, bidder));
+        assert_ne!(label, bidder_label("key", next, bidder));
+        assert_ne!(label, bidder_label("key", auction, Uuid::from_u128(78)));
+        assert_ne!(label, bidder_label("another key", auction, bidder));
     }
 }

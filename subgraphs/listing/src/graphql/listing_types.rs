@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Interface, Object};
 use chrono::{DateTime, Utc};
+use kopitiam_kit::Money;
 use kopitiam_kit::errors::SystemError;
 use kopitiam_kit::graphql::ID;
 use kopitiam_kit::page::PageArgs;
-use kopitiam_kit::{Money, time};
 
 use super::loaders::Loaders;
 use super::types::{Bid, BidConnection, Item, ListingStatus, Product, Seller, User, bid_page};
@@ -152,8 +152,8 @@ listing_kind!(AuctionListing {
     }
 
     /// The clock that ends the auction; count down from the difference.
-    async fn server_now(&self) -> DateTime<Utc> {
-        time::now()
+    async fn server_now(&self, ctx: &Context<'_>) -> async_graphql::Result<DateTime<Utc>> {
+        Ok(ctx.data_unchecked::<Loaders>().clock.now().await?)
     }
 
     async fn bid_count(&self) -> i32 {

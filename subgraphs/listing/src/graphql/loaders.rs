@@ -1,11 +1,14 @@
-//! One batched read per kind of thing and request, however many places ask for it. No caching across requests.
+//! One batched read per kind of thing and request, however many places ask for it, and the clock that ends auctions. No
+//! caching across requests.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use kopitiam_kit::{Db, Money, SystemError};
+use chrono::{DateTime, TimeDelta, Utc};
+use kopitiam_kit::{Db, Money, SystemError, time};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::domain::bid::Bid;
@@ -31,6 +34,8 @@ pub struct Loaders {
     pub listing_pages: DataLoader<ListingPages>,
     /// Pages of an auction's or a bidder's bids.
     pub bid_pages: DataLoader<BidPages>,
+    /// The clock that ends auctions.
+    pub clock: Clock,
 }
 
 impl Loaders {
@@ -45,7 +50,26 @@ impl Loaders {
             viewer_bids: DataLoader::new(NewestBid(db.clone()), tokio::spawn),
             listing_pages: DataLoader::new(ListingPages(db.clone()), tokio::spawn),
             bid_pages: DataLoader::new(BidPages(db.clone()), tokio::spawn),
+            clock: Clock { db: db.clone(), ahead: OnceCell::new() },
         }
+    }
+}
+
+/// The database's clock, asked once: a request may be a stream of hours.
+pub struct Clock {
+    db: Db,
+    /// What it is ahead of this machine's.
+    ahead: OnceCell<TimeDelta>,
+}
+
+impl Clock {
+    /// Now, by it.
+    ///
+    /// # Errors
+    /// [`SystemError::Database`].
+    pub async fn now(&self) -> Result<DateTime<Utc>, SystemError> {
+        let ask = || async { Ok::<_, SystemError>(time::of(self.db.read()).await? - time::now()) };
+        Ok(time::now() + *self.ahead.get_or_try_init(ask).await?)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
 use kopitiam_kit::auth::{LoggedIn, viewer};
 use kopitiam_kit::errors::{Failure, UserError, payload};
 use kopitiam_kit::graphql::{Decimal, ID};
@@ -34,9 +35,9 @@ impl Mutation {
         idempotency_key: ID,
     ) -> async_graphql::Result<ListingPayload> {
         let request = input.clone();
-        create(ctx, "createAuction", &idempotency_key, &request, |id, seller| {
+        create(ctx, "createAuction", &idempotency_key, &request, |id, seller, now| {
             let new = auction(input.clone())?;
-            listing::new_auction(id, seller, &new, time::now()).map_err(Failure::Refused)
+            listing::new_auction(id, seller, &new, now).map_err(Failure::Refused)
         })
         .await
     }
@@ -50,9 +51,9 @@ impl Mutation {
         idempotency_key: ID,
     ) -> async_graphql::Result<ListingPayload> {
         let request = input.clone();
-        create(ctx, "createFixedPriceListing", &idempotency_key, &request, |id, seller| {
+        create(ctx, "createFixedPriceListing", &idempotency_key, &request, |id, seller, now| {
             let new = fixed_price(input.clone())?;
-            listing::new_fixed_price(id, seller, &new, time::now()).map_err(Failure::Refused)
+            listing::new_fixed_price(id, seller, &new, now).map_err(Failure::Refused)
         })
         .await
     }
@@ -66,9 +67,9 @@ impl Mutation {
         idempotency_key: ID,
     ) -> async_graphql::Result<ListingPayload> {
         let request = input.clone();
-        create(ctx, "createServiceListing", &idempotency_key, &request, |id, seller| {
+        create(ctx, "createServiceListing", &idempotency_key, &request, |id, seller, now| {
             let new = service(input.clone())?;
-            listing::new_service(id, seller, &new, time::now()).map_err(Failure::Refused)
+            listing::new_service(id, seller, &new, now).map_err(Failure::Refused)
         })
         .await
     }
@@ -162,7 +163,7 @@ async fn create<R: Serialize + Sync>(
     operation: &'static str,
     idempotency_key: &str,
     request: &R,
-    build: impl Fn(Uuid, Uuid) -> Result<listing::Listing, Failure> + Sync,
+    build: impl Fn(Uuid, Uuid, DateTime<Utc>) -> Result<listing::Listing, Failure> + Sync,
 ) -> async_graphql::Result<ListingPayload> {
     let identity = viewer(ctx).require()?;
     let market = market(ctx);
@@ -176,7 +177,7 @@ async fn create<R: Serialize + Sync>(
                 if !is_seller {
                     return Err(Failure::refused("NOT_A_SELLER", "Open a stall before you list something."));
                 }
-                let listing = build(Uuid::now_v7(), identity.user_id)?;
+                let listing = build(Uuid::now_v7(), identity.user_id, time::of(&tx).await?)?;
                 market.create(&tx, &listing, actor, None).await?;
                 Ok(listing.id)
             }

@@ -1,6 +1,8 @@
 //! Bids, enums, inputs, payloads, and the parts of other services' entities that this service contributes to.
 #![expect(clippy::unused_async, reason = "a resolver is an async function, whether it waits or not")]
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use kopitiam_kit::errors::{SystemError, UserError, bad_input};
@@ -12,6 +14,7 @@ use uuid::Uuid;
 use super::listing_types::{AuctionListing, Listing};
 use super::loaders::{Loaders, PageOf};
 use super::{load, viewer_id, viewer_may};
+use crate::commands::Market;
 use crate::domain::bid::{self, bidder_label};
 use crate::domain::listing as domain;
 use crate::store;
@@ -218,8 +221,10 @@ impl Bid {
     }
 
     /// The same person has the same label throughout one auction, and another in the next.
-    async fn bidder_label(&self) -> String {
-        bidder_label(self.0.listing_id, self.0.bidder_id)
+    async fn bidder_label(&self, ctx: &Context<'_>) -> async_graphql::Result<String> {
+        let market = ctx.data_unchecked::<Arc<Market>>();
+        let key = market.labels.key(&market.db).await?;
+        Ok(bidder_label(key, self.0.listing_id, self.0.bidder_id))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod m0001_listings;
 mod m0002_sales;
+mod m0003_bids;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
         migrations.extend(kopitiam_kit::saga::migrations());
         migrations.push(Box::new(kopitiam_kit::timers::TimerTable));
         migrations.push(Box::new(m0002_sales::Migration));
+        migrations.push(Box::new(m0003_bids::Migration));
         migrations
     }
 }

@@ -8,12 +8,7 @@ use kopitiam_kit::rebuild::ReadModels;
 use kopitiam_kit::{Tx, inbox, time};
 
 use crate::commands::Market;
-use crate::store::sellers;
-
-/// The name under which versions of applied events are kept.
-const PROJECTION: &str = "users";
-/// What the aggregate of these events is called.
-const USER: &str = "user";
+use crate::store::sellers::{self, PROJECTION, USER};
 
 /// Applies one event of a user; anything else is passed over.
 ///
@@ -21,7 +16,7 @@ const USER: &str = "user";
 /// [`HandleError`] when one before it is missing, or the database refuses.
 pub async fn apply(tx: &Tx, market: &Market, envelope: &Envelope) -> Result<(), HandleError> {
     if let Some(UserEvent::UserBanned(_)) = copy(tx, envelope).await? {
-        market.seller_banned(tx, envelope.aggregate_id, time::now()).await?;
+        market.seller_banned(tx, envelope.aggregate_id, time::of(tx).await?).await?;
     }
     Ok(())
 }

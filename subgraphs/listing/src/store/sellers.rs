@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 
-use kopitiam_kit::SystemError;
+use kopitiam_kit::{SystemError, Tx, inbox};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::entity::{banned, seller};
+
+/// The name under which versions of applied events of people are kept.
+pub const PROJECTION: &str = "users";
+/// What the aggregate of these events is called.
+pub const USER: &str = "user";
 
 /// Keeps a seller's public name.
 ///
@@ -62,4 +67,13 @@ pub async fn set_banned(
 /// [`SystemError::Database`].
 pub async fn is_banned(connection: &impl ConnectionTrait, id: Uuid) -> Result<bool, SystemError> {
     Ok(banned::Entity::find_by_id(id).one(connection).await?.is_some())
+}
+
+/// Whether a person may not act, until this transaction ends: a ban that comes meanwhile waits, and then sees what it did.
+///
+/// # Errors
+/// [`SystemError::Database`].
+pub async fn is_banned_for_now(tx: &Tx, id: Uuid) -> Result<bool, SystemError> {
+    inbox::hold_still(tx, PROJECTION, USER, id).await?;
+    is_banned(tx, id).await
 }

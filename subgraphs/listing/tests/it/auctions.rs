@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::support::{Hold, ITEM, SELLER, Shop, envelope, id_in, manager, seller, user};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kafka::messages::user::UserBanned;
 use kopitiam_kit::consumer::Handler;
-use kopitiam_kit::testing::{Skewed, eventually};
+use kopitiam_kit::testing::{Skewed, assert_kept, eventually};
 use kopitiam_listing::clock;
 use kopitiam_listing::domain::auction::Rules;
 use kopitiam_listing::domain::bid::BidStatus;
@@ -274,6 +274,21 @@ async fn a_bid_of_the_buy_now_price_ends_it_at_once_and_the_timer_finds_nothing(
     }
 }
 
+#[tokio::test]
+async fn whose_bid_it_was_and_how_much_is_never_changed() {
+    for shop in Shop::each().await {
+        let id = shop.auction(json!({})).await;
+        shop.bid(ANN, id, "10.00").await;
+        let forgeries = [
+            "UPDATE bid SET amount_minor = 1",
+            "UPDATE bid SET bidder_id = listing_id",
+            "UPDATE bid SET status = 'ACCEPTED', listing_id = bidder_id",
+            "DELETE FROM bid",
+        ];
+        assert_kept(&shop.db, &forgeries).await;
+    }
+}
+
 /// R14: replicas whose machines' clocks differ share a database, and its clock says when the auction is over.
 #[tokio::test]
 async fn only_the_databases_clock_ends_an_auction() {
@@ -283,6 +298,15 @@ async fn only_the_databases_clock_ends_an_auction() {
         let stop = CancellationToken::new();
         let clock = tokio::spawn(clock::run(Arc::clone(&shop.market), stop.clone()));
         let ahead = Skewed::by(TimeDelta::hours(1));
+        let query = "query($id: ID!) { listing(id: $id) { ... on AuctionListing { serverNow } } }";
+        let answer = shop.ask(user(ANN), query, json!({ "id": id })).await;
+        let told: DateTime<Utc> =
+            serde_json::from_value(answer["data"]["listing"]["serverNow"].clone()).expect("a time");
+        let clock_of_auctions = Utc::now() + if shared { TimeDelta::zero() } else { TimeDelta::hours(1) };
+        assert!(
+            (told - clock_of_auctions).abs() < TimeDelta::minutes(10),
+            "{told}: clients count down by it"
+        );
         if shared {
             let placed = shop.bid(ANN, id, "10.00").await;
             assert_eq!(placed["userErrors"], json!([]));

@@ -4,6 +4,8 @@
 
 mod api;
 mod auctions;
+mod authorization;
+mod earlier;
 mod events;
 mod live;
 mod locks;

@@ -1,15 +1,23 @@
 //! I4 under concurrency, on SQLite and on PostgreSQL: one leader, one winner, a price that only rises, and money for exactly
-//! the bids that lead. Each test also shows that the race it is about took place.
+//! the bids that lead; and bans that meet what their sellers and buyers do. Each test also shows that the race it is about
+//! took place.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::support::{Hold, Shop, id_in};
-use chrono::TimeDelta;
+use crate::support::{Hold, Shop, envelope, id_in};
+use chrono::{TimeDelta, Utc};
 use futures::future::join_all;
 use kopitiam_kafka::Envelope;
+use kopitiam_kafka::messages::listing::{LockListing, SellListing, UnlockListing};
+use kopitiam_kafka::messages::user::{SellerOpened, UserBanned};
+use kopitiam_kit::SystemError;
+use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::consumer::{HandleError, Handler};
 use kopitiam_kit::testing::rounds;
 use kopitiam_listing::domain::bid::{Bid, BidStatus};
 use kopitiam_listing::domain::listing::ListingStatus;
+use kopitiam_listing::projections::Projections;
 use kopitiam_listing::store;
 use serde_json::json;
 use uuid::Uuid;
@@ -188,5 +196,114 @@ async fn the_database_itself_refuses_a_second_leader_and_a_falling_price() {
         refused("UPDATE bid SET status = 'WON'").await;
         assert_eq!(shop.bid_row(first).await.status, BidStatus::Outbid);
         assert_eq!(shop.bid_row(second).await.status, BidStatus::Accepted);
+    }
+}
+
+/// A ban of the seller arrives, as the consumer hands it in: again while another transaction is in the way.
+async fn ban(shop: &Shop, seller_id: Uuid) {
+    let banned = UserBanned { reason: "fraud".to_owned() };
+    let banned = Envelope { aggregate_version: 2, ..envelope(seller_id, Uuid::new_v4(), &banned) };
+    hear(shop, &banned).await;
+}
+
+/// Somebody opens a stall: the first that is heard of them.
+async fn new_seller(shop: &Shop) -> (Uuid, Viewer) {
+    let id = Uuid::now_v7();
+    let opened =
+        SellerOpened { handle: "sari".to_owned(), display_name: "Sari's stall".to_owned(), bio: None };
+    hear(shop, &envelope(id, Uuid::new_v4(), &opened)).await;
+    (id, Viewer::test(id, &["USER", "SELLER"], "self"))
+}
+
+async fn hear(shop: &Shop, event: &Envelope) {
+    let projections = &Projections::new(Arc::clone(&shop.market));
+    for _ in 0..100 {
+        let apply = |tx| async move {
+            projections.handle(&tx, event).await.map_err(|error| match error {
+                HandleError::System(error) => error,
+                other => panic!("{other}"),
+            })
+        };
+        match shop.db.transaction(apply).await {
+            Err(SystemError::Unavailable(_)) => tokio::task::yield_now().await,
+            applied => return applied.unwrap(),
+        }
+    }
+    panic!("never applied");
+}
+
+async fn lists_a_ticket(shop: &Shop, seller: Viewer) -> Option<Uuid> {
+    let create = "mutation($in: FixedPriceInput!, $key: ID!) { createFixedPriceListing(input: $in, idempotencyKey: $key) {
+        listing { id } userErrors { code } } }";
+    let input = json!({ "title": "Ticket", "price": "25.00", "currency": "USD", "quantity": 1 });
+    let made = shop.ask(seller, create, json!({ "in": input, "key": Uuid::new_v4() })).await;
+    let made = &made["data"]["createFixedPriceListing"];
+    if made["listing"].is_null() {
+        assert_eq!(made["userErrors"][0]["code"], "USER_BANNED");
+        return None;
+    }
+    Some(id_in(made, "listing"))
+}
+
+/// Of two things that happen at once, whichever is polled first changes from round to round.
+async fn at_once<A, B>(round: u32, one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
+    if round.is_multiple_of(2) {
+        tokio::join!(one, other)
+    } else {
+        let (other, one) = tokio::join!(other, one);
+        (one, other)
+    }
+}
+
+#[tokio::test]
+async fn whether_a_sellers_ban_or_their_new_listing_comes_first_nothing_of_theirs_stays_open() {
+    for shop in Shop::each().await {
+        let (mut refused, mut called_off) = (0, 0);
+        for round in 0..rounds(60) {
+            let (id, seller) = new_seller(&shop).await;
+            let (listed, ()) = at_once(round, lists_a_ticket(&shop, seller), ban(&shop, id)).await;
+            match listed {
+                None => refused += 1,
+                Some(listing) => {
+                    called_off += 1;
+                    let status = shop.listing(listing).await.status;
+                    assert_eq!(status, ListingStatus::Cancelled, "round {round}");
+                }
+            }
+        }
+        assert!(refused > 0 && called_off > 0, "it was no race: {refused} to {called_off}");
+    }
+}
+
+#[tokio::test]
+async fn whether_a_sellers_ban_or_the_buyers_order_comes_first_the_order_keeps_what_it_has_and_nothing_opens_again()
+ {
+    for shop in Shop::each().await {
+        let (mut kept, mut refused) = (0, 0);
+        for round in 0..rounds(60) {
+            let (id, seller) = new_seller(&shop).await;
+            let listing = lists_a_ticket(&shop, seller).await.unwrap();
+            let (order_id, buyer_id) = (Uuid::now_v7(), bidder(u128::from(round)));
+            let wanted = LockListing { order_id, buyer_id, until: Utc::now() + TimeDelta::minutes(15) };
+            let (answers, ()) = at_once(round, shop.command(listing, &wanted), ban(&shop, id)).await;
+            let status = || async { shop.listing(listing).await.status };
+            if answers[0].message_type == "ListingLocked" {
+                kept += 1;
+                assert_eq!(status().await, ListingStatus::Reserved, "round {round}");
+                // Half of them pay, the others give it up.
+                if round % 4 < 2 {
+                    shop.command(listing, &SellListing { order_id, buyer_id }).await;
+                    assert_eq!(status().await, ListingStatus::Sold, "round {round}");
+                } else {
+                    shop.command(listing, &UnlockListing { order_id }).await;
+                    assert_eq!(status().await, ListingStatus::Cancelled, "round {round}");
+                }
+            } else {
+                refused += 1;
+                assert_eq!(answers[0].payload["code"], "NOT_ACTIVE");
+                assert_eq!(status().await, ListingStatus::Cancelled, "round {round}");
+            }
+        }
+        assert!(kept > 0 && refused > 0, "it was no race: {kept} to {refused}");
     }
 }

@@ -179,3 +179,60 @@ fn no_rust_file_is_longer_than_the_limit() {
         .collect();
     assert!(long.is_empty(), "files over {FILE_LINES_MAX} lines: {long:?}");
 }
+
+/// A layer of each service, and what its files never name: rules know no database and no broker, tables know no GraphQL, and
+/// GraphQL writes no SQL.
+const LAYERS: &[(&str, &[&str])] = &[
+    (
+        "domain",
+        &["sea_orm", "async_graphql", "axum", "rdkafka", "reqwest", "std::fs", "std::net", "crate::store"],
+    ),
+    ("store", &["async_graphql", "crate::graphql", "crate::commands"]),
+    ("migration", &["async_graphql", "crate::graphql", "crate::commands"]),
+    ("commands", &["async_graphql", "crate::graphql"]),
+    ("projections", &["async_graphql", "crate::graphql"]),
+    ("sagas", &["async_graphql", "crate::graphql"]),
+    ("graphql", &["Statement::", "SELECT ", "INSERT ", "UPDATE ", "DELETE "]),
+];
+
+#[test]
+fn the_layers_of_a_service_know_only_those_below_them() {
+    let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
+    for path in rust_files() {
+        let inside = path.strip_prefix(root()).expect("in the tree").to_string_lossy().into_owned();
+        let layer = LAYERS.iter().find(|(layer, _)| {
+            let is_in = |service: &&str| {
+                inside.starts_with(&format!("subgraphs/{service}/src/{layer}/"))
+                    || inside == format!("subgraphs/{service}/src/{layer}.rs")
+            };
+            ["user", "product", "order", "listing"].iter().any(is_in)
+        });
+        let Some((layer, never)) = layer else { continue };
+        seen.insert(layer);
+        let text = std::fs::read_to_string(&path).expect("a readable file");
+        wrong.extend(
+            never.iter().filter(|name| text.contains(**name)).map(|name| format!("{inside}: {name}")),
+        );
+    }
+    assert_eq!(seen.len(), LAYERS.len(), "every layer is there: {seen:?}");
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// K33: neither a value nor a column can hold a time whose zone is not known.
+#[test]
+fn no_time_is_without_its_zone() {
+    let naive = ["NaiveDateTime", "chrono::Local", "Local::now", "FixedOffset"];
+    let column = [".timestamp()", ".date_time()", " timestamp ", " TIMESTAMP "];
+    let mut wrong = Vec::new();
+    for path in rust_files() {
+        let inside = path.strip_prefix(root()).expect("in the tree").to_string_lossy().into_owned();
+        if inside.starts_with("gateway") || inside.ends_with("architecture.rs") {
+            continue;
+        }
+        let columns: &[&str] = if inside.contains("migration") { &column } else { &[] };
+        let text = std::fs::read_to_string(&path).expect("a readable file");
+        let said = naive.iter().chain(columns).filter(|name| text.contains(**name));
+        wrong.extend(said.map(|name| format!("{inside}: {name}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

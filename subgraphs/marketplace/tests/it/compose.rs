@@ -139,6 +139,51 @@ fn only_the_gateway_reaches_the_subgraphs_and_only_its_service_a_database() {
     assert!(services.values().all(|service| service["networks"].is_array()));
 }
 
+/// Names of services in the settings of one: a host in a URL or in `host:port`.
+fn called<'a>(services: &BTreeMap<&'a str, &'a Value>, environment: &Value) -> BTreeSet<&'a str> {
+    let text = environment.to_string();
+    let is_host = |name: &&str| {
+        [format!("//{name}:"), format!("//{name}/"), format!("@{name}/"), format!("\"{name}:")]
+            .iter()
+            .any(|host| text.contains(host))
+    };
+    services.keys().copied().filter(is_host).collect()
+}
+
+/// K36: no address is written down; whoever is called by name is on a network of the caller, tells its health, and is waited for.
+#[test]
+fn services_find_each_other_by_name_and_wait_until_the_other_is_healthy() {
+    let compose = compose();
+    let services = services(&compose);
+    let mut calls = BTreeSet::new();
+    for (name, service) in &services {
+        let text = service["environment"].to_string();
+        assert!(!text.contains("localhost:9") && !text.contains("127.0.0.1"), "{name}: {text}");
+        assert!(service["healthcheck"]["test"].is_array(), "{name} tells its health");
+        for other in called(&services, &service["environment"]) {
+            if other == *name || (other == "user" && *name != "gateway") {
+                // Keys are asked for when they are needed, and again: nobody waits for them.
+                continue;
+            }
+            calls.insert((*name, other));
+            let waits = &service["depends_on"][other]["condition"];
+            assert_eq!(waits, "service_healthy", "{name} calls {other}");
+            let common =
+                names(&service["networks"]).intersection(&names(&services[other]["networks"])).count();
+            assert!(common > 0, "{name} reaches {other}");
+        }
+    }
+    for name in SUBGRAPHS {
+        assert!(calls.contains(&(name, "kafka")), "{name}: {calls:?}");
+        assert!(
+            calls.iter().any(|(who, whom)| *who == name && *whom == format!("{name}-db")),
+            "{name}: {calls:?}"
+        );
+        assert_eq!(services["gateway"]["depends_on"][name]["condition"], "service_healthy");
+    }
+    assert!(calls.contains(&("web", "gateway")), "{calls:?}");
+}
+
 #[test]
 fn each_service_gets_its_own_secret_key_and_nobody_elses() {
     let compose = compose();

@@ -23,6 +23,7 @@ impl World {
     /// All services, with their listings known to the order service.
     pub(crate) async fn exchange() -> Self {
         let world = Self::of(&ALL, &ALL).await;
+        world.catalogue_known().await;
         let (known, all) = ("SELECT COUNT(*) FROM listing_replica", "SELECT COUNT(*) FROM listing");
         let all = world.number(Name::Listing, all).await;
         eventually("the listings arrive", || async {

@@ -94,6 +94,10 @@ async fn orders_are_taken_while_the_broker_is_away_and_decided_when_it_is_back()
         // No claim rests on the pause: it only makes the clients and the sagas try in vain.
         tokio::time::sleep(pause).await;
     }
+    let (status, told) = world.ready(Name::Order).await;
+    assert_eq!((status, &told["ready"]), (200, &json!(true)), "it takes orders");
+    assert!(told["unpublished"]["messages"].as_u64() >= Some(count), "{told}");
+    assert!(told["unpublished"]["since"].is_string(), "{told}");
     world.start_broker(stopped).await;
     let outcomes = world.outcomes(&orders).await;
     if outage_seconds() < u64::from(DEADLINE_SECONDS) / 2 {
@@ -104,6 +108,8 @@ async fn orders_are_taken_while_the_broker_is_away_and_decided_when_it_is_back()
     assert!(outcomes.keys().all(|outcome| *outcome == confirmed() || *outcome == late), "{outcomes:?}");
     assert!(outcomes.contains_key(&confirmed()), "{outcomes:?}");
     world.assert_books_add_up().await;
+    let (_, told) = world.ready(Name::Order).await;
+    assert_eq!(told, json!({ "ready": true, "unpublished": { "messages": 0, "since": null }, "parked": 0 }));
 }
 
 /// How long the broker is away: a few seconds in every run, `KOPITIAM_OUTAGE_SECONDS=60` in the long one.

@@ -1,6 +1,6 @@
 //! The real binary, ended as `kill -9` would at the named points between two effects, one service after the other, while a
-//! cart is bought, a seat reserved and paid, and a service asked for. After each restart on the same files every saga goes
-//! on to its end, and the books add up.
+//! cart is bought, a seat reserved and paid, a service asked for, and things bid for and won. After each restart on the same
+//! files every saga goes on to its end, and the books add up.
 //!
 //! Each point once in every run; every point in every service, several times each, with `KOPITIAM_KILLS=all`.
 //! Elsewhere: the services apart from each other, killed at each step of a saga (`faults.rs`, `sagas.rs`).
@@ -14,7 +14,7 @@ use kopitiam_kit::{Db, outbox};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
-use crate::support::{Marketplace, WAIT_MAX, data_folder};
+use crate::support::{Marketplace, WAIT_MAX, assert_sound, data_folder};
 
 const SERVICES: [&str; 4] = ["order", "product", "user", "listing"];
 
@@ -24,6 +24,9 @@ const BUYERS: [&str; 6] = ["amir", "bella", "caleb", "dina", "elias", "fatin"];
 const FIRST_BUYER: u16 = 25;
 /// Seeded tickets, dozens of each.
 const TICKETS: [u16; 4] = [46, 47, 49, 11];
+/// Seeded auctions of the larger shop; every third has a price at which it ends at once.
+const FIRST_LOT: u16 = 16;
+const LOTS: usize = 30;
 
 /// What is killed where: service, point, how often it was reached.
 fn plan() -> Vec<(&'static str, Point, usize)> {
@@ -63,7 +66,7 @@ impl Books {
     /// Sagas that are neither over nor wait for a person, and messages that are not sent.
     async fn under_way(&self) -> i64 {
         let open = "SELECT COUNT(*) FROM saga WHERE state = 'COMPENSATING' OR (state = 'RUNNING' AND step <> 'payment')";
-        let mut open = self.number("order", open).await;
+        let mut open = self.number("order", open).await + self.number("listing", open).await;
         for db in self.0.values() {
             open += i64::try_from(outbox::backlog(db).await.unwrap()).unwrap();
         }
@@ -78,8 +81,10 @@ impl Books {
         }
     }
 
-    /// I1, I2, I3, I5: money and units only moved, none twice.
-    async fn add_up(&self) {
+    /// I1 to I5, I10: money and units only moved, none twice. What each database and all together say of themselves (`audit`),
+    /// and what was bought against what moved for it.
+    async fn add_up(&self, data: &Path) {
+        assert_sound(data);
         assert_eq!(self.number("user", "SELECT SUM(balance) FROM accounts").await, 0, "money came or went");
         assert_eq!(
             self.number("product", "SELECT SUM(reserved) FROM stock").await,
@@ -103,10 +108,11 @@ impl Books {
 
 /// Buys until the marketplace dies of it; whatever has no answer is left to it.
 async fn buy_until_it_ends(marketplace: &mut Marketplace, token: &str, number: usize) {
-    let started = Instant::now();
+    let (started, mut turn) = (Instant::now(), 0);
     while !marketplace.has_ended() {
         assert!(started.elapsed() < WAIT_MAX, "the point is never reached");
-        buy(marketplace, token, number).await;
+        buy(marketplace, token, number + turn).await;
+        turn += 1;
     }
 }
 
@@ -114,7 +120,7 @@ async fn log_in(marketplace: &Marketplace, number: usize) -> String {
     marketplace.log_in(&format!("{}@kopitiam.example", BUYERS[number % BUYERS.len()])).await
 }
 
-/// A cart, a seat and a service, as far as it comes.
+/// A cart, a seat, a service and a bid, as far as it comes.
 async fn buy(marketplace: &Marketplace, token: &str, number: usize) -> Option<()> {
     let id = |kind: u8, number: u16| kopitiam_order::seed::seed_id(kind, number);
     let key = || uuid::Uuid::now_v7();
@@ -133,6 +139,7 @@ async fn buy(marketplace: &Marketplace, token: &str, number: usize) -> Option<()
     let order = reserved["data"]["reserveListing"]["order"]["id"].clone();
     let request = "mutation($id: ID!, $key: ID!) { requestBooking(listingId: $id, idempotencyKey: $key) { booking { id } } }";
     ask(request, json!({ "id": id(6, 12), "key": key() })).await?;
+    bid(marketplace, token, number).await?;
     let pay =
         "mutation($id: ID!, $key: ID!) { payOrder(id: $id, idempotencyKey: $key) { userErrors { code } } }";
     for _ in 0..20 {
@@ -146,6 +153,18 @@ async fn buy(marketplace: &Marketplace, token: &str, number: usize) -> Option<()
     Some(())
 }
 
+/// A bid on one of the seeded things: the price at which it is sold at once, or the next one.
+async fn bid(marketplace: &Marketplace, token: &str, number: usize) -> Option<()> {
+    let lot = kopitiam_order::seed::seed_id(6, FIRST_LOT + u16::try_from(number % LOTS).unwrap());
+    let look = "query($id: ID!) { listing(id: $id) { ... on AuctionListing { buyNowPrice { amount } minNextBid { amount } } } }";
+    let seen = marketplace.try_ask(token, look, json!({ "id": lot })).await?["data"]["listing"].clone();
+    let price = [&seen["buyNowPrice"], &seen["minNextBid"]].into_iter().find(|price| !price.is_null());
+    let place = "mutation($id: ID!, $amount: Decimal!, $key: ID!) {
+        placeBid(listingId: $id, amount: $amount, currency: \"USD\", idempotencyKey: $key) { userErrors { code } } }";
+    let variables = json!({ "id": lot, "amount": price?["amount"], "key": uuid::Uuid::now_v7() });
+    marketplace.try_ask(token, place, variables).await.map(|_| ())
+}
+
 #[tokio::test]
 async fn the_marketplace_killed_between_any_two_effects_loses_and_doubles_nothing() {
     let (data, files) = (data_folder(), data_folder());
@@ -157,7 +176,7 @@ async fn the_marketplace_killed_between_any_two_effects_loses_and_doubles_nothin
         let token = log_in(&marketplace, number).await;
         let books = Books::open(data.path()).await;
         books.at_rest().await;
-        books.add_up().await;
+        books.add_up(data.path()).await;
         std::fs::write(&order, format!("{service}.db {point:?} {nth}")).unwrap();
         buy_until_it_ends(&mut marketplace, &token, number).await;
         *hits.entry(format!("{service} {point:?}")).or_default() += 1;
@@ -165,7 +184,7 @@ async fn the_marketplace_killed_between_any_two_effects_loses_and_doubles_nothin
     let marketplace = Marketplace::start(data.path());
     let books = Books::open(data.path()).await;
     books.at_rest().await;
-    books.add_up().await;
+    books.add_up(data.path()).await;
     // By these buyers: an order of the seed is confirmed without anybody.
     let buyers = (FIRST_BUYER..).take(BUYERS.len());
     let buyers = buyers.map(|number| format!("X'{}'", kopitiam_order::seed::seed_id(1, number).simple()));
@@ -175,6 +194,12 @@ async fn the_marketplace_killed_between_any_two_effects_loses_and_doubles_nothin
         buyers.collect::<Vec<_>>().join(", ")
     );
     assert!(books.number("order", &confirmed).await > 0, "something was bought");
+    for (what, is_there) in [
+        ("an auction was won", "SELECT COUNT(*) FROM listing WHERE kind = 'AUCTION' AND status = 'SOLD'"),
+        ("a bid leads", "SELECT COUNT(*) FROM bid WHERE status = 'ACCEPTED'"),
+    ] {
+        assert!(books.number("listing", is_there).await > 0, "{what}");
+    }
     let token = log_in(&marketplace, 0).await;
     buy(&marketplace, &token, 0).await.expect("it works as before");
     // Shown by a run with `--nocapture`: a point that nothing reaches ends in a failure above.

@@ -5,13 +5,17 @@
 
 mod architecture;
 mod auctions;
+mod audit;
 mod compose;
 mod crowd;
 mod degraded;
+mod duplicates;
 mod exchanges;
 mod faults;
 mod kills;
+mod module;
 mod requirements;
+mod retries;
 mod sagas;
 mod simulated;
 mod simulation;

@@ -3,7 +3,7 @@
 //!
 //! Elsewhere: the saga's decisions alone (kit, order), the whole system through the gateway (`system.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::{
     BEANS, BOB, CAROL, FIELD_RECORDER, Name, PIXEL_CLOCK, SHAWL, SHOP, World, confirmed, product, rejected,
@@ -25,6 +25,55 @@ async fn confirmed_order_moves_stock_to_the_buyer_and_money_to_seller_and_platfo
     assert_eq!(now.available[&user(5)], world.at_start.available[&user(5)] + 2_375);
     let cart = world.ask(BOB, "{ cart { lines { id } } }", json!({})).await;
     assert_eq!(cart["cart"]["lines"], json!([]), "what was bought is out of the cart");
+}
+
+/// Messages with this trace and what types they are of, of every service.
+async fn traced(world: &World, trace: &str) -> BTreeSet<String> {
+    let mut types = BTreeSet::new();
+    for name in SHOP {
+        let select = format!(
+            "SELECT message_type FROM kit_outbox WHERE json_extract(body, '$.traceparent') = '{trace}'"
+        );
+        types.extend(world.rows::<(String,)>(name, &select, vec![]).await.into_iter().map(|(kind,)| kind));
+    }
+    types
+}
+
+#[tokio::test]
+async fn one_trace_runs_from_the_request_through_every_message_of_its_saga() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut world = World::new().await;
+    let other = world.check_out(CAROL, BEANS, 1).await;
+    assert_eq!(world.decided(other).await, confirmed());
+    world.trace = Some(TRACE);
+    let order = world.check_out(BOB, BEANS, 2).await;
+    world.trace = None;
+    assert_eq!(world.decided(order).await, confirmed());
+    world.at_rest().await;
+    let expected = [
+        "OrderCreated",
+        "ReserveStock",
+        "StockReserved",
+        "HoldFunds",
+        "FundsHeld",
+        "CaptureFunds",
+        "FundsCaptured",
+        "CommitStock",
+        "StockCommitted",
+        "OrderStatusChanged",
+    ];
+    let traced = traced(&world, TRACE).await;
+    let missing: Vec<&str> = expected.into_iter().filter(|kind| !traced.contains(*kind)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "of {traced:?}");
+    let strange = format!(
+        "SELECT COUNT(*) FROM kit_outbox WHERE json_extract(body, '$.traceparent') = '{TRACE}'
+            AND json_extract(body, '$.correlationId') = '{other}'"
+    );
+    assert_eq!(
+        world.number(Name::Order, &strange).await,
+        0,
+        "another order's messages are of no trace of this one"
+    );
 }
 
 #[tokio::test]

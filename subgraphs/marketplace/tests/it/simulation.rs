@@ -49,10 +49,10 @@ fn ticket(order: Uuid, buyer: Uuid) -> (Saga<ReserveListing>, Vec<Effect>) {
 }
 
 /// SplitMix64: enough randomness for a simulation, the same on every machine.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,17 +1,21 @@
-//! What the clients' operations cost in SQL: as many statements for pages of three as for pages of thirty.
+//! What the clients' operations cost in SQL: each a known number of statements, and as many for pages of three as for pages
+//! of thirty.
 //!
 //! Elsewhere: which batches each service's loaders read (its own `batching.rs` or `queries.rs`).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use kopitiam_kit::Db;
 use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig};
 use kopitiam_kit::signing::SigningKeys;
 use kopitiam_kit::testing::queries;
 use kopitiam_server::{JwtAlgorithm, JwtIssuer, KeySource, Options, Server, Transport};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::support::{Marketplace, PASSWORD, data_folder, free_port, operation};
 
@@ -134,5 +138,82 @@ async fn a_page_of_thirty_costs_as_many_statements_as_one_of_three() {
         assert!(large > 2 * small, "{file}: there is more to show: {small} and {large} bytes");
         assert!(few > 0 && many <= few, "{file}: {few} statements for pages of three, {many} for thirty");
     }
+    reading.shutdown.cancel();
+}
+
+/// The statements of the operation; of one that only reads, the fewest of several times: a first request may look for keys,
+/// and a batch may be two when the machine does something else meanwhile.
+async fn cost(reading: &Reading, file: &str, token: Option<&str>, variables: &Value) -> (Value, usize) {
+    let query = operation(file);
+    let mut fewest = queries(reading.ask(token, &query, variables)).await;
+    if query.contains("\nquery ") {
+        for _ in 0..4 {
+            let (_, statements) = queries(reading.ask(token, &query, variables)).await;
+            fewest.1 = fewest.1.min(statements);
+        }
+    }
+    fewest
+}
+
+#[tokio::test]
+async fn each_operation_of_the_clients_costs_exactly_these_statements() {
+    let data = data_folder();
+    assert_eq!(Marketplace::start(data.path()).stop(), Some(0), "the shop has its seed");
+    let orders = Db::connect(&config("order", data.path(), &LiveKeys::default()).database_url).await.unwrap();
+    let select = Statement::from_string(orders.backend(), "SELECT id FROM booking LIMIT 1");
+    let booking = orders.read().query_one_raw(select).await.unwrap().expect("the seed has bookings");
+    let booking: Uuid = booking.try_get("", "id").unwrap();
+    let reading = Reading::start(data.path()).await;
+    let manager = reading.log_in("manager@kopitiam.example").await;
+    let seller = reading.log_in("books@kopitiam.example").await;
+    let buyer = reading.log_in("buyer@kopitiam.example").await;
+    let auctions = "{ listings(filter: { kinds: [AUCTION] }, first: 1) { edges { node { id
+        ... on AuctionListing { minNextBid { amount currency } } } } } }";
+    let auction = reading.ask(None, auctions, &json!({})).await["listings"]["edges"][0]["node"].clone();
+    let product = reading.ask(None, "{ product(slug: \"house-blend-beans\") { id } }", &json!({})).await;
+    let fill = "mutation($lines: [CartLineInput!]!) { cartLinesSet(lines: $lines) {
+        cart { id subtotal { amount currency } } userErrors { code } } }";
+    let lines = json!({ "lines": [{ "productId": product["product"]["id"], "quantity": 2 }] });
+    let cart = reading.ask(Some(&buyer), fill, &lines).await["cartLinesSet"]["cart"].clone();
+    let checkout = json!({ "key": "c", "in": { "cartId": cart["id"],
+        "expectedTotal": cart["subtotal"]["amount"], "currency": cart["subtotal"]["currency"] } });
+    let bid = json!({ "id": auction["id"], "amount": auction["minNextBid"]["amount"],
+        "cur": auction["minNextBid"]["currency"], "key": "b" });
+    let year = json!({ "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" });
+    let operations = [
+        ("01-ProductPage.graphql", None, json!({ "slug": "house-blend-beans" })),
+        ("02-Search.graphql", None, json!({ "q": "coffee" })),
+        ("03-ListingPage.graphql", Some(&buyer), json!({ "id": auction["id"] })),
+        ("04-PlaceBid.graphql", Some(&buyer), bid),
+        ("06-CartView.graphql", Some(&buyer), json!({})),
+        ("07-Checkout.graphql", Some(&buyer), checkout),
+        ("09-MyOrders.graphql", Some(&buyer), json!({})),
+        ("10-BookingPage.graphql", Some(&manager), json!({ "id": booking })),
+        ("11-SellerDashboard.graphql", Some(&seller), json!({ "handle": "night-market-books" })),
+        ("12-ManagerDashboard.graphql", Some(&manager), year),
+    ];
+    let mut costs = Vec::new();
+    for (file, who, variables) in operations {
+        let (found, statements) = cost(&reading, file, who.map(String::as_str), &variables).await;
+        let fields = found.as_object().unwrap();
+        for (name, value) in fields {
+            assert!(!value.is_null(), "{file}: {name}");
+            assert!(value.get("userErrors").is_none_or(|errors| *errors == json!([])), "{file}: {value}");
+        }
+        costs.push((file, statements));
+    }
+    let expected = [
+        ("01-ProductPage.graphql", 12),
+        ("02-Search.graphql", 13),
+        ("03-ListingPage.graphql", 11),
+        ("04-PlaceBid.graphql", 12),
+        ("06-CartView.graphql", 10),
+        ("07-Checkout.graphql", 17),
+        ("09-MyOrders.graphql", 10),
+        ("10-BookingPage.graphql", 5),
+        ("11-SellerDashboard.graphql", 15),
+        ("12-ManagerDashboard.graphql", 15),
+    ];
+    assert_eq!(costs, expected);
     reading.shutdown.cancel();
 }

@@ -1,4 +1,4 @@
-//! The marketplace's five subscriptions over each of the gateway's three protocols for clients.
+//! The marketplace's subscriptions, all of them, over each of the gateway's three protocols for clients.
 //!
 //! Elsewhere: the protocols themselves (the gateway's own tests), what each service tells (its own tests).
 
@@ -20,6 +20,12 @@ const STOCK: &str =
     "subscription($id: ID!) { stockChanged(productId: $id) { id availability { available } } }";
 const LISTING: &str = "subscription($id: ID!) { listingChanged(id: $id) { id seller { displayName } } }";
 const NOTICE: &str = "subscription { notificationAdded { kind } }";
+const BOOKING: &str = "subscription($id: ID!) { bookingChanged(id: $id) { state listing { title } } }";
+const BID: &str = "subscription($id: ID!) { bidChanged(listingId: $id) { status isViewer listing { currentPrice { amount } } } }";
+const ALL: [&str; 7] = [ORDER, WALLET, STOCK, LISTING, NOTICE, BOOKING, BID];
+/// Seeded: a service of the seller, and an auction.
+const SERVICE: u16 = 12;
+const LOT: u16 = 16;
 
 #[derive(Debug, Clone, Copy)]
 enum Protocol {
@@ -119,8 +125,21 @@ async fn over_websocket(url: &str, token: &str, request: &Value, told: &Heard) {
     }
 }
 
+#[test]
+fn every_subscription_of_the_schema_is_tried_below() {
+    let schema = include_str!("../../../../schema/supergraph.graphql");
+    let start = schema.find("type Subscription").expect("there are subscriptions");
+    let body = &schema[start..start + schema[start..].find("\n}").expect("a type ends")];
+    let fields: Vec<&str> =
+        body.lines().filter_map(|line| line.trim().split_once([':', '(']).map(|(name, _)| name)).collect();
+    let of_schema = fields.iter().filter(|name| name.chars().all(char::is_alphanumeric) && !name.is_empty());
+    let missing: Vec<&&str> =
+        of_schema.filter(|name| !ALL.iter().any(|query| query.contains(*name))).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+}
+
 #[tokio::test]
-async fn all_five_subscriptions_are_told_over_all_three_protocols() {
+async fn orders_wallets_stock_listings_and_notices_are_told_over_all_three_protocols() {
     let data = data_folder();
     let marketplace = Marketplace::start(data.path());
     let buyer = marketplace.log_in("buyer@kopitiam.example").await;
@@ -165,5 +184,67 @@ async fn all_five_subscriptions_are_told_over_all_three_protocols() {
         let told =
             |heard: &[Value]| heard.iter().any(|data| data["notificationAdded"]["kind"] == "ORDER_CONFIRMED");
         notices[index].eventually(&format!("{protocol:?}: the notice"), told).await;
+    }
+}
+
+#[tokio::test]
+async fn bookings_and_bids_are_told_over_all_three_protocols() {
+    let data = data_folder();
+    let marketplace = Marketplace::start(data.path());
+    let buyer = marketplace.log_in("buyer@kopitiam.example").await;
+    let open = |query: &str, variables: Value| {
+        PROTOCOLS.map(|protocol| listen(&marketplace, protocol, &buyer, query, &variables))
+    };
+    let seller = marketplace.log_in("seller@kopitiam.example").await;
+    let request =
+        "mutation($id: ID!) { requestBooking(listingId: $id, idempotencyKey: \"b\") { booking { id } } }";
+    let service = kopitiam_order::seed::seed_id(6, SERVICE);
+    let asked = marketplace.data(Some(&buyer), request, json!({ "id": service })).await;
+    let booking = &asked["requestBooking"]["booking"]["id"];
+    let bookings = open(BOOKING, json!({ "id": booking }));
+    let lot = kopitiam_order::seed::seed_id(6, LOT);
+    let bids = open(BID, json!({ "id": lot }));
+    for (first, protocol) in bookings.iter().zip(PROTOCOLS) {
+        first.eventually(&format!("{protocol:?}: the booking as it is"), |heard| !heard.is_empty()).await;
+    }
+    let accept = "mutation($id: ID!) { bookingTransition(id: $id, action: ACCEPT, expectedVersion: 1, idempotencyKey: \"a\") {
+        userErrors { code } } }";
+    let accepted = marketplace.data(Some(&seller), accept, json!({ "id": booking })).await;
+    assert_eq!(accepted["bookingTransition"]["userErrors"], json!([]));
+    // The bids of the seed are decided first.
+    let waits = "query($id: ID!) { listing(id: $id) { ... on AuctionListing { bids(first: 9) { edges { node { status } } } } } }";
+    let started = Instant::now();
+    loop {
+        let seeded = marketplace.data(None, waits, json!({ "id": lot })).await.to_string();
+        if seeded.contains("ACCEPTED") && !seeded.contains("PENDING") {
+            break;
+        }
+        assert!(started.elapsed() < WAIT_MAX, "{seeded}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let look = "query($id: ID!) { listing(id: $id) { ... on AuctionListing { minNextBid { amount } } } }";
+    let next =
+        marketplace.data(None, look, json!({ "id": lot })).await["listing"]["minNextBid"]["amount"].take();
+    let place = "mutation($id: ID!, $amount: Decimal!) { placeBid(listingId: $id, amount: $amount, currency: \"USD\", idempotencyKey: \"k\") {
+        userErrors { code } } }";
+    let placed = marketplace.data(Some(&buyer), place, json!({ "id": lot, "amount": next })).await;
+    assert_eq!(placed["placeBid"]["userErrors"], json!([]));
+    for (index, protocol) in PROTOCOLS.iter().enumerate() {
+        let accepted = |heard: &[Value]| {
+            heard.iter().any(|data| {
+                let booking = &data["bookingChanged"];
+                booking["state"] == "ACCEPTED" && booking["listing"]["title"].is_string()
+            })
+        };
+        bookings[index].eventually(&format!("{protocol:?}: the accepted booking"), accepted).await;
+        let leads = |heard: &[Value]| {
+            heard.iter().any(|data| {
+                let bid = &data["bidChanged"];
+                bid["status"] == "ACCEPTED"
+                    && bid["isViewer"] == true
+                    && bid["listing"]["currentPrice"]["amount"] == next
+            })
+        };
+        bids[index].eventually(&format!("{protocol:?}: the bid that leads"), leads).await;
     }
 }

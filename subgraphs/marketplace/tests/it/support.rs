@@ -192,6 +192,13 @@ impl Drop for Marketplace {
     }
 }
 
+/// What must hold in the databases of that folder and across them holds.
+pub(crate) fn assert_sound(data: &Path) {
+    let audit = Command::new(env!("CARGO_BIN_EXE_marketplace")).arg("audit").env("DATA_DIR", data).output();
+    let audit = audit.expect("it runs");
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+}
+
 /// An empty data folder.
 pub(crate) fn data_folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder can be made")

@@ -50,7 +50,7 @@ pub async fn request_booking(
     let key = Key::new(buyer.actor(), "requestBooking", client_key)?;
     check_note(request.note.as_deref())?;
     let work = move |tx: Tx| async move {
-        let now = time::now();
+        let now = time::of(&tx).await?;
         let listing = match Uuid::try_parse(&request.listing_id) {
             Ok(id) => listings::find(&tx, id).await?,
             Err(_) => None,
@@ -158,7 +158,7 @@ pub async fn transition(
     check_note(request.note.as_deref())?;
     let is_manager = viewer.has_scope(RESOLVE);
     let work = move |tx: Tx| async move {
-        let now = time::now();
+        let now = time::of(&tx).await?;
         let booking = match Uuid::try_parse(&request.id) {
             Ok(id) => bookings::find_for_change(&tx, id).await?,
             Err(_) => None,

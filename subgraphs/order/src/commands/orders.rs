@@ -48,7 +48,7 @@ pub async fn checkout(
     };
     let checkout = &checkout;
     let work = move |tx: Tx| async move {
-        let now = time::now();
+        let now = time::of(&tx).await?;
         let cart = match Uuid::try_parse(&request.cart_id) {
             Ok(id) => carts::find(&tx, id, Some(buyer.user_id)).await?,
             Err(_) => None,
@@ -151,7 +151,7 @@ pub(super) fn order_not_found() -> Failure {
 /// The saga shows the end on the order and gives back what it had.
 async fn abort(shop: &Shop, tx: &Tx, order: &Order, reason: Option<&str>) -> Result<(), Failure> {
     let wish = saga::Failure { code: CANCELLED.to_owned(), detail: serde_json::json!({ "note": reason }) };
-    let now = time::now();
+    let now = time::of(tx).await?;
     let aborted = match order.kind {
         OrderKind::Cart => shop.place_order.abort(tx, order.id, wish, now).await?,
         OrderKind::Ticket => shop.reserve_listing.abort(tx, order.id, wish, now).await?,

@@ -51,7 +51,7 @@ pub async fn fulfil_order(
         if !line_rows::fulfil(&tx, order.id, &picked).await? {
             return Err(line_refusal(LinesRefusal::Line));
         }
-        let now = time::now();
+        let now = time::of(&tx).await?;
         let order = sold_order(&tx, id).await?;
         let to = lines::status_of(&order.lines);
         let note = format!("{} of {} lines handed over", picked.len(), order.lines.len());
@@ -119,7 +119,7 @@ pub(super) async fn begin(
         return Err(Failure::refused_for_now("ORDER_SETTLING", message));
     }
     let context = RefundOrder::of(order, hold_id, lines, reason, actor);
-    shop.refund_order.begin(tx, order.id, context, time::now()).await?;
+    shop.refund_order.begin(tx, order.id, context, time::of(tx).await?).await?;
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub async fn reserve_listing(
 ) -> Result<Order, Failure> {
     let key = Key::new(buyer.actor(), "reserveListing", client_key)?;
     let work = move |tx: Tx| async move {
-        let now = time::now();
+        let now = time::of(&tx).await?;
         let listing = match Uuid::try_parse(listing_id) {
             Ok(id) => listings::find(&tx, id).await?,
             Err(_) => None,
@@ -70,7 +70,7 @@ fn reserve_refusal(refusal: ReserveRefusal) -> Failure {
 pub async fn pay_order(shop: &Shop, buyer: &Identity, id: &str, client_key: &str) -> Result<Order, Failure> {
     let key = Key::new(buyer.actor(), "payOrder", client_key)?;
     let work = move |tx: Tx| async move {
-        let now = time::now();
+        let now = time::of(&tx).await?;
         let order = own_order(&tx, buyer.user_id, id).await?;
         if order.kind != OrderKind::Ticket || order.status != OrderStatus::AwaitingPayment {
             return Err(not_payable(order.status));

@@ -25,7 +25,7 @@ pub(super) async fn apply(tx: &Tx, envelope: &Envelope) -> Result<(), HandleErro
     let listing = listing.ok_or_else(|| {
         SystemError::Unavailable(format!("auction {} was never announced", envelope.aggregate_id))
     })?;
-    let now = time::now();
+    let now = time::of(tx).await?;
     // The price is in the currency that the auction was announced in: bids in another are refused there.
     let order = order::won(id, &listing, price.minor, winner_id, now);
     let mut order = Order { currency: price.currency, hold_id, ..order };

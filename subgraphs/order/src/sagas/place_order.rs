@@ -13,17 +13,15 @@ use kopitiam_kafka::messages::stock::{
     StockReserved,
 };
 use kopitiam_kafka::messages::wallet::{CaptureFunds, HoldFunds, ReleaseFunds};
-use kopitiam_kit::live::Hub;
 use kopitiam_kit::saga::{
-    Command, Definition, Failure, Message, Outcome, ReplyRule, Saga, SagaOwner, SagaState, Step, Undo,
-    command_id, learn_nothing,
+    Command, Definition, Failure, Message, Outcome, ReplyRule, Saga, Step, Undo, command_id, learn_nothing,
 };
 use kopitiam_kit::{SystemError, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::purchase;
+use super::purchase::Purchase;
 use super::wallet::{self, Shares};
 use crate::domain::order::{Order, OrderStatus};
 use crate::store::carts;
@@ -239,7 +237,7 @@ fn compare_prices(context: &PlaceOrder) -> Result<(), Failure> {
 }
 
 /// Which lines could not be had, for people.
-pub fn explain(order: &Order, failure: &Failure) -> Option<String> {
+fn explain(order: &Order, failure: &Failure) -> Option<String> {
     let refused: Vec<RefusedLine> = serde_json::from_value(failure.detail.clone()).ok()?;
     let lines: Vec<String> = refused
         .iter()
@@ -252,63 +250,32 @@ pub fn explain(order: &Order, failure: &Failure) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("; "))
 }
 
-/// The order's part in placing it.
-pub struct PlaceOrderOwner {
-    /// Woken when an order changed.
-    pub changes: Hub<Uuid>,
-}
+/// An order of what was in a cart.
+pub struct OfCart;
 
-impl SagaOwner for PlaceOrderOwner {
+impl Purchase for OfCart {
     type Context = PlaceOrder;
 
-    fn definition(&self) -> &'static Definition<PlaceOrder> {
+    const LATE: OrderStatus = OrderStatus::Rejected;
+
+    fn definition() -> &'static Definition<PlaceOrder> {
         &PLACE_ORDER
     }
 
-    async fn answered(
-        &self,
-        tx: &Tx,
-        saga: &Saga<PlaceOrder>,
-        command: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        purchase::answered(tx, saga, command, now, &self.changes).await
+    fn hold_id(saga: &Saga<PlaceOrder>) -> Uuid {
+        hold_id(saga.subject_id)
     }
 
-    async fn pivot(
-        &self,
-        tx: &Tx,
-        saga: &Saga<PlaceOrder>,
-        now: DateTime<Utc>,
-    ) -> Result<Result<(), Failure>, SystemError> {
-        let confirmed = purchase::confirm(tx, saga, hold_id(saga.subject_id), now, &self.changes).await?;
-        if let (Ok(()), Some(cart_id)) = (&confirmed, saga.context.cart_id) {
-            let bought: Vec<(Uuid, i64)> =
-                saga.context.lines.iter().map(|line| (line.product_id, line.quantity)).collect();
-            carts::take_out(tx, cart_id, &bought, now.timestamp_millis()).await?;
-        }
-        Ok(confirmed)
+    fn explain(order: &Order, failure: &Failure) -> Option<String> {
+        explain(order, failure)
     }
 
-    async fn failed(
-        &self,
-        tx: &Tx,
-        saga: &Saga<PlaceOrder>,
-        failure: &Failure,
-        now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        let late = OrderStatus::Rejected;
-        purchase::failed(tx, saga, failure, late, explain, now, &self.changes).await
-    }
-
-    async fn ended(
-        &self,
-        tx: &Tx,
-        saga: &Saga<PlaceOrder>,
-        state: SagaState,
-        now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        purchase::ended(tx, saga, state, now, &self.changes).await
+    /// What was bought leaves the cart.
+    async fn confirmed(tx: &Tx, saga: &Saga<PlaceOrder>, now: DateTime<Utc>) -> Result<(), SystemError> {
+        let Some(cart_id) = saga.context.cart_id else { return Ok(()) };
+        let lines = saga.context.lines.iter();
+        let bought: Vec<(Uuid, i64)> = lines.map(|line| (line.product_id, line.quantity)).collect();
+        Ok(carts::take_out(tx, cart_id, &bought, now.timestamp_millis()).await?)
     }
 }
 

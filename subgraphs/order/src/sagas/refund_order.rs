@@ -184,16 +184,6 @@ impl SagaOwner for RefundOrderOwner {
         Ok(Ok(()))
     }
 
-    async fn failed(
-        &self,
-        _tx: &Tx,
-        saga: &Saga<RefundOrder>,
-        failure: &Failure,
-        _now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        Err(SystemError::Invariant(format!("refund {} failed after its decision: {}", saga.id, failure.code)))
-    }
-
     async fn ended(
         &self,
         tx: &Tx,

@@ -8,8 +8,7 @@ use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::wallet::{Payee, ReleaseEscrow as ReleaseEscrowCommand, Split};
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::saga::{
-    Command, Definition, Failure, Message, Outcome, ReplyRule, Saga, SagaOwner, SagaState, Step,
-    learn_nothing,
+    Command, Definition, Message, Outcome, ReplyRule, Saga, SagaOwner, SagaState, Step, learn_nothing,
 };
 use kopitiam_kit::{SystemError, Tx};
 use serde::{Deserialize, Serialize};
@@ -79,7 +78,7 @@ const RELEASE: Command<ReleaseEscrow> = Command {
     when: None,
 };
 
-/// The booking's part in it.
+/// The booking's part in it. Whoever begins it has moved the booking in the same transaction.
 pub struct ReleaseEscrowOwner {
     /// Woken when a booking changed.
     pub changes: Hub<Uuid>,
@@ -90,29 +89,6 @@ impl SagaOwner for ReleaseEscrowOwner {
 
     fn definition(&self) -> &'static Definition<ReleaseEscrow> {
         &RELEASE_ESCROW
-    }
-
-    async fn pivot(
-        &self,
-        _tx: &Tx,
-        _saga: &Saga<ReleaseEscrow>,
-        _now: DateTime<Utc>,
-    ) -> Result<Result<(), Failure>, SystemError> {
-        // Whoever begins it has moved the booking in this transaction.
-        Ok(Ok(()))
-    }
-
-    async fn failed(
-        &self,
-        _tx: &Tx,
-        saga: &Saga<ReleaseEscrow>,
-        failure: &Failure,
-        _now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        Err(SystemError::Invariant(format!(
-            "release {} failed after its decision: {}",
-            saga.id, failure.code
-        )))
     }
 
     async fn ended(

@@ -11,21 +11,17 @@ use kopitiam_kafka::messages::listing::{
     ListingLockRejected, ListingLocked, LockListing, SellListing, UnlockListing,
 };
 use kopitiam_kafka::messages::wallet::{CaptureFunds, FundsHeld, FundsRejected, HoldFunds, ReleaseFunds};
-use kopitiam_kit::live::Hub;
 use kopitiam_kit::saga::{
-    Command, Definition, Failure, Message, Outcome, ReplyRule, Saga, SagaOwner, SagaState, Step, Undo,
-    Verdict, command_id, learn_nothing,
+    Command, Definition, Failure, Message, Outcome, ReplyRule, Saga, Step, Undo, Verdict, command_id,
+    learn_nothing,
 };
-use kopitiam_kit::{SystemError, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::changes::{load_order, note_order};
-use super::purchase;
+use super::purchase::Purchase;
 use super::wallet::Shares;
 use crate::domain::order::{Order, OrderStatus};
-use crate::events::ACTOR;
 
 /// Time from the reservation to the payment.
 pub const PAY_WITHIN: TimeDelta = TimeDelta::minutes(15);
@@ -215,68 +211,19 @@ fn capture_refused(context: &mut ReserveListing, payload: &Value) -> Verdict {
     }
 }
 
-/// The order's part in it.
-pub struct ReserveListingOwner {
-    /// Woken when an order changed.
-    pub changes: Hub<Uuid>,
-}
+/// An order of a listing at its price.
+pub struct OfListing;
 
-impl SagaOwner for ReserveListingOwner {
+impl Purchase for OfListing {
     type Context = ReserveListing;
 
-    fn definition(&self) -> &'static Definition<ReserveListing> {
+    const LATE: OrderStatus = OrderStatus::Expired;
+
+    fn definition() -> &'static Definition<ReserveListing> {
         &RESERVE_LISTING
     }
 
-    async fn answered(
-        &self,
-        tx: &Tx,
-        saga: &Saga<ReserveListing>,
-        command: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        purchase::answered(tx, saga, command, now, &self.changes).await
-    }
-
-    async fn pivot(
-        &self,
-        tx: &Tx,
-        saga: &Saga<ReserveListing>,
-        now: DateTime<Utc>,
-    ) -> Result<Result<(), Failure>, SystemError> {
-        purchase::confirm(tx, saga, saga.context.hold_id, now, &self.changes).await
-    }
-
-    async fn failed(
-        &self,
-        tx: &Tx,
-        saga: &Saga<ReserveListing>,
-        failure: &Failure,
-        now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        let late = OrderStatus::Expired;
-        purchase::failed(tx, saga, failure, late, |_, _| None, now, &self.changes).await
-    }
-
-    async fn went_back(
-        &self,
-        tx: &Tx,
-        saga: &Saga<ReserveListing>,
-        failure: &Failure,
-        now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        let order = load_order(tx, saga.subject_id).await?;
-        let note = format!("The payment was refused: {}", failure.code);
-        note_order(tx, &order, ACTOR, &note, now, &self.changes).await
-    }
-
-    async fn ended(
-        &self,
-        tx: &Tx,
-        saga: &Saga<ReserveListing>,
-        state: SagaState,
-        now: DateTime<Utc>,
-    ) -> Result<(), SystemError> {
-        purchase::ended(tx, saga, state, now, &self.changes).await
+    fn hold_id(saga: &Saga<ReserveListing>) -> Uuid {
+        saga.context.hold_id
     }
 }

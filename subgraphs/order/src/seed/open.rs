@@ -14,8 +14,9 @@ use super::{LISTING, Plan, USER, seed_id};
 use crate::domain::listing::{Listing, ListingKind};
 use crate::domain::order;
 use crate::events::{self, ACTOR};
-use crate::sagas::place_order::{PlaceOrder, PlaceOrderOwner};
-use crate::sagas::reserve_listing::{ReserveListing, ReserveListingOwner};
+use crate::sagas::place_order::{OfCart, PlaceOrder};
+use crate::sagas::purchase::PurchaseOwner;
+use crate::sagas::reserve_listing::{OfListing, ReserveListing};
 use crate::store::orders;
 
 /// The services may be started long after the seed was written.
@@ -55,7 +56,7 @@ async fn pending(tx: &Tx, id: Uuid, now: DateTime<Utc>) -> Result<(), SystemErro
     let order = plan.pending(id);
     let actor = format!("user:{}", order.buyer_id);
     orders::insert(tx, &order, &actor).await?;
-    let sagas = Sagas::new(PlaceOrderOwner { changes: Hub::default() }, ACTOR);
+    let sagas = Sagas::new(PurchaseOwner::<OfCart>::new(Hub::default()), ACTOR);
     let context = PlaceOrder::of(&order, None, now);
     let saga_id = sagas.begin_until(tx, now + PATIENCE, id, context, now).await?;
     events::order_created(tx, &order, &actor, saga_id).await
@@ -85,7 +86,7 @@ async fn reserved(
         .expect("the seeded pieces can be reserved");
     let actor = format!("user:{}", order.buyer_id);
     orders::insert(tx, &order, &actor).await?;
-    let sagas = Sagas::new(ReserveListingOwner { changes: Hub::default() }, ACTOR);
+    let sagas = Sagas::new(PurchaseOwner::<OfListing>::new(Hub::default()), ACTOR);
     let context = ReserveListing::of(&order, listing.id, until);
     let saga_id = sagas.begin_until(tx, until, id, context, now).await?;
     events::order_created(tx, &order, &actor, saga_id).await

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "in a test it is a claim that fails the test")]
 
 mod api;
+mod authorization;
 mod batching;
 mod bookings;
 mod earlier;
+mod history;
 mod live;
 mod races;
 mod reviews;

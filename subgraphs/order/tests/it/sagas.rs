@@ -1,5 +1,7 @@
 //! Orders from PENDING to their end, with the other services played by the test, on SQLite and PostgreSQL.
 
+use std::time::Duration;
+
 use crate::support::{ADA, BEANS, BOB, Bench, CUP, SITI, benches, manager, user};
 use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kafka::Envelope;
@@ -14,9 +16,12 @@ use kopitiam_kafka::messages::wallet::{
     RefundFunds, ReleaseFunds,
 };
 use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::testing::{Skewed, eventually};
 use kopitiam_kit::time;
 use kopitiam_order::store::orders;
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 async fn reserved(bench: &Bench, price_minor: i64) -> Envelope {
@@ -457,4 +462,37 @@ async fn revenue_is_counted_by_day_and_a_year_ends_at_its_edge() {
         let day = |day: &str, amount: &str| json!({ "day": day, "gross": { "amount": amount } });
         assert_eq!(this_year["byDay"], json!([day("2026-01-01", "25.00"), day("2026-01-02", "50.00")]));
     }
+}
+
+/// R14: replicas whose machines' clocks differ share a database, and its clock says when a saga's time is over.
+#[tokio::test]
+async fn a_sweeper_whose_machines_clock_is_ahead_ends_no_saga_before_its_time() {
+    for bench in benches().await {
+        let (old, young) = (bench.place().await, bench.place().await);
+        let age = &format!(
+            "UPDATE saga SET deadline_ms = 1, due_at_ms = 1 WHERE subject_id = {}",
+            sql_id(&bench, old)
+        );
+        let write = |tx: kopitiam_kit::Tx| async move { tx.execute_unprepared(age).await.map(|_| ()) };
+        bench.db.transaction(write).await.unwrap();
+        let _ahead = Skewed::by(TimeDelta::hours(2));
+        let (stop, sagas) = (CancellationToken::new(), &bench.shop.place_order);
+        let sweeping = sagas.run_sweeper(bench.db.db(), Duration::from_millis(5), &stop);
+        let watching = async {
+            eventually("the old one is over", || async {
+                (bench.order(old).await["status"] == "REJECTED").then_some(())
+            })
+            .await;
+            stop.cancel();
+        };
+        // The sweep that ended the old one is over too, with all it found.
+        tokio::join!(sweeping, watching);
+        // A file is on one machine, whose clock is the only one.
+        let expected = if bench.db.backend() == DbBackend::Postgres { "PENDING" } else { "REJECTED" };
+        assert_eq!(bench.order(young).await["status"], expected);
+    }
+}
+
+fn sql_id(bench: &Bench, id: Uuid) -> String {
+    if bench.db.backend() == DbBackend::Postgres { format!("'{id}'") } else { format!("x'{}'", id.simple()) }
 }

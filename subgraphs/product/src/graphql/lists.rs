@@ -8,6 +8,7 @@ use kopitiam_kit::page::{Page, PageArgs};
 use uuid::Uuid;
 
 use super::facets::{self, Facet};
+use super::loaders::{AllCategories, CountIn, load};
 use super::types::Product;
 use crate::commands::Commands;
 use crate::domain::category::Category;
@@ -34,7 +35,7 @@ fn edges(page: &Page<Product>) -> Vec<ProductEdge> {
 /// What a list's total is counted over.
 enum Source {
     Seller(Uuid),
-    Search(Box<Resolved>),
+    Category(Uuid),
 }
 
 /// A page of products.
@@ -56,12 +57,17 @@ impl ProductConnection {
 
     /// Products of the whole list.
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i32> {
-        let db = context.data_unchecked::<Commands>().db.read();
-        let total = match &self.source {
-            Source::Seller(id) => products::count_of_seller(db, *id).await,
-            Source::Search(search) => search::count(db, search).await,
-        };
-        Ok(i32::try_from(total.map_err(SystemError::from)?).unwrap_or(i32::MAX))
+        match self.source {
+            Source::Seller(id) => {
+                let db = context.data_unchecked::<Commands>().db.read();
+                let total = products::count_of_seller(db, id).await.map_err(SystemError::from)?;
+                Ok(i32::try_from(total).unwrap_or(i32::MAX))
+            }
+            Source::Category(id) => {
+                let total = load(context, CountIn(id)).await?.unwrap_or_default();
+                Ok(i32::try_from(total).unwrap_or(i32::MAX))
+            }
+        }
     }
 }
 
@@ -135,9 +141,15 @@ pub(super) async fn of_category(
     sort: Sort,
     page: PageArgs,
 ) -> async_graphql::Result<ProductConnection> {
+    let (asked, source) = (context.look_ahead(), Source::Category(category.id));
+    if !asked.field("edges").exists() && !asked.field("pageInfo").exists() {
+        // A menu asks many shelves for nothing but how much is on them.
+        return Ok(ProductConnection { page: Page::empty(), source });
+    }
+    let categories = load(context, AllCategories).await?.unwrap_or_default();
     let filter = SearchFilter { category_slugs: vec![category.slug.clone()], ..SearchFilter::default() };
-    let ProductSearchConnection { page, search, .. } = search(context, filter, sort, page).await?;
-    Ok(ProductConnection { page, source: Source::Search(Box::new(search)) })
+    let page = read_page(context, &Resolved::new(filter, &categories), sort, &page).await?;
+    Ok(ProductConnection { page, source })
 }
 
 /// Products that a seller has on sale.

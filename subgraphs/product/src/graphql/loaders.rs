@@ -13,7 +13,7 @@ use crate::commands::Commands;
 use crate::domain::category::Category;
 use crate::domain::item::{Item, ItemTransfer};
 use crate::domain::product::{Image, Product, Stock};
-use crate::store::{categories, items, products, stock};
+use crate::store::{categories, items, products, search, stock};
 
 /// Reads rows in batches.
 pub(super) struct Rows {
@@ -117,6 +117,25 @@ loader!(
     /// An item's owners.
     HistoryOf => Vec<ItemTransfer>, items::histories
 );
+
+loader!(
+    /// How many products are on sale in a category and below it.
+    CountIn => i64, search::count_in
+);
+
+/// All categories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct AllCategories;
+
+impl Loader<AllCategories> for Rows {
+    type Value = Arc<Vec<Category>>;
+    type Error = Arc<DbErr>;
+
+    async fn load(&self, _: &[AllCategories]) -> Result<HashMap<AllCategories, Self::Value>, Arc<DbErr>> {
+        tracing::trace!(kind = "AllCategories", keys = 1, "one query for a batch");
+        Ok(HashMap::from([(AllCategories, Arc::new(categories::all(self.db.read()).await?))]))
+    }
+}
 
 /// A product by slug.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

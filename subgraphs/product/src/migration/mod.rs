@@ -5,6 +5,7 @@ mod m0001_catalogue;
 mod m0002_stock;
 mod m0003_item_locks;
 mod m0004_words;
+mod m0005_history;
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +16,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0002_stock::Migration),
         Box::new(m0003_item_locks::Migration),
         Box::new(m0004_words::Migration),
+        Box::new(m0005_history::Migration),
     ]
 }
 

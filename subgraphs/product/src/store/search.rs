@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query, SimpleExpr};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query, SimpleExpr, UnionType};
 use sea_orm::{
     Condition, ConnectionTrait, DbBackend, FromQueryResult, Order, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::entity::{product, product_category, stock};
-use super::products;
+use super::{categories, products};
 use crate::domain::category::{Category, CategoryTree};
 use crate::domain::product::Product;
 use crate::domain::search::{Position, SearchFilter, Sort, Words};
@@ -236,25 +236,49 @@ pub async fn count_by_category(
         .map(|count| (count.id, count.found))
         .collect();
     // A product may be in a category and in one below it: parents are counted, not summed.
-    let tree = CategoryTree::new(all);
-    for parent in all.iter().filter(|parent| all.iter().any(|child| child.parent_id == Some(parent.id))) {
-        let below = tree.with_descendants([parent.id]);
-        let total = product::Entity::find()
-            .filter(search.condition(db.get_database_backend(), Without::Categories))
-            .filter(
-                product::Column::Id.in_subquery(
-                    Query::select()
-                        .column(product_category::Column::ProductId)
-                        .from(product_category::Entity)
-                        .and_where(product_category::Column::CategoryId.is_in(below))
-                        .to_owned(),
-                ),
-            )
-            .count(db)
-            .await?;
-        counts.insert(parent.id, i64::try_from(total).unwrap_or(i64::MAX));
-    }
+    let is_parent = |category: &&Category| all.iter().any(|child| child.parent_id == Some(category.id));
+    let parents: Vec<Uuid> = all.iter().filter(is_parent).map(|parent| parent.id).collect();
+    counts.extend(count_below(db, search, all, &parents).await?);
     Ok(counts)
+}
+
+/// Products on sale in each of these categories, those below it included.
+///
+/// # Errors
+/// Database errors.
+pub async fn count_in(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<Uuid, i64>, DbErr> {
+    let all = categories::all(db).await?;
+    count_below(db, &Resolved::new(SearchFilter::default(), &all), &all, ids).await
+}
+
+/// The same of what a search finds without its categories, in one statement.
+async fn count_below(
+    db: &impl ConnectionTrait,
+    search: &Resolved,
+    all: &[Category],
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, i64>, DbErr> {
+    let (tree, backend) = (CategoryTree::new(all), db.get_database_backend());
+    let count = |(place, id): (usize, &Uuid)| {
+        let within = Query::select()
+            .column(product_category::Column::ProductId)
+            .from(product_category::Entity)
+            .and_where(product_category::Column::CategoryId.is_in(tree.with_descendants([*id])))
+            .to_owned();
+        Query::select()
+            .expr_as(Expr::cust(format!("CAST({place} AS BIGINT)")), "step")
+            .expr_as(Expr::cust("COUNT(*)"), "found")
+            .from(product::Entity)
+            .cond_where(search.condition(backend, Without::Categories))
+            .and_where(product::Column::Id.in_subquery(within))
+            .to_owned()
+    };
+    let mut counts = ids.iter().enumerate().map(count);
+    let Some(mut select) = counts.next() else { return Ok(HashMap::new()) };
+    select.unions(counts.map(|next| (UnionType::All, next)));
+    let found = StepCount::find_by_statement(backend.build(&select)).all(db).await?;
+    let of = |count: StepCount| Some((*ids.get(usize::try_from(count.step).ok()?)?, count.found));
+    Ok(found.into_iter().filter_map(of).collect())
 }
 
 /// Products per price range of [`PRICE_STEPS`].

@@ -1,5 +1,7 @@
 //! What the tests of this service share: its commands over a seeded database, requests as a viewer.
 
+use async_graphql::Request;
+use futures::StreamExt;
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::testing::{TestDb, each_database, execute};
 use kopitiam_kit::time;
@@ -40,6 +42,13 @@ impl Shop {
         let attach = |request| graphql::attach(&self.commands, request);
         let response = execute(&self.schema, viewer.clone(), query, variables, attach).await;
         serde_json::to_value(response).unwrap()
+    }
+
+    /// What a subscription says first.
+    pub(crate) async fn first(&self, viewer: &Viewer, query: &str) -> Value {
+        let request = graphql::attach(&self.commands, Request::new(query).data(viewer.clone()));
+        let mut stream = Box::pin(self.schema.execute_stream(request));
+        serde_json::to_value(stream.next().await).unwrap()
     }
 
     pub(crate) fn schema(&self) -> &ProductSchema {

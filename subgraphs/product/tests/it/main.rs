@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod authorization;
 mod batching;
 mod catalogue;
 mod common;
 mod events;
+mod history;
 mod http;
 mod schema;
 mod stock;

@@ -8,6 +8,7 @@ mod m0004_hardening;
 mod m0005_notices;
 mod m0006_top_ups;
 mod m0007_service_accounts;
+mod m0008_audit_kept;
 
 use sea_orm_migration::prelude::*;
 
@@ -21,5 +22,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0005_notices::Migration),
         Box::new(m0006_top_ups::Migration),
         Box::new(m0007_service_accounts::Migration),
+        Box::new(m0008_audit_kept::Migration),
     ]
 }

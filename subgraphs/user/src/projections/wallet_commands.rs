@@ -34,7 +34,7 @@ impl Handler for WalletCommands {
         let command =
             WalletCommand::decode(envelope).map_err(|error| HandleError::Poison(error.to_string()))?;
         let Some(command) = command else { return Ok(()) };
-        Ok(self.apply(tx, envelope, command, time::now()).await?)
+        Ok(self.apply(tx, envelope, command, time::of(tx).await?).await?)
     }
 }
 

@@ -87,16 +87,7 @@ fn with_roles(id: Uuid, roles: &[Role]) -> Viewer {
 
 /// The fields of a type as the schema has them.
 fn fields(type_name: &str) -> BTreeSet<String> {
-    let sdl = kopitiam_user::sdl();
-    let start = sdl.find(&format!("type {type_name} ")).unwrap_or_else(|| panic!("no {type_name}"));
-    let body = &sdl[start..start + sdl[start..].find("\n}").unwrap()];
-    let names = body.lines().skip(1).filter_map(|line| {
-        let line = line.trim().trim_start_matches('"');
-        let name: String = line.chars().take_while(char::is_ascii_alphanumeric).collect();
-        let rest = &line[name.len()..];
-        (!name.is_empty() && (rest.starts_with(':') || rest.starts_with('('))).then_some(name)
-    });
-    names.collect()
+    kopitiam_kit::testing::fields(&kopitiam_user::sdl(), type_name)
 }
 
 async fn read(shop: &Shop, who: &Viewer, of: Uuid, field: &str, selection: &str) -> Value {
@@ -152,22 +143,19 @@ async fn every_root_field_is_for_those_with_its_scope_and_nobody_else() {
     assert_eq!(roots, decided, "decide who may use a new root field");
     let shop = &shops().await[0];
     let bob = shop.register("bob").await;
-    let people = [
-        ("visitor", None),
-        ("user", Some(Roles::new([]))),
-        ("seller", Some(Roles::new([Role::Seller]))),
-        ("manager", Some(Roles::new([Role::Manager]))),
-        ("admin", Some(Roles::new([Role::Manager, Role::Admin]))),
+    let person = |roles: &[Role]| with_roles(bob.user.id, roles);
+    let viewers = [
+        ("visitor", Viewer::anonymous()),
+        ("user", person(&[])),
+        ("seller", person(&[Role::Seller])),
+        ("manager", person(&[Role::Manager])),
+        ("admin", person(&[Role::Manager, Role::Admin])),
+        ("service", Viewer::test(Uuid::now_v7(), &["SERVICE"], "wallet:hold")),
     ];
-    for (name, roles) in people {
+    for (name, who) in viewers {
         for (field, query, scope) in ROOTS {
-            let who = match &roles {
-                Some(roles) => with_roles(bob.user.id, &roles.iter().collect::<Vec<_>>()),
-                None => Viewer::anonymous(),
-            };
-            let scopes = roles.as_ref().map(Roles::scope).unwrap_or_default();
-            let may = scope.is_empty() || scopes.split(' ').any(|own| own == *scope);
-            let expected = match (may, &roles) {
+            let may = scope.is_empty() || who.has_scope(scope);
+            let expected = match (may, who.identity()) {
                 (true, _) => Vec::new(),
                 (false, None) => vec!["UNAUTHENTICATED"],
                 (false, Some(_)) => vec!["FORBIDDEN"],

@@ -2,6 +2,7 @@
 
 use crate::common::{PASSWORD, Shop, codes, error_codes, manager, shops, viewer};
 use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::testing::assert_kept;
 use kopitiam_user::domain::ledger::AccountKind;
 use kopitiam_user::store::users;
 use serde_json::{Value, json};
@@ -30,6 +31,7 @@ async fn a_grant_with_the_same_key_is_given_once() {
         let trail = users::audit_trail(shop.db.read(), bob).await.unwrap();
         let details: Vec<&str> = trail.iter().map(|(_, _, detail)| detail.as_str()).collect();
         assert_eq!(details, ["12.50 USD: Regular guest", "-12.50 USD: Regular guest"]);
+        assert_kept(&shop.db, &["UPDATE audit SET detail = 'forged'", "DELETE FROM audit"]).await;
         shop.assert_books_close().await;
     }
 }

@@ -1,0 +1,24 @@
+//! The audit trail is only written on.
+
+use kopitiam_kit::migrations::append_only;
+use sea_orm_migration::prelude::*;
+
+/// Adds the triggers.
+pub(super) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "user_0008_audit_kept"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        append_only(manager, "audit", &[]).await
+    }
+}
