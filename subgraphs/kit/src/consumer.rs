@@ -10,7 +10,7 @@
 
 use std::ops::Deref;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kopitiam_kafka::{Envelope, KafkaError, Topic, client, topics};
 use rdkafka::Message as _;
@@ -37,6 +37,8 @@ const TRIES: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const BROKER_BACKOFF: Duration = Duration::from_millis(500);
+/// Between two lines of the log about a broker that is away.
+const QUIET: Duration = Duration::from_secs(1);
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// Between looks at what is parked.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
@@ -194,12 +196,17 @@ impl<H: Handler> Worker<H> {
             &self.config.topics,
         )?;
         let consumer = Closing { consumer: Some(consumer), until_closed: self.closing.token() };
+        let mut quiet_until = None;
         while !shutdown.is_cancelled() {
             let message = match consumer.recv().await {
                 Ok(message) => message,
+                // Each vain try of the client is told here, several a second. What comes after the last of them waits behind
+                // all of them, so they are passed over at once: the client itself pauses between its tries.
                 Err(error) => {
-                    tracing::warn!(group = self.config.group, %error, "waiting for the broker");
-                    tokio::time::sleep(BROKER_BACKOFF).await;
+                    if quiet_until.is_none_or(|until| Instant::now() >= until) {
+                        tracing::warn!(group = self.config.group, %error, "waiting for the broker");
+                        quiet_until = Some(Instant::now() + QUIET);
+                    }
                     continue;
                 }
             };

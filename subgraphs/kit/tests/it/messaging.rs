@@ -1,5 +1,7 @@
 //! Outbox, relay, broker, consumer and inbox together, over the embedded broker.
 
+use std::time::{Duration, Instant};
+
 use kopitiam_kafka::messages::user::UserUnbanned;
 use kopitiam_kafka::{Envelope, Topic, client};
 use kopitiam_kit::outbox::{self, NewMessage, relay};
@@ -175,6 +177,29 @@ async fn what_was_written_while_the_broker_was_away_arrives_after_it_is_back() {
     }
     eventually("the later events", || async { (notes(watched).await.len() >= 4).then_some(()) }).await;
     assert_eq!(notes(&db).await, [(user, 1), (user, 2), (user, 3), (user, 4)]);
+    running.stop().await;
+    drop(broker);
+}
+
+/// A consumer hears of every vain try to reach the broker; it must not work those off one by one before it listens again.
+#[tokio::test]
+async fn a_consumer_listens_at_once_when_the_broker_is_back_however_long_it_was_away() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let running = Running::start(&db, &broker, NoteTaker::Ungated);
+    let user = Uuid::now_v7();
+    ban(&db, user).await;
+    let watched = &db;
+    eventually("the first event", || async { (notes(watched).await.len() == 1).then_some(()) }).await;
+    let Ok(stopped) = broker.stop().await else { return };
+    // The clients try in vain meanwhile.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let broker = stopped.start().await;
+    let back = Instant::now();
+    ban(&db, user).await;
+    eventually("the later event", || async { (notes(watched).await.len() == 2).then_some(()) }).await;
+    let deaf = back.elapsed();
+    assert!(deaf < Duration::from_secs(10), "it was deaf for {deaf:?}");
     running.stop().await;
     drop(broker);
 }
