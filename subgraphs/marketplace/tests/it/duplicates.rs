@@ -10,8 +10,8 @@ use kopitiam_kafka::{Envelope, Topic};
 use kopitiam_kit::config::ServiceConfig;
 use kopitiam_kit::consumer::HandleError;
 use kopitiam_kit::rebuild::ReadModels;
-use kopitiam_kit::testing::caught_up;
-use kopitiam_kit::{Tx, outbox};
+use kopitiam_kit::testing::{caught_up, eventually};
+use kopitiam_kit::{Tx, outbox, parked};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 
@@ -39,16 +39,28 @@ fn consumers(name: Name) -> Vec<(&'static str, Vec<Topic>)> {
 impl World {
     /// Waits until every consumer has applied everything, with nothing left to send.
     async fn all_heard(&self, group_ends: &str) {
-        for name in ALL {
-            self.sent_by(name).await;
-        }
-        for name in ALL {
-            for (purpose, topics) in consumers(name) {
-                let group = format!("{}{group_ends}{purpose}", self.config(name).name);
-                caught_up(&self.kafka, &group, &topics).await;
+        // What one consumer hears may make another one's messages, and what is parked is applied later.
+        loop {
+            let before = (self.written().await, self.everything().await);
+            self.at_rest().await;
+            for name in ALL {
+                self.sent_by(name).await;
+            }
+            for name in ALL {
+                for (purpose, topics) in consumers(name) {
+                    let group = format!("{}{group_ends}{purpose}", self.config(name).name);
+                    caught_up(&self.kafka, &group, &topics).await;
+                }
+                let db = &self.databases[&name];
+                eventually("nothing is parked", || async {
+                    (parked::count(db).await.unwrap() == 0).then_some(())
+                })
+                .await;
+            }
+            if (self.written().await, self.everything().await) == before {
+                return;
             }
         }
-        self.at_rest().await;
     }
 
     /// Every row of every table of every service but those that are about messages themselves.
