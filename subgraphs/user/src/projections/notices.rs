@@ -176,8 +176,11 @@ impl News<'_> {
                 _ => self.tell_maybe(seller_id, Notice::AuctionUnsold { listing_id, title }).await,
             },
             ListingEvent::ListingSold(sold) => {
-                let price = amount(&sold.price);
-                self.tell_maybe(seller_id, Notice::ListingSold { listing_id, title, price }).await
+                let (price, Some(seller_id)) = (amount(&sold.price), seller_id) else { return Ok(()) };
+                // The listing answers its order with this event as often as it is asked: one sale is one notice.
+                let sale = sold.order_id.unwrap_or(self.envelope.id);
+                let notice = Notice::ListingSold { listing_id, title, price };
+                self.herald.tell(self.tx, seller_id, notice, sale, self.at()).await
             }
             _ => Ok(()),
         }
