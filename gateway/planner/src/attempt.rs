@@ -33,6 +33,8 @@ pub(crate) struct Attempt<'a, 'f> {
     pub(crate) choices: Vec<usize>,
     /// `@requires` fields being considered, so that none needs itself.
     pub(crate) requiring: HashSet<(PosId, TypeId, SubgraphId, &'a str)>,
+    /// Subgraphs that are being entered, where, and by which key.
+    pub(crate) entering: Vec<(PosId, SubgraphId, &'a kopitiam_supergraph::Key)>,
     /// Root fields may open fetches now.
     pub(crate) opening_root: bool,
     /// The level at which a root fetch opened now would stand.
@@ -66,6 +68,7 @@ impl<'a, 'f> Attempt<'a, 'f> {
             decisions,
             choices: Vec::new(),
             requiring: HashSet::default(),
+            entering: Vec::new(),
             opening_root: true,
             root_level: 0,
             root_deps: Vec::new(),

@@ -16,6 +16,9 @@ use crate::{
     reach::{Candidate, Way},
 };
 
+/// Keys that lead to each other, one into the next subgraph: the walk through them is as deep.
+const ENTERED_AT_ONCE_MAX: usize = 100;
+
 impl<'a> Attempt<'a, '_> {
     /// Enters the subgraph of a field that has `@requires` or contexts.
     pub(crate) fn enter_for(
@@ -69,7 +72,7 @@ impl<'a> Attempt<'a, '_> {
         let mut found: Vec<(usize, TypeSet)> = Vec::new();
         for (types, entry) in self.hop_groups(at, hops) {
             let mut deps = self.path_types(at, conditions)?;
-            let mut fields = self.obtain(at, &types, &entry.key.fields, conditions, true, &mut deps)?;
+            let mut fields = self.key_fields(at, &types, (subgraph, entry), conditions, &mut deps)?;
             if let Some(requires) = requires {
                 let more = self.obtain(at, &types, requires, conditions, false, &mut deps)?;
                 join_requires(&mut self.facts.conditions, &mut fields, more);
@@ -95,6 +98,43 @@ impl<'a> Attempt<'a, '_> {
             }
         }
         Ok(found)
+    }
+
+    /// The fields of the key by which a subgraph is entered: none of them is had by entering it so.
+    fn key_fields(
+        &mut self,
+        at: PosId,
+        types: &TypeSet,
+        (subgraph, entry): (SubgraphId, Entry<'a>),
+        conditions: Cond,
+        deps: &mut BTreeSet<DraftId>,
+    ) -> Result<Vec<RepField>, PlanError> {
+        if self.entering.len() >= ENTERED_AT_ONCE_MAX {
+            return Err(PlanError::TooComplex);
+        }
+        self.entering.push((at, subgraph, entry.key));
+        let fields = self.obtain(at, types, &entry.key.fields, conditions, true, deps);
+        self.entering.pop();
+        fields
+    }
+
+    /// Whether a way into a subgraph is by a key of which a field is being looked for.
+    fn leads_back(&mut self, at: PosId, subgraph: SubgraphId, way: Way<'a>) -> bool {
+        match way {
+            _ if self.entering.is_empty() => false,
+            Way::Source(_) | Way::Root => false,
+            Way::Hop(entry) => self.entering.iter().any(|&(position, entered, key)| {
+                position == at && entered == subgraph && std::ptr::eq(key, entry.key)
+            }),
+            Way::Reentry => {
+                let Some((parent, slot)) = self.build.position(at).parent else { return false };
+                let on = self.build.position(parent).slots[slot].on.clone();
+                on.iter().any(|ty| {
+                    let reach = self.reaches(parent, ty)[subgraph.index()];
+                    reach.is_some_and(|reach| self.leads_back(parent, subgraph, reach.way))
+                })
+            }
+        }
     }
 
     /// The runtime types that the path to a position depends on; gives what to wait for.
@@ -316,6 +356,9 @@ impl<'a> Attempt<'a, '_> {
         for ty in want.on.iter() {
             let mut best: Option<((u32, u8, u32, u32), Candidate<'a>)> = None;
             for found in self.candidates(at, want.item, ty) {
+                if self.leads_back(at, found.owner.subgraph, found.way) {
+                    continue;
+                }
                 let cost = self.facts.cost(want.item, found.owner.subgraph, found.owner.view);
                 let source = u32::from(!matches!(found.way, Way::Source(_)));
                 let score = (found.level + cost.levels + cost.broken, found.owner.rank, source, cost.fetches);

@@ -323,3 +323,40 @@ async fn what_was_not_asked_for_a_failure_above_has_the_error() {
         loses_only_what_is_out(&subgraphs, query).await;
     }
 }
+
+/// A key that one subgraph has, and that leads into another: the fetch that brings it may come later than it could, because it
+/// also brings something that waits. Then the other subgraph looks as if it had the key's fields sooner, which it has only by
+/// that very key.
+const KEY_BY_ITSELF: [(&str, &str); 4] = [
+    ("list", r#"type Query { items: [Item]! } type Item @key(fields: "id", resolvable: false) { id: ID! }"#),
+    (
+        "hub",
+        r#"type Item @key(fields: "meta { num tag }") @key(fields: "id") {
+            id: ID! meta: Meta! @shareable similar: [Item!] @external
+            score: Int @requires(fields: "similar { meta { num tag } }")
+        }
+        type Meta @shareable { num: Int! tag: String! }"#,
+    ),
+    (
+        "search",
+        r#"type Item @key(fields: "id") { id: ID! similar: [Item!] @shareable place: Place @shareable }
+        type Place @shareable { town: Town! street: Boolean } type Town @key(fields: "id", resolvable: false) { id: ID! }"#,
+    ),
+    (
+        "shop",
+        r#"type Item @key(fields: "meta { num tag }") { meta: Meta! @shareable place: Place @shareable }
+        type Place @shareable { town: Town! street: Boolean house: Float! }
+        type Meta @shareable { num: Int! tag: String! } type Town @key(fields: "id", resolvable: false) { id: ID! }"#,
+    ),
+];
+
+#[tokio::test]
+async fn a_key_is_never_looked_for_in_the_subgraph_that_it_leads_to() {
+    for query in [
+        "{ items { id similar { id } score place { town { __typename } street house } } }",
+        "{ items { id similar { id } score } items { place { house street } } }",
+        "{ items { place { house } score } }",
+    ] {
+        answers_as_the_oracle(&KEY_BY_ITSELF, query, json!({})).await;
+    }
+}
