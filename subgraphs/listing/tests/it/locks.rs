@@ -187,6 +187,35 @@ async fn a_lock_that_its_order_forgot_falls_after_a_day() {
 }
 
 #[tokio::test]
+async fn a_release_that_overtakes_its_lock_makes_the_lock_impossible() {
+    for shop in Shop::each().await {
+        let (id, order) = (ticket(&shop, 1).await, Uuid::new_v4());
+        let released = shop.command(id, &UnlockListing { order_id: order }).await;
+        assert_eq!(only(&released).0, "ListingUnlocked");
+        let late = shop.command(id, &lock(order, ANN)).await;
+        assert_eq!(only(&late), ("ListingLockRejected", &json!({ "orderId": order, "code": "NOT_ACTIVE" })));
+        assert_eq!(status(&shop, id).await, ListingStatus::Active);
+    }
+}
+
+#[tokio::test]
+async fn what_the_clock_freed_and_another_order_holds_is_not_sold_to_the_first() {
+    for shop in Shop::each().await {
+        let (id, first, second) = (ticket(&shop, 1).await, Uuid::new_v4(), Uuid::new_v4());
+        shop.command(id, &lock(first, ANN)).await;
+        let market = &shop.market;
+        let freed = shop.db.transaction(|tx| async move { market.free_lost(&tx, first, Utc::now()).await });
+        freed.await.unwrap();
+        assert_eq!(only(&shop.command(id, &lock(second, BEN)).await).0, "ListingLocked");
+        let late = shop.command(id, &SellListing { order_id: first, buyer_id: ANN }).await;
+        assert_eq!(only(&late).0, "ListingLockRejected");
+        assert_eq!(status(&shop, id).await, ListingStatus::Reserved);
+        let sold = shop.command(id, &SellListing { order_id: second, buyer_id: BEN }).await;
+        assert_eq!(only(&sold).0, "ListingSold");
+    }
+}
+
+#[tokio::test]
 async fn a_banned_sellers_reserved_listing_stays_with_its_order_and_does_not_open_again() {
     for shop in Shop::each().await {
         let (id, order) = (ticket(&shop, 1).await, Uuid::new_v4());

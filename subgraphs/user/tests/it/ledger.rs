@@ -72,6 +72,22 @@ async fn of_a_thousand_holds_at_once_on_one_wallet_as_many_stand_as_it_covers_an
 }
 
 #[tokio::test]
+async fn a_hold_is_released_by_itself_when_its_time_is_over_and_not_before() {
+    for shop in shops().await {
+        let user = shop.user_with("bob", 100).await;
+        let hold = wanted(Uuid::now_v7(), user, 40);
+        place(&shop, &hold).await;
+        for (minutes, expected) in [(59, vec![]), (61, vec![(hold.id, user, 40)]), (62, vec![])] {
+            let now = Utc::now() + Duration::minutes(minutes);
+            let sweep = |tx| async move { Ok::<_, SystemError>(holds::release_expired(&tx, 10, now).await?) };
+            assert_eq!(shop.db.transaction(sweep).await.unwrap(), expected, "after {minutes} minutes");
+        }
+        assert_eq!(shop.balance(user, AccountKind::Available).await, 100);
+        shop.assert_books_close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_command_is_one_effect_and_the_same_answer() {
     for shop in shops().await {
         let buyer = shop.user_with("bob", 1000).await;
