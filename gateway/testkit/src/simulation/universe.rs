@@ -202,29 +202,24 @@ impl Universe {
             is_asked_blindly: false,
             only_in: None,
         };
-        // Those who resolve it first: who only reads it, in a set of fields, may know none of its types and must do without.
-        let all = |is_external| subgraphs.iter().map(move |subgraph| (subgraph, is_external));
-        for (subgraph, is_external) in all(false).chain(all(true)) {
+        for subgraph in subgraphs {
             for carrier in self.carriers(ty, subgraph) {
                 let Some(found) = subgraph.field(&carrier, &field.name) else { continue };
-                if subgraph.is_external(&carrier, found) != is_external {
-                    continue;
-                }
                 facts.is_asked_blindly |= subgraph.is_interface_object(&carrier);
                 facts.ty = strictest(&facts.ty, &found.ty);
                 let base = found.ty.inner_named_type().as_str();
-                if is_external && !is_in_a_set(subgraph, &field.name) {
+                let is_asked = !subgraph.is_external(&carrier, found) || is_in_a_set(subgraph, &field.name);
+                if !is_asked {
                     continue;
                 }
-                let known = if subgraph.is_interface_object(base) {
-                    self.possible(base)
+                if subgraph.is_interface_object(base) {
+                    let all = self.possible(base);
+                    facts.possible.retain(|name| all.contains(name));
                 } else {
-                    // Root types have a name of their own in each subgraph.
                     let known = subgraph.possible(base);
-                    known.iter().map(|name| subgraph.canonical(name).to_owned()).collect()
-                };
-                if !is_external || facts.possible.iter().any(|name| known.contains(name)) {
-                    facts.possible.retain(|name| known.contains(name));
+                    // Root types have a name of their own in each subgraph.
+                    let known: Vec<_> = known.iter().map(|name| subgraph.canonical(name)).collect();
+                    facts.possible.retain(|name| known.contains(&name.as_str()));
                 }
                 if let Some(ExtendedType::Enum(known)) = subgraph.schema.types.get(base) {
                     facts.values.retain(|value| known.values.contains_key(value.as_str()));
