@@ -1,6 +1,38 @@
 //! What a schema has, read from its SDL: so that a test fails over a field that nobody decided about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
+
+/// Fails over a type, a field or a root field that a matrix of authorization says nothing about: the default is to deny.
+/// `decided` has the fields of each type, apart by blanks; `roots` has the root fields.
+///
+/// # Panics
+/// When nobody decided about one.
+pub fn assert_decided<'a>(sdl: &str, decided: &[(&str, &str)], roots: impl IntoIterator<Item = &'a str>) {
+    let decided: BTreeMap<&str, BTreeSet<String>> = decided
+        .iter()
+        .map(|(name, fields)| (*name, fields.split(' ').map(str::to_owned).collect()))
+        .collect();
+    for name in types(sdl) {
+        // Roots are decided about one by one, and pages and payloads hold what is decided about by itself.
+        let is_wrapping = ["Connection", "Edge", "Payload"].iter().any(|end| name.ends_with(end));
+        if !is_wrapping && !ROOTS.contains(&name.as_str()) {
+            assert_eq!(Some(&fields(sdl, &name)), decided.get(name.as_str()), "decide who reads {name}");
+        }
+    }
+    assert_roots_decided(sdl, roots);
+}
+
+/// As [`assert_decided`], over the root fields alone.
+///
+/// # Panics
+/// When nobody decided about one.
+pub fn assert_roots_decided<'a>(sdl: &str, decided: impl IntoIterator<Item = &'a str>) {
+    let decided: BTreeSet<String> = decided.into_iter().map(str::to_owned).collect();
+    let roots: BTreeSet<String> = ROOTS.into_iter().flat_map(|root| fields(sdl, root)).collect();
+    assert_eq!(roots, decided, "decide who may use a new root field");
+}
 
 /// The fields of an object type or interface; none when there is no such type.
 pub fn fields(sdl: &str, type_name: &str) -> BTreeSet<String> {
@@ -17,7 +49,7 @@ pub fn fields(sdl: &str, type_name: &str) -> BTreeSet<String> {
 }
 
 /// The names of all object types and interfaces.
-pub fn types(sdl: &str) -> BTreeSet<String> {
+fn types(sdl: &str) -> BTreeSet<String> {
     let names = sdl.lines().filter_map(|line| {
         let rest = line.strip_prefix("type ").or_else(|| line.strip_prefix("interface "))?;
         rest.split_whitespace().next().map(str::to_owned)

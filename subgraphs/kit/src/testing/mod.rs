@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 pub use batches::batches;
 pub use database::{TestDb, each_database, sqlite};
-pub use fields::{fields, types};
+pub use fields::{assert_decided, assert_roots_decided, fields};
 pub use history::assert_kept;
 pub use lag::caught_up;
 pub use peer::Peer;
@@ -57,6 +57,12 @@ where
         assert!(started.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} for: {what}");
         tokio::time::sleep(WAIT_STEP).await;
     }
+}
+
+/// The codes of a response's `errors`; `no code` for one without.
+pub fn error_codes(response: &serde_json::Value) -> Vec<&str> {
+    let errors = response["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("no code")).collect()
 }
 
 /// How often a race is run: `RACE_ROUNDS`, else `usual`.

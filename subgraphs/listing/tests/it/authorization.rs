@@ -1,16 +1,14 @@
 //! Who may read and do what: every field of every type of the schema, and every root field, for each kind of viewer. A field
 //! that nobody decided about fails the test.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::support::{SELLER, Shop, id_in, manager, seller, user};
 use async_graphql::Request;
 use futures::StreamExt;
 use kopitiam_kit::auth::Viewer;
-use kopitiam_kit::testing::{fields, types};
+use kopitiam_kit::testing::{assert_decided, error_codes};
 use kopitiam_listing::app;
 use kopitiam_listing::graphql::loaders::Loaders;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 const ANN: Uuid = Uuid::from_u128(0xa);
@@ -92,32 +90,13 @@ fn lookers() -> Vec<(&'static str, Viewer)> {
     ]
 }
 
-fn codes(response: &Value) -> Vec<&str> {
-    let errors = response["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("no code")).collect()
-}
-
 fn refused(who: &Viewer) -> &'static str {
     if who.identity().is_some() { "FORBIDDEN" } else { "UNAUTHENTICATED" }
 }
 
 #[test]
 fn every_field_of_every_type_is_decided_about() {
-    let sdl = app::sdl();
-    let decided: BTreeMap<&str, BTreeSet<String>> = DECIDED
-        .iter()
-        .map(|(name, fields)| (*name, fields.split(' ').map(str::to_owned).collect()))
-        .collect();
-    for name in types(&sdl) {
-        // Roots are decided about one by one, and pages and payloads hold what is decided about here.
-        let is_wrapping = ["Connection", "Edge", "Payload"].iter().any(|end| name.ends_with(end));
-        if !is_wrapping && !["Query", "Mutation", "Subscription"].contains(&name.as_str()) {
-            assert_eq!(Some(&fields(&sdl, &name)), decided.get(name.as_str()), "decide who reads {name}");
-        }
-    }
-    let decided: BTreeSet<String> = ROOTS.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    let roots = ["Query", "Mutation", "Subscription"].into_iter().flat_map(|root| fields(&sdl, root));
-    assert_eq!(roots.collect::<BTreeSet<_>>(), decided, "decide who may use a new root field");
+    assert_decided(&app::sdl(), DECIDED, ROOTS.iter().map(|(name, ..)| *name));
 }
 
 #[tokio::test]
@@ -140,7 +119,7 @@ async fn every_root_field_is_for_those_with_its_scope_and_nobody_else() {
                 } else {
                     shop.ask(who.clone(), &query, json!({})).await
                 };
-                assert_eq!(codes(&answer), expected, "{name} uses {field}: {answer}");
+                assert_eq!(error_codes(&answer), expected, "{name} uses {field}: {answer}");
             }
         }
     }
@@ -169,7 +148,7 @@ async fn who_bid_and_won_is_seen_by_whom_it_concerns_and_everything_else_by_ever
         for (name, who) in lookers() {
             let variables = json!({ "r": [{ "__typename": "AuctionListing", "id": auction }] });
             let mut answer = shop.ask(who.clone(), query, variables).await;
-            assert_eq!(codes(&answer), Vec::<&str>::new(), "{name}: {answer}");
+            assert_eq!(error_codes(&answer), Vec::<&str>::new(), "{name}: {answer}");
             let mut seen = answer["data"]["_entities"][0].take();
             let is_manager = who.has_scope("users:read");
             let winner = &seen["winner"]["id"];
@@ -202,7 +181,7 @@ async fn who_bid_and_won_is_seen_by_whom_it_concerns_and_everything_else_by_ever
                 shop.ask(who.clone(), bids, json!({ "r": [{ "__typename": "User", "id": ANN }] })).await;
             let may = is_manager || who.is_user(ANN);
             let expected = if may { Vec::new() } else { vec![refused(&who)] };
-            assert_eq!(codes(&answer), expected, "{name} reads the bids of another: {answer}");
+            assert_eq!(error_codes(&answer), expected, "{name} reads the bids of another: {answer}");
         }
         assert!(public.windows(2).all(|pair| pair[0] == pair[1]), "everybody sees the same of it");
     }

@@ -1,13 +1,11 @@
 //! Who may read and do what: every field of every type of the schema, and every root field, for each kind of viewer. A field
 //! that nobody decided about fails the test.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::support::{ADA, BEANS, BOB, Bench, SITI, benches, manager, user};
 use futures::StreamExt;
 use kopitiam_kafka::messages::listing::ListingKind;
 use kopitiam_kit::auth::Viewer;
-use kopitiam_kit::testing::{fields, types};
+use kopitiam_kit::testing::{assert_decided, error_codes};
 use kopitiam_order::graphql::loaders;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -168,11 +166,6 @@ pub(crate) async fn affairs(bench: &Bench) -> Affairs {
     }
 }
 
-fn codes(response: &Value) -> Vec<&str> {
-    let errors = response["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("no code")).collect()
-}
-
 /// What one entity answers to this selection, with the codes of its errors.
 async fn entity(
     bench: &Bench,
@@ -190,27 +183,13 @@ async fn entity(
         _ => json!({ "__typename": name, "id": id }),
     };
     let answer = bench.respond(who.clone(), &query, json!({ "r": [representation] })).await;
-    let codes = codes(&answer).into_iter().map(str::to_owned).collect();
+    let codes = error_codes(&answer).into_iter().map(str::to_owned).collect();
     (answer["data"]["_entities"][0].clone(), codes)
 }
 
 #[test]
 fn every_field_of_every_type_is_decided_about() {
-    let sdl = kopitiam_order::sdl();
-    let decided: BTreeMap<&str, BTreeSet<String>> = DECIDED
-        .iter()
-        .map(|(name, fields)| (*name, fields.split(' ').map(str::to_owned).collect()))
-        .collect();
-    for name in types(&sdl) {
-        // Roots are decided about one by one, and pages and payloads hold what is decided about here.
-        let is_wrapping = ["Connection", "Edge", "Payload"].iter().any(|end| name.ends_with(end));
-        if !is_wrapping && !["Query", "Mutation", "Subscription"].contains(&name.as_str()) {
-            assert_eq!(Some(&fields(&sdl, &name)), decided.get(name.as_str()), "decide who reads {name}");
-        }
-    }
-    let decided: BTreeSet<String> = ROOTS.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    let roots = ["Query", "Mutation", "Subscription"].into_iter().flat_map(|root| fields(&sdl, root));
-    assert_eq!(roots.collect::<BTreeSet<_>>(), decided, "decide who may use a new root field");
+    assert_decided(&kopitiam_order::sdl(), DECIDED, ROOTS.iter().map(|(name, ..)| *name));
 }
 
 #[tokio::test]
@@ -239,7 +218,7 @@ async fn every_root_field_is_for_those_with_its_scope_and_nobody_else() {
                 } else {
                     bench.respond(looker.who.clone(), &query, json!({})).await
                 };
-                assert_eq!(codes(&answer), expected, "{} uses {field}: {answer}", looker.name);
+                assert_eq!(error_codes(&answer), expected, "{} uses {field}: {answer}", looker.name);
             }
         }
     }

@@ -3,6 +3,7 @@
 use async_graphql::Request;
 use futures::StreamExt;
 use kopitiam_kit::auth::Viewer;
+pub(crate) use kopitiam_kit::testing::error_codes;
 use kopitiam_kit::testing::{TestDb, each_database, execute};
 use kopitiam_kit::time;
 use kopitiam_product::app::{self, Migrator};
@@ -96,10 +97,4 @@ pub(crate) fn buyer() -> Viewer {
 pub(crate) fn codes(payload: &Value) -> Vec<&str> {
     let errors = payload["userErrors"].as_array().unwrap_or_else(|| panic!("no payload: {payload}"));
     errors.iter().map(|error| error["code"].as_str().unwrap()).collect()
-}
-
-/// Codes of a response's `errors`.
-pub(crate) fn error_codes(response: &Value) -> Vec<&str> {
-    let errors = response["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("no code")).collect()
 }

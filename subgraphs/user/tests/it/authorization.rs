@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::common::{Shop, error_codes, shops, viewer};
 use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::testing::{assert_roots_decided, fields};
 use kopitiam_user::domain::account::{Role, Roles};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -85,11 +86,6 @@ fn with_roles(id: Uuid, roles: &[Role]) -> Viewer {
     Viewer::test(id, &names.iter().map(String::as_str).collect::<Vec<_>>(), &roles.scope())
 }
 
-/// The fields of a type as the schema has them.
-fn fields(type_name: &str) -> BTreeSet<String> {
-    kopitiam_kit::testing::fields(&kopitiam_user::sdl(), type_name)
-}
-
 async fn read(shop: &Shop, who: &Viewer, of: Uuid, field: &str, selection: &str) -> Value {
     let query = format!(
         "query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on User {{ {field}{selection} }} }} }}"
@@ -101,7 +97,7 @@ async fn read(shop: &Shop, who: &Viewer, of: Uuid, field: &str, selection: &str)
 async fn every_field_of_an_account_is_read_by_those_it_is_for_and_by_nobody_else() {
     let decided: BTreeSet<String> =
         PRIVATE.iter().chain(PUBLIC).map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(fields("User"), decided, "decide who reads a new field");
+    assert_eq!(fields(&kopitiam_user::sdl(), "User"), decided, "decide who reads a new field");
     for shop in shops().await {
         let bob = shop.register("bob").await;
         let id = bob.user.id;
@@ -137,10 +133,7 @@ async fn every_field_of_an_account_is_read_by_those_it_is_for_and_by_nobody_else
 
 #[tokio::test]
 async fn every_root_field_is_for_those_with_its_scope_and_nobody_else() {
-    let decided: BTreeSet<String> = ROOTS.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    let roots: BTreeSet<String> =
-        ["Query", "Mutation", "Subscription"].into_iter().flat_map(fields).collect();
-    assert_eq!(roots, decided, "decide who may use a new root field");
+    assert_roots_decided(&kopitiam_user::sdl(), ROOTS.iter().map(|(name, ..)| *name));
     let shop = &shops().await[0];
     let bob = shop.register("bob").await;
     let person = |roles: &[Role]| with_roles(bob.user.id, roles);

@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt};
 
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::config::KafkaConfig;
+pub(crate) use kopitiam_kit::testing::error_codes;
 use kopitiam_kit::testing::{TestDb, TestTokens, each_database, execute, service_config};
 use kopitiam_kit::{Db, Failure, time};
 use kopitiam_user::app::{self, Migrator};
@@ -197,10 +198,4 @@ pub(crate) fn manager() -> Viewer {
 pub(crate) fn codes(payload: &Value) -> Vec<&str> {
     let errors = payload["userErrors"].as_array().unwrap_or_else(|| panic!("no payload: {payload}"));
     errors.iter().map(|error| error["code"].as_str().unwrap()).collect()
-}
-
-/// Codes of a response's `errors`.
-pub(crate) fn error_codes(response: &Value) -> Vec<&str> {
-    let errors = response["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("no code")).collect()
 }
