@@ -122,7 +122,7 @@ impl<'a> Attempt<'a, '_> {
             }
             let own = self.build.position(at).sources.iter().enumerate().filter(|(_, source)| {
                 source.subgraph == subgraph
-                    && !source.contextual
+                    && source.is_shared()
                     && source.types.contains(ty)
                     && self.is_open(source.draft)
             });

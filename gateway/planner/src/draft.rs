@@ -80,6 +80,16 @@ pub(crate) struct Source {
     pub(crate) provided: FieldSet,
     /// Made for fields that take values from above: it serves no others, which would be asked once for each value.
     pub(crate) contextual: bool,
+    /// Made for fields that only objects of these runtime types are asked for, in a subgraph that cannot tell them apart:
+    /// it serves no others, which would be lost with them.
+    pub(crate) only_for: Option<TypeSet>,
+}
+
+impl Source {
+    /// Whether any field may be asked through it.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.contextual && self.only_for.is_none()
+    }
 }
 
 pub(crate) struct DocNode<'a> {

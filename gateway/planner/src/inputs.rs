@@ -20,7 +20,7 @@ use crate::{
 const ENTERED_AT_ONCE_MAX: usize = 100;
 
 impl<'a> Attempt<'a, '_> {
-    /// Enters the subgraph of a field that has `@requires` or contexts.
+    /// Enters the subgraph of a field that has `@requires` or contexts, or that only some of the objects are asked for.
     pub(crate) fn enter_for(
         &mut self,
         at: PosId,
@@ -46,7 +46,8 @@ impl<'a> Attempt<'a, '_> {
         let name = want.item.name().as_str();
         let guards: Vec<_> = types.iter().map(|ty| (at, ty, subgraph, name)).collect();
         self.requiring.extend(guards.iter().copied());
-        let entered = self.hop(at, &hops, subgraph, Some(candidate.owner.view), want.conditions);
+        let guarded = self.is_guarded(at, want.item, candidate.owner);
+        let entered = self.hop(at, &hops, subgraph, (Some(candidate.owner.view), guarded), want.conditions);
         for guard in &guards {
             self.requiring.remove(guard);
         }
@@ -57,20 +58,21 @@ impl<'a> Attempt<'a, '_> {
         Ok(entered?.into_iter().filter_map(wanted).collect())
     }
 
-    /// Enters a subgraph with the objects of some runtime types, and with what one of its fields needs besides; gives the
-    /// sources this makes, and for which types.
+    /// Enters a subgraph with the objects of some runtime types, and with what one of its fields needs besides; if that is
+    /// guarded, with those objects alone, for that field and its like alone. Gives the sources this makes, and for which
+    /// types.
     pub(crate) fn hop(
         &mut self,
         at: PosId,
         hops: &[(TypeId, Entry<'a>)],
         subgraph: SubgraphId,
-        field: Option<&'a FieldView>,
+        (field, guarded): (Option<&'a FieldView>, bool),
         conditions: Cond,
     ) -> Result<Vec<(usize, TypeSet)>, PlanError> {
         let requires = field.and_then(|view| view.requires.as_ref());
         let contextual = field.map_or(&[][..], |view| &view.contexts);
         let mut found: Vec<(usize, TypeSet)> = Vec::new();
-        for (types, entry) in self.hop_groups(at, hops) {
+        for (types, entry) in self.hop_groups(at, hops, guarded) {
             let mut deps = self.path_types(at, conditions)?;
             let mut fields = self.key_fields(at, &types, (subgraph, entry), conditions, &mut deps)?;
             if let Some(requires) = requires {
@@ -89,7 +91,8 @@ impl<'a> Attempt<'a, '_> {
             let variant = VariantDraft { on: types, typename: entry.typename, fields };
             let entities =
                 EntityDraft { variants: vec![variant], contexts, contextual, contexts_when: conditions };
-            let source = self.entity_source(at, subgraph, entities, deps, inputs);
+            let only_for = guarded.then(|| entities.variants[0].on.clone());
+            let source = self.entity_source(at, (subgraph, only_for), entities, deps, inputs);
             let asked: TypeSet = hops.iter().map(|(ty, _)| *ty).collect();
             let served = self.build.position(at).sources[source].types.and(&asked);
             match found.iter_mut().find(|(index, _)| *index == source) {
@@ -152,8 +155,13 @@ impl<'a> Attempt<'a, '_> {
     }
 
     /// Types that enter by one key together. By an interface's key all its objects enter, so that their runtime types
-    /// need not be known.
-    fn hop_groups(&self, at: PosId, hops: &[(TypeId, Entry<'a>)]) -> Vec<(TypeSet, Entry<'a>)> {
+    /// need not be known; guarded, only those.
+    fn hop_groups(
+        &self,
+        at: PosId,
+        hops: &[(TypeId, Entry<'a>)],
+        guarded: bool,
+    ) -> Vec<(TypeSet, Entry<'a>)> {
         let mut groups: Vec<(TypeSet, Entry<'a>)> = Vec::new();
         for &(ty, entry) in hops {
             if groups.iter().any(|(types, other)| std::ptr::eq(other.key, entry.key) && types.contains(ty)) {
@@ -161,6 +169,9 @@ impl<'a> Attempt<'a, '_> {
             }
             let types = if self.facts.names_runtime_type(&entry) {
                 TypeSet::one(ty)
+            } else if guarded {
+                let by_this = hops.iter().filter(|(_, other)| std::ptr::eq(other.key, entry.key));
+                by_this.map(|(ty, _)| *ty).collect()
             } else {
                 let all = &self.facts.supergraph.ty(entry.typename).possible;
                 self.build.position(at).types.and(all)
@@ -175,7 +186,7 @@ impl<'a> Attempt<'a, '_> {
     fn entity_source(
         &mut self,
         at: PosId,
-        subgraph: SubgraphId,
+        (subgraph, only_for): (SubgraphId, Option<TypeSet>),
         entities: EntityDraft<'a>,
         deps: BTreeSet<DraftId>,
         inputs: Vec<Input<'a>>,
@@ -186,6 +197,9 @@ impl<'a> Attempt<'a, '_> {
             self.facts.supergraph.ty(variant.typename).possible != TypeSet::one(variant.typename);
         let static_type = by_interface.then_some(variant.typename);
         for index in 0..self.build.position(at).sources.len() {
+            if self.build.position(at).sources[index].only_for != only_for {
+                continue;
+            }
             if let Some(variants) = self.joined(at, index, (subgraph, static_type), &entities, &deps) {
                 self.build.changed(at);
                 let source = &mut self.build.positions[at.0].sources[index];
@@ -215,7 +229,7 @@ impl<'a> Attempt<'a, '_> {
         let provided = FieldSet::default();
         self.build.changed(at);
         let sources = &mut self.build.positions[at.0].sources;
-        sources.push(Source { draft, node, subgraph, types, opaque, provided, contextual });
+        sources.push(Source { draft, node, subgraph, types, opaque, provided, contextual, only_for });
         sources.len() - 1
     }
 

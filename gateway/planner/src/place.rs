@@ -41,6 +41,9 @@ impl<'a> Attempt<'a, '_> {
         let subgraph = candidate.owner.subgraph;
         let sources = match (candidate.owner.view.needs_inputs(), candidate.way) {
             (true, _) => self.enter_for(at, want, &missing, candidate)?,
+            (false, Way::Hop(_)) if self.is_guarded(at, want.item, candidate.owner) => {
+                self.enter_for(at, want, &missing, candidate)?
+            }
             (false, Way::Source(source)) => {
                 self.touch(at, source, &missing, want.conditions)?;
                 vec![(source, missing)]
@@ -96,7 +99,7 @@ impl<'a> Attempt<'a, '_> {
             }
         }
         if !hops.is_empty() {
-            found.extend(self.hop(at, &hops, subgraph, None, conditions)?);
+            found.extend(self.hop(at, &hops, subgraph, (None, false), conditions)?);
         }
         Ok(found)
     }
@@ -105,7 +108,7 @@ impl<'a> Attempt<'a, '_> {
         let sources = self.build.position(at).sources.iter();
         sources.into_iter().position(|source| {
             source.subgraph == subgraph
-                && !source.contextual
+                && source.is_shared()
                 && types.is_subset(&source.types)
                 && self.build.draft(source.draft).level <= level
                 && self.is_open(source.draft)
@@ -138,7 +141,16 @@ impl<'a> Attempt<'a, '_> {
         let provided = FieldSet::default();
         self.build.changed(at);
         let sources = &mut self.build.positions[at.0].sources;
-        sources.push(Source { draft, node, subgraph, types, opaque: None, provided, contextual: false });
+        sources.push(Source {
+            draft,
+            node,
+            subgraph,
+            types,
+            opaque: None,
+            provided,
+            contextual: false,
+            only_for: None,
+        });
         Ok(sources.len() - 1)
     }
 
@@ -315,6 +327,7 @@ impl<'a> Attempt<'a, '_> {
             opaque,
             provided,
             contextual: false,
+            only_for: None,
         };
         self.build.positions[child.0].sources.push(source);
         self.build.changed(child);

@@ -95,7 +95,7 @@ impl<'a> Attempt<'a, '_> {
         for (index, source) in position.sources.iter().enumerate() {
             let level = self.build.draft(source.draft).level;
             let slot = &mut reaches[source.subgraph.index()];
-            if !source.contextual && source.types.contains(ty) && slot.is_none_or(|old| level < old.level) {
+            if source.is_shared() && source.types.contains(ty) && slot.is_none_or(|old| level < old.level) {
                 *slot = Some(Reach { level, way: Way::Source(index) });
             }
         }
@@ -326,7 +326,10 @@ impl<'a> Attempt<'a, '_> {
             if owner.view.needs_inputs() {
                 found.extend(self.requiring(at, item, ty, *owner, &reaches));
             } else if let Some(reach) = reaches[owner.subgraph.index()] {
-                found.push(Candidate { owner: *owner, level: reach.level, way: reach.way });
+                let guarded = self.is_guarded(at, item, *owner);
+                let guarded = guarded.then(|| self.guarded(at, ty, *owner, &reaches)).flatten();
+                let unguarded = Candidate { owner: *owner, level: reach.level, way: reach.way };
+                found.push(guarded.unwrap_or(unguarded));
             }
         }
         found
@@ -373,6 +376,18 @@ impl<'a> Attempt<'a, '_> {
         let contexts = self.together(|attempt| attempt.contexts_level(at, &owner.view.contexts));
         self.requiring.remove(&guard);
         let level = required?.max(contexts?);
+        let (key, entry) = self.entry_to(at, ty, owner, reaches)?;
+        Some(Candidate { owner, level: key.max(level) + 1, way: Way::Hop(entry) })
+    }
+
+    /// The key by which a field's subgraph is entered soonest, and the level after which it is there.
+    fn entry_to(
+        &mut self,
+        at: PosId,
+        ty: TypeId,
+        owner: Owner<'a>,
+        reaches: &Reaches<'a>,
+    ) -> Option<(u32, Entry<'a>)> {
         let mut best: Option<(u32, Entry<'a>)> = None;
         let levels = levels_of(reaches);
         for &entry in self.facts.entries(owner.subgraph, ty).iter() {
@@ -383,8 +398,36 @@ impl<'a> Attempt<'a, '_> {
                 best = Some((key, entry));
             }
         }
-        let (key, entry) = best?;
-        Some(Candidate { owner, level: key.max(level) + 1, way: Way::Hop(entry) })
+        best
+    }
+
+    /// Whether a field may only be asked once the objects' runtime types are known: the client wants it for some of them,
+    /// its subgraph cannot tell them apart (`@interfaceObject`), and where it fails for others those would be lost, since it
+    /// may not be null.
+    pub(crate) fn is_guarded(&self, at: PosId, item: Item<'a>, owner: Owner<'a>) -> bool {
+        let supergraph = self.facts.supergraph;
+        matches!(item, Item::Client(_))
+            && owner.view.ty.is_non_null()
+            && supergraph.type_in(owner.subgraph, owner.ty).is_some_and(|view| view.is_interface_object)
+            && self
+                .build
+                .position(at)
+                .types
+                .iter()
+                .any(|ty| !item.on().contains(ty) && supergraph.ty(ty).accessible)
+    }
+
+    /// The way to a guarded field: a fetch for the objects of the types that it is wanted for.
+    fn guarded(
+        &mut self,
+        at: PosId,
+        ty: TypeId,
+        owner: Owner<'a>,
+        reaches: &Reaches<'a>,
+    ) -> Option<Candidate<'a>> {
+        let typename = self.typename_level(at, ty, reaches)?;
+        let (key, entry) = self.entry_to(at, ty, owner, reaches)?;
+        Some(Candidate { owner, level: key.max(typename) + 1, way: Way::Hop(entry) })
     }
 
     pub(crate) fn required_level(&mut self, at: PosId, ty: TypeId, set: &'a FieldSet) -> Option<u32> {

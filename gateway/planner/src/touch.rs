@@ -188,7 +188,7 @@ impl<'a> Attempt<'a, '_> {
             for (entries, subgraph) in self.typename_ways(at, &missing)? {
                 match entries {
                     Some(hops) => {
-                        self.hop(at, &hops, subgraph, None, conditions)?;
+                        self.hop(at, &hops, subgraph, (None, false), conditions)?;
                     }
                     None => {
                         self.ensure(at, &missing, (subgraph, 0), conditions)?;
@@ -213,7 +213,7 @@ impl<'a> Attempt<'a, '_> {
         let mut brought = Vec::new();
         for index in order {
             let source = &self.build.position(at).sources[index];
-            if source.contextual || source.opaque.is_some() || !source.types.meets(missing) {
+            if !source.is_shared() || source.opaque.is_some() || !source.types.meets(missing) {
                 continue;
             }
             *missing = missing.minus(&source.types);

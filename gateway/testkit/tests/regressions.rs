@@ -360,3 +360,39 @@ async fn a_key_is_never_looked_for_in_the_subgraph_that_it_leads_to() {
         answers_as_the_oracle(&KEY_BY_ITSELF, query, json!({})).await;
     }
 }
+
+/// A subgraph that cannot tell the types of an interface apart, and fields of it that may not be null.
+const ALIKE: [(&str, &str); 2] = [
+    (
+        "types",
+        r#"type Query { all: [Item] } interface Item @key(fields: "id") { id: ID! }
+        type Book implements Item @key(fields: "id") { id: ID! pages: Int }
+        type Film implements Item @key(fields: "id") { id: ID! minutes: Int }
+        type Game implements Item @key(fields: "id") { id: ID! players: Int }"#,
+    ),
+    (
+        "prices",
+        r#"type Query { offers: [Item] best: Item }
+        type Item @key(fields: "id") @interfaceObject {
+            id: ID! price: Float! reviews: [Review!]! note: String stock: Int!
+        }
+        type Review { stars: Int! text: String }"#,
+    ),
+];
+
+#[tokio::test]
+async fn a_failure_of_what_is_wanted_of_one_type_takes_no_object_of_another() {
+    for query in [
+        "{ offers { id ... on Book { price } } }",
+        "{ offers { note ... on Book { price reviews { stars } } ... on Film { stock minutes } } }",
+        "{ all { note ... on Book { price } } }",
+        "{ all { note ... on Book { price } ... on Game { players price stock } } best { ... on Film { stock } } }",
+        "{ offers { price ... on Film { reviews { text } } } all { ... on Game { note price } stock } }",
+    ] {
+        answers_as_the_oracle(&ALIKE, query, json!({})).await;
+    }
+    let conditional = "query($yes: Boolean!) { offers { note ... on Book @include(if: $yes) { price } ... on Film { price @skip(if: $yes) } } }";
+    for yes in [true, false] {
+        answers_as_the_oracle(&ALIKE, conditional, json!({ "yes": yes })).await;
+    }
+}

@@ -60,7 +60,8 @@ struct FieldFacts {
     is_key: bool,
     /// Part of a key or required: never fails.
     is_needed: bool,
-    /// A field of an interface object: it is asked for objects of all types, also where the client wants those of one.
+    /// A field of an interface object that no key leads to: it is asked for objects of all types, also where the client
+    /// wants those of one.
     is_asked_blindly: bool,
     /// The subgraph without which there is no value, where that may not know the entity.
     only_in: Option<String>,
@@ -80,6 +81,8 @@ pub(crate) struct Universe {
     bubbles: bool,
     /// Types and subgraphs that may not know an entity of theirs: see `missing.rs`.
     forgetful: HashSet<(String, String)>,
+    /// Whether some field must have an object and no type fits all who resolve it: no data are right then.
+    pub(crate) is_contradictory: bool,
     pub(crate) contexts: Contexts,
 }
 
@@ -101,6 +104,7 @@ impl Universe {
             nature,
             bubbles: true,
             forgetful: HashSet::new(),
+            is_contradictory: false,
             contexts: Contexts::of(subgraphs),
         };
         universe.collect_facts(subgraphs);
@@ -173,6 +177,15 @@ impl Universe {
                 || (facts.is_asked_blindly && facts.ty.is_non_null())
         };
         self.bubbles = !facts.iter().any(differs);
+        self.is_contradictory = facts.values().any(|facts| {
+            facts.possible.is_empty()
+                && is_strict(&facts.ty)
+                && self
+                    .supergraph
+                    .types
+                    .get(facts.ty.inner_named_type())
+                    .is_some_and(|base| base.is_interface() || base.is_union())
+        });
         self.facts = facts;
     }
 
@@ -205,7 +218,8 @@ impl Universe {
         for subgraph in subgraphs {
             for carrier in self.carriers(ty, subgraph) {
                 let Some(found) = subgraph.field(&carrier, &field.name) else { continue };
-                facts.is_asked_blindly |= subgraph.is_interface_object(&carrier);
+                facts.is_asked_blindly |= subgraph.is_interface_object(&carrier)
+                    && !subgraph.keys(&carrier).iter().any(|(_, is_resolvable)| *is_resolvable);
                 facts.ty = strictest(&facts.ty, &found.ty);
                 let base = found.ty.inner_named_type().as_str();
                 let is_asked = !subgraph.is_external(&carrier, found) || is_in_a_set(subgraph, &field.name);
@@ -576,4 +590,13 @@ fn strictest(one: &Type, other: &Type) -> Type {
         _ => ast::Type::Named(one.inner_named_type().clone()),
     };
     if required { merged.non_null() } else { merged }
+}
+
+/// Whether an object must be there, in a list too.
+fn is_strict(ty: &Type) -> bool {
+    match ty {
+        Type::NonNullNamed(_) => true,
+        Type::NonNullList(item) | Type::List(item) => is_strict(item),
+        Type::Named(_) => false,
+    }
 }
