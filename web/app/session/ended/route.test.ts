@@ -94,3 +94,18 @@ it('comes back as a visitor when no token is taken', async () => {
   expect(jar.size).toBe(0);
   expect(await visit()).toBe(taken);
 });
+
+it('leaves the session to the document that the router loads next', async () => {
+  ask.mockReturnValue(refused);
+  for (const [name, value] of [
+    ['rsc', '1'],
+    ['sec-fetch-dest', 'empty'],
+  ] as const) {
+    const asked = new NextRequest('http://localhost/session/ended?next=%2Faccount');
+    asked.headers.set(name, value);
+    const answer = await GET(asked);
+    expect([answer.status, answer.headers.get('location')]).toEqual([200, null]);
+  }
+  expect(ask).not.toHaveBeenCalled();
+  expect(jar.get('kopitiam_session')).toBe('old');
+});

@@ -15,6 +15,13 @@ import {
 } from '@/lib/session/cookies';
 
 export async function GET(request: NextRequest): Promise<NextResponse> {
+  // The client router would keep the address of this detour for the page that it leads to. A body that it cannot
+  // read makes it load the address as a document instead.
+  if (isAskedByRouter(request)) {
+    return new NextResponse(null, {
+      headers: { 'content-type': 'text/html', 'cache-control': 'no-store' },
+    });
+  }
   const session = await currentSession();
   if (session) {
     // Any site can lead a browser here; only a refusal of the token ends the session.
@@ -24,6 +31,10 @@ export async function GET(request: NextRequest): Promise<NextResponse> {
   // Relative on purpose: behind a proxy the address we were asked under is not the public one.
   const location = safePath(request.nextUrl.searchParams.get('next'));
   return new NextResponse(null, { status: 303, headers: { location } });
+}
+
+function isAskedByRouter(request: NextRequest): boolean {
+  return request.headers.has('rsc') || request.headers.get('sec-fetch-dest') === 'empty';
 }
 
 /** Whether the session goes on: its token is taken, or a new one, or nobody knows. */
