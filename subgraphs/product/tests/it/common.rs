@@ -69,6 +69,15 @@ impl Shop {
         self.db.transaction(sold).await.unwrap();
     }
 
+    /// Units of a product come in.
+    pub(crate) async fn deliver(&self, product: Uuid, units: i64) {
+        let query = "mutation($id: ID!, $d: Int!, $k: ID!) { adjustStock(productId: $id, delta: $d, reason: \"Delivery\", idempotencyKey: $k) {
+            userErrors { code } } }";
+        let variables = serde_json::json!({ "id": product, "d": units, "k": Uuid::now_v7() });
+        let answer = self.ask(&manager(), query, variables).await;
+        assert_eq!(answer["data"]["adjustStock"]["userErrors"], serde_json::json!([]), "{answer}");
+    }
+
     pub(crate) async fn stock(&self, product: Uuid) -> Stock {
         stock::of(self.db.read(), product).await.unwrap().unwrap()
     }

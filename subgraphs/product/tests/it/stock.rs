@@ -192,21 +192,66 @@ async fn sold_units_come_back_even_to_a_full_shelf() {
     }
 }
 
+/// Of two things that happen at once, whichever is polled first changes from round to round.
+async fn at_once<A, B>(round: u32, one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
+    if round.is_multiple_of(2) {
+        futures::join!(one, other)
+    } else {
+        let (other, one) = futures::join!(other, one);
+        (one, other)
+    }
+}
+
+/// Others have units of the same product: what resolves a reservation twice would take from theirs.
 #[tokio::test]
 async fn commit_and_release_of_one_reservation_race_to_a_single_outcome() {
     for shop in shops().await {
         let beans = seeded(3, 1);
-        let mut sold = 0;
-        for _ in 0..5 {
+        reserve_now(&shop, Uuid::now_v7(), &Lines::from([(beans, 50)])).await;
+        let (mut sold, mut freed) = (0, 0);
+        for round in 0..rounds(40) {
             let id = Uuid::now_v7();
             reserve_now(&shop, id, &Lines::from([(beans, 1)])).await;
-            let (committed, released) = futures::join!(commit(&shop, id), release(&shop, id));
+            let (committed, released) = at_once(round, commit(&shop, id), release(&shop, id)).await;
             let outcomes = [committed == Answer::Committed, released == Answer::Released];
             assert_eq!(outcomes.iter().filter(|won| **won).count(), 1, "{committed:?} {released:?}");
             sold += i64::from(outcomes[0]);
+            freed += i64::from(outcomes[1]);
+            let level = shop.stock(beans).await;
+            assert_eq!((level.on_hand, level.reserved), (200 - sold, 50), "round {round}");
+            // Enough for any number of rounds.
+            if sold == 100 {
+                shop.deliver(beans, 100).await;
+                sold = 0;
+            }
         }
-        let level = shop.stock(beans).await;
-        assert_eq!((level.on_hand, level.reserved), (200 - sold, 0));
+        assert!(freed > 0, "it was no race");
+    }
+}
+
+/// A reservation that the clock releases while it is sold, and one that is released while the clock does so.
+#[tokio::test]
+async fn the_clock_and_a_command_on_one_reservation_race_to_a_single_outcome() {
+    for shop in shops().await {
+        let beans = seeded(3, 1);
+        reserve_now(&shop, Uuid::now_v7(), &Lines::from([(beans, 50)])).await;
+        let over = Utc::now() - Duration::minutes(1);
+        let mut sold = 0;
+        for round in 0..rounds(20).min(100) {
+            let [wanted, unwanted] = [Uuid::now_v7(), Uuid::now_v7()];
+            reserve(&shop, wanted, &Lines::from([(beans, 1)]), over).await;
+            let sweep = async || app::sweep(&shop.commands).await.unwrap();
+            let (answer, ()) = Box::pin(at_once(round, commit(&shop, wanted), sweep())).await;
+            if answer != Answer::Committed {
+                assert_eq!(code(&answer), "RESERVATION_RESOLVED", "round {round}");
+                assert_eq!(commit(&shop, wanted).await, Answer::Committed, "round {round}");
+            }
+            sold += 1;
+            reserve(&shop, unwanted, &Lines::from([(beans, 1)]), over).await;
+            Box::pin(at_once(round, release(&shop, unwanted), sweep())).await;
+            let level = shop.stock(beans).await;
+            assert_eq!((level.on_hand, level.reserved), (200 - sold, 50), "round {round}");
+        }
     }
 }
 
@@ -316,6 +361,36 @@ async fn a_watcher_sees_the_stock_now_and_after_each_change() {
         };
         shop.db.transaction(reserve).await.unwrap();
         assert_eq!(available(stream.next().await), 26);
+    }
+}
+
+/// Each listing reads that the item is free before any of them has it.
+#[tokio::test]
+async fn of_many_listings_that_lock_an_item_at_the_same_moment_one_has_it() {
+    for shop in shops().await {
+        let (item, owner) = (seeded(4, 1), seeded(1, 5));
+        for round in 0..rounds(20) {
+            let listings: Vec<Uuid> = (0..6).map(|_| Uuid::now_v7()).collect();
+            let lock = |listing: Uuid| {
+                let lock = move |tx: Tx| async move {
+                    Ok::<_, SystemError>(items::lock(&tx, item, listing, owner, None).await?)
+                };
+                shop.db.transaction(lock)
+            };
+            let answers = join_all(listings.iter().map(|listing| lock(*listing))).await;
+            let answers = answers.into_iter().map(Result::unwrap);
+            let told: Vec<Uuid> = listings
+                .iter()
+                .zip(answers)
+                .filter(|(_, answer)| answer.is_ok())
+                .map(|(id, _)| *id)
+                .collect();
+            assert_eq!(told.len(), 1, "round {round}");
+            let holder = items::find(shop.db.read(), item).await.unwrap().unwrap().locked_by;
+            assert_eq!(holder, Some(told[0]), "round {round}");
+            let free = |tx: Tx| async move { items::unlock(&tx, item, holder.unwrap()).await };
+            assert!(shop.db.transaction(free).await.unwrap());
+        }
     }
 }
 

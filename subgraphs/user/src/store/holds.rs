@@ -354,8 +354,11 @@ pub async fn refund(tx: &Tx, wanted: &Refund, now: DateTime<Utc>) -> Result<Answ
             return Ok(rejected("REFUND_EXCEEDS_PAYMENT"));
         }
     }
-    let transaction = Transaction::refund(known.user_id, &wanted.shares, wanted.id, wanted.reason.clone())
-        .map_err(|error| DbErr::Custom(format!("refund {}: {error}", wanted.id)))?;
+    let transaction = Transaction::refund(known.user_id, &wanted.shares, wanted.id, wanted.reason.clone());
+    let Ok(transaction) = transaction else {
+        savepoint.rollback().await?;
+        return Ok(rejected("SPLITS_INVALID"));
+    };
     if let Posted::Insufficient(_) = post(tx, &transaction, &known.currency, now).await? {
         savepoint.rollback().await?;
         return Ok(rejected("INSUFFICIENT_FUNDS"));
