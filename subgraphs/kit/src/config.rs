@@ -15,6 +15,7 @@
 //! | `MESSAGE_KEY` | none | secret key (Ed25519, 32 bytes in base64url) that signs this service's messages |
 //! | `MESSAGE_SENDERS` | none | public keys of all services, `user=KEY,order=NEW+OLD,…`: messages must be signed by theirs |
 //! | `MESSAGE_SIGNING_KEYS` | none | keys that all services shared in an earlier release: what they signed is believed, too |
+//! | `KOPITIAM_FAULTS` | `off` | `on`: whoever reaches the listener may end the process (`POST /faults/crash`); a release build refuses to start with it |
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

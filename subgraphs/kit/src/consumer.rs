@@ -104,6 +104,22 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
+/// A consumer of a service, as the service declares it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listens {
+    /// The end of its group's name; empty for a service's first one.
+    pub purpose: &'static str,
+    /// Its topics.
+    pub topics: &'static [Topic],
+}
+
+impl Listens {
+    /// The same for the service of that name.
+    pub fn of(self, service: &str) -> ConsumerConfig {
+        ConsumerConfig { group: format!("{service}{}", self.purpose), topics: self.topics.to_vec() }
+    }
+}
+
 /// Who consumes what.
 #[derive(Clone, Debug)]
 pub struct ConsumerConfig {

@@ -1,9 +1,9 @@
 //! Named points at which a test stops a service as `kill -9` would: between two effects that must not part.
 //!
 //! In debug builds a test arms a point of one database; what reaches it never goes on, nor does anything that reaches any
-//! point of that database afterwards, until it is disarmed. A whole program is ended there by a file: once the file that
-//! [`KILL_FILE`] names is written, whoever reaches the point it says aborts the process, as `kill -9` would. In release
-//! builds all of this is nothing.
+//! point of that database afterwards, until it is disarmed. A whole program is ended there, as `kill -9` would, by a file:
+//! once the file that [`KILL_FILE`] names is written, whoever reaches the point it says aborts the process; or by whoever
+//! asks it over HTTP (`serve::faults`). In release builds all of this is nothing.
 
 /// Where a service can be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,9 +33,9 @@ impl Point {
 pub(crate) async fn reach(_database: &str, _point: Point) {}
 
 #[cfg(debug_assertions)]
-pub(crate) use armed::reach;
-#[cfg(debug_assertions)]
 pub use armed::{Armed, arm};
+#[cfg(debug_assertions)]
+pub(crate) use armed::{abort_at, reach};
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -55,6 +55,8 @@ mod armed {
     struct Trap {
         point: Point,
         left: Arc<AtomicUsize>,
+        /// Whether the process ends there, rather than what reached the point.
+        aborts: bool,
         sprung: CancellationToken,
     }
 
@@ -85,12 +87,22 @@ mod armed {
 
     /// Arms a point of the database of that URL: whoever reaches it for the `nth` time from now stops there for good.
     pub fn arm(database: &str, point: Point, nth: usize) -> Armed {
+        let sprung = set(database, point, nth, false);
+        Armed { database: database.to_owned(), sprung }
+    }
+
+    /// Whoever reaches the point of the database of that URL for the `nth` time from now ends the process. Nothing disarms it.
+    pub(crate) fn abort_at(database: &str, point: Point, nth: usize) {
+        set(database, point, nth, true);
+    }
+
+    fn set(database: &str, point: Point, nth: usize, aborts: bool) -> CancellationToken {
         let sprung = CancellationToken::new();
-        let trap = Trap { point, left: Arc::new(AtomicUsize::new(nth)), sprung: sprung.clone() };
+        let trap = Trap { point, left: Arc::new(AtomicUsize::new(nth)), aborts, sprung: sprung.clone() };
         COUNT.fetch_add(1, Ordering::SeqCst);
         let mut armed = ARMED.lock().expect("no code panics while it holds this lock");
         armed.insert(database.to_owned(), trap);
-        Armed { database: database.to_owned(), sprung }
+        sprung
     }
 
     /// The file of [`super::KILL_FILE`], and how often its point was reached.
@@ -124,6 +136,9 @@ mod armed {
         let here = trap.point == point
             && trap.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
                 == Ok(1);
+        if here && trap.aborts {
+            std::process::abort();
+        }
         if here || trap.sprung.is_cancelled() {
             trap.sprung.cancel();
             std::future::pending::<()>().await;

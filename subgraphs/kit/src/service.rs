@@ -123,9 +123,10 @@ where
         return Ok(lines.iter().try_for_each(|line| writeln!(output, "{line}"))?);
     }
     Db::connect(&config.database_url).await?.check_durable().await?;
-    let listen = config.listen;
+    let (listen, database) = (config.listen, config.database_url.clone());
     let shutdown = CancellationToken::new();
     let service = start(config, shutdown.clone()).await?;
+    let router = serve::faults::mount(service.router, &database)?;
     let failure = service.tasks.failure();
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -141,7 +142,7 @@ where
             shutdown.cancel();
         }
     });
-    serve::serve(listener, service.router, shutdown).await?;
+    serve::serve(listener, router, shutdown).await?;
     service.tasks.join().await;
     match failure.name() {
         None => Ok(()),

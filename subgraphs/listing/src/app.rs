@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use kopitiam_kafka::Topic;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::{self, ServiceConfig};
-use kopitiam_kit::consumer::{self, ConsumerConfig};
+use kopitiam_kit::consumer::{self, Listens};
 use kopitiam_kit::live::{self, Hub};
 use kopitiam_kit::operator::Desk;
 use kopitiam_kit::outbox::relay;
@@ -39,6 +39,9 @@ use crate::sagas::settle::SETTLE_AUCTION;
 const EXTENSION_VARIABLE: &str = "AUCTION_EXTENSION_SECONDS";
 /// Between looks at what other processes changed of a listing that somebody watches.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+
+/// What it listens to.
+pub const CONSUMERS: [Listens; 1] = [Listens { purpose: "", topics: &TOPICS }];
 
 /// The sagas of this service, as an operator sees them.
 const SAGAS: &[fn() -> Value] = &[
@@ -78,11 +81,11 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
         "listing relay",
         relay::run(db.clone(), config.kafka.clone().sent_by("listing"), shutdown.clone()),
     );
-    let group = ConsumerConfig { group: config.name, topics: TOPICS.to_vec() };
+    let [consumer] = CONSUMERS.map(|consumer| consumer.of(&config.name));
     let projections = Projections::new(Arc::clone(&market));
     tasks.spawn(
         "listing consumer",
-        consumer::run(db.clone(), config.kafka, group, projections, shutdown.clone()),
+        consumer::run(db.clone(), config.kafka, consumer, projections, shutdown.clone()),
     );
     let follow =
         live::follow(hub, db.clone(), Topic::ListingEvents, "listing", FOLLOW_EVERY, shutdown.clone());

@@ -12,7 +12,7 @@ use kopitiam_kit::Db;
 use kopitiam_kit::config::KafkaConfig;
 use kopitiam_kit::operator::{Operation, perform};
 
-use crate::services::database_url;
+use crate::services::{database_file, database_url};
 use crate::{Data, across, preflight, run, tell};
 
 /// A service by its name.
@@ -80,9 +80,10 @@ async fn audit(data: &Path, services: &[Name]) -> Result<()> {
 }
 
 async fn on_service(data: &Path, name: Name, operation: Operation, kafka: &KafkaConfig) -> Result<()> {
-    let file = data.join(format!("{}.db", name.text()));
-    anyhow::ensure!(file.exists(), "{} is not there: start the marketplace once", file.display());
-    let db = Db::connect(&database_url(data, name.text())).await?;
+    let (url, file) = (database_url(data, name.text()), database_file(data, name.text()));
+    let is_there = !url.starts_with("sqlite:") || file.exists();
+    anyhow::ensure!(is_there, "{} is not there: start the marketplace once", file.display());
+    let db = Db::connect(&url).await?;
     let lines = match name {
         Name::User => perform(operation, &db, kafka, &kopitiam_user::app::desk()).await,
         Name::Product => perform(operation, &db, kafka, &kopitiam_product::app::desk()).await,

@@ -1,7 +1,7 @@
 //! The four services and the gateway in this process: the gateway calls the services without sockets.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, Request};
 use axum::routing::any;
 use kopitiam_kit::auth::Denylist;
-use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig};
+use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig, variable};
 use kopitiam_kit::serve::CLIENT_ADDRESS;
 use kopitiam_kit::signing::SigningKeys;
 use kopitiam_kit::{Db, Service};
@@ -153,8 +153,15 @@ fn config(
     }
 }
 
+/// A service's database: the one that `USER_DATABASE_URL` and so on name, else its file.
 pub(crate) fn database_url(data: &Path, name: &str) -> String {
-    format!("sqlite://{}", data.join(format!("{name}.db")).display())
+    variable(&format!("{}_DATABASE_URL", name.to_uppercase()))
+        .unwrap_or_else(|| format!("sqlite://{}", database_file(data, name).display()))
+}
+
+/// Where a service's database is without a setting.
+pub(crate) fn database_file(data: &Path, name: &str) -> PathBuf {
+    data.join(format!("{name}.db"))
 }
 
 /// One path of a service's router, for everybody: nothing else of it can be reached by this.
@@ -175,10 +182,9 @@ pub(crate) async fn seed(data: &Path) -> Result<()> {
         async {
             kopitiam_product::seed::seed(&open("product").await?, now).await.context("seeding products")
         },
-        async {
-            kopitiam_listing::seed::seed(&open("listing").await?, now).await.context("seeding listings")
-        },
     )?;
+    // After the products: its auctions ask for items, and are called off when these are not there.
+    kopitiam_listing::seed::seed(&open("listing").await?, now).await.context("seeding listings")?;
     // The last: some of its orders are under way, and ask the others for what they have by now.
     kopitiam_order::seed::seed(&open("order").await?, now).await.context("seeding orders")?;
     Ok(())

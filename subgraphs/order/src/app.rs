@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::ServiceConfig;
-use kopitiam_kit::consumer::{self, ConsumerConfig};
+use kopitiam_kit::consumer::{self, Listens};
 use kopitiam_kit::operator::Desk;
 use kopitiam_kit::outbox::relay;
 use kopitiam_kit::serve::Endpoint;
@@ -44,6 +44,9 @@ const SAGAS: &[fn() -> Value] = &[
     || RELEASE_ESCROW.describe(),
 ];
 
+/// What it listens to.
+pub const CONSUMERS: [Listens; 1] = [Listens { purpose: "", topics: &TOPICS }];
+
 /// What an operator can ask of it.
 pub fn desk() -> Desk<'static, Copies> {
     Desk { models: Some(&Copies), checks: audit::CHECKS, sagas: SAGAS }
@@ -63,7 +66,7 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
         "order relay",
         relay::run(db.clone(), config.kafka.clone().sent_by("order"), shutdown.clone()),
     );
-    let consumer = ConsumerConfig { group: config.name.clone(), topics: TOPICS.to_vec() };
+    let [consumer] = CONSUMERS.map(|consumer| consumer.of(&config.name));
     let projections = Projections::new(Arc::clone(&shop));
     tasks.spawn(
         "order consumer",

@@ -8,7 +8,7 @@ use kopitiam_kafka::Topic;
 use kopitiam_kafka::messages::stock::ItemUnlocked;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::ServiceConfig;
-use kopitiam_kit::consumer::{self, ConsumerConfig};
+use kopitiam_kit::consumer::{self, Listens};
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::operator::Desk;
@@ -39,6 +39,12 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// What it listens to. Commands and reviews apart: a review that waits for an earlier one must not hold up an order.
+pub const CONSUMERS: [Listens; 2] = [
+    Listens { purpose: "", topics: &[Topic::StockCommands] },
+    Listens { purpose: ".reviews", topics: &[Topic::ReviewEvents] },
+];
+
 /// What an operator can ask of it.
 pub fn desk() -> Desk<'static, ReviewEvents> {
     Desk { models: Some(&ReviewEvents), checks: audit::CHECKS, sagas: &[] }
@@ -62,13 +68,10 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
         "product relay",
         relay::run(db.clone(), config.kafka.clone().sent_by("product"), shutdown.clone()),
     );
-    // Commands and reviews apart: a review that waits for an earlier one must not hold up an order.
-    let stock = ConsumerConfig { group: config.name.clone(), topics: vec![Topic::StockCommands] };
+    let [stock, reviews] = CONSUMERS.map(|consumer| consumer.of(&config.name));
     let handler = StockCommands { stock: commands.stock.clone() };
     let consume = consumer::run(db.clone(), config.kafka.clone(), stock, handler, shutdown.clone());
     tasks.spawn("product stock commands", consume);
-    let reviews =
-        ConsumerConfig { group: format!("{}.reviews", config.name), topics: vec![Topic::ReviewEvents] };
     let consume = consumer::run(db.clone(), config.kafka.clone(), reviews, ReviewEvents, shutdown.clone());
     tasks.spawn("product reviews", consume);
     tasks.spawn("product reservations", release_forgotten(commands.clone(), shutdown.clone()));

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kopitiam_kafka::Topic;
 use kopitiam_kit::auth::Verifier;
 use kopitiam_kit::config::{self, JwksSource, LiveKeys, ServiceConfig};
-use kopitiam_kit::consumer::{self, ConsumerConfig};
+use kopitiam_kit::consumer::{self, Listens};
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::migrations::kit_migrations;
 use kopitiam_kit::money::Currency;
@@ -49,6 +49,12 @@ const RECONCILE_EVERY: Duration = Duration::from_mins(1);
 const READ_NOTIFICATIONS_KEPT: TimeDelta = TimeDelta::days(90);
 const SWEEP_BATCH: u64 = 100;
 const DEFAULT_SIGNUP_CREDIT: &str = "100.00";
+
+/// What it listens to. Commands and news apart: a letter that cannot be written must not hold up a payment.
+pub const CONSUMERS: [Listens; 2] = [
+    Listens { purpose: "", topics: &[Topic::WalletCommands] },
+    Listens { purpose: ".notices", topics: &notices::TOPICS },
+];
 
 /// Brings the database to this version's schema.
 pub struct Migrator;
@@ -92,13 +98,11 @@ pub async fn start(config: ServiceConfig, shutdown: CancellationToken) -> anyhow
         currency: commands.rules.currency.code().to_owned(),
         wallets: commands.wallets.clone(),
     };
-    let consumer = ConsumerConfig { group: config.name.clone(), topics: vec![Topic::WalletCommands] };
-    let consume = consumer::run(db.clone(), config.kafka.clone(), consumer, handler, shutdown.clone());
+    let [wallets, news] = CONSUMERS.map(|consumer| consumer.of(&config.name));
+    let consume = consumer::run(db.clone(), config.kafka.clone(), wallets, handler, shutdown.clone());
     tasks.spawn("user consumer", consume);
     let notices = Notices { herald: commands.herald() };
-    let consumer =
-        ConsumerConfig { group: format!("{}.notices", config.name), topics: notices::TOPICS.to_vec() };
-    let consume = consumer::run(db.clone(), config.kafka.clone(), consumer, notices, shutdown.clone());
+    let consume = consumer::run(db.clone(), config.kafka.clone(), news, notices, shutdown.clone());
     tasks.spawn("user notices", consume);
     tasks.spawn("user denylist", config.denylist.clone().follow(config.kafka.clone(), shutdown.clone()));
     tasks.spawn("user live", live::follow(commands.clone(), shutdown.clone()));

@@ -1,10 +1,12 @@
-//! HTTP in front of a schema: `POST /graphql` (JSON in, JSON or server-sent events out), `/health`, `/ready`.
+//! HTTP in front of a schema: `POST /graphql` (JSON in, JSON or server-sent events out), `/health/live`,
+//! `/health/ready`; in debug builds that are told to, faults on demand (`faults`).
 //!
 //! Always: mutations only by POST with a JSON content type (a browser cannot send that across sites unasked); bodies end at
 //! 1 MiB; a client that does not finish its headers is dropped; shutdown lets requests in flight finish; with
 //! `GATEWAY_SIGNING_KEYS` only what the gateway signed is answered, and the SDL to service tokens with `schema:read`.
 //! The wire form of subscriptions is the distinct-connections mode of the GraphQL-over-SSE protocol.
 
+pub(crate) mod faults;
 mod handler;
 mod listener;
 
@@ -47,7 +49,7 @@ where
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    /// `verifier` turns tokens into viewers; `db` answers `/ready`; streams end when `shutdown` is cancelled.
+    /// `verifier` turns tokens into viewers; `db` answers `/health/ready`; streams end when `shutdown` is cancelled.
     pub fn new(
         schema: Schema<Q, M, S>,
         verifier: Arc<Verifier>,
@@ -68,11 +70,16 @@ where
     /// The routes. A service merges its own beside them.
     pub fn router(self) -> Router {
         let db = self.db.clone();
+        let live = get(|| async { "ok" });
+        let ready = get(move || ready(db));
         let endpoint = Arc::new(self);
         Router::new()
             .route("/graphql", post(move |request| handler::graphql(endpoint, request)))
-            .route("/health", get(|| async { "ok" }))
-            .route("/ready", get(move || ready(db)))
+            .route("/health/live", live.clone())
+            .route("/health/ready", ready.clone())
+            // As earlier releases called them: probes outside of this repository may still do.
+            .route("/health", live)
+            .route("/ready", ready)
     }
 }
 

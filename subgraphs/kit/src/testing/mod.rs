@@ -26,6 +26,7 @@ pub use fields::{assert_decided, assert_roots_decided, fields};
 pub use history::assert_kept;
 pub use lag::caught_up;
 pub use peer::Peer;
+pub use postgres::new_database as new_postgres;
 pub use queries::queries;
 pub use tokens::TestTokens;
 

@@ -29,14 +29,17 @@ as=
 if [ "$(id -u)" = 0 ]; then chown postgres "$dir"; as="setpriv --reuid=postgres --regid=postgres --clear-groups"; fi
 cd "$dir"
 $as "$bin/initdb" -D "$dir/data" -U kopitiam --auth=trust -E UTF8 --locale=C --no-sync >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; rm -rf "$dir"; exit 1; }
-$as "$bin/postgres" -D "$dir/data" -p "$port" -k "$dir" -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 >"$dir/server.log" 2>&1 </dev/null &
+$as "$bin/postgres" -D "$dir/data" -p "$port" -k "$dir" -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 >"$dir/server.log" 2>&1 </dev/null &
 server=$!
 trap 'kill -INT $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$dir"' EXIT
 cat >/dev/null
 "#;
 
-/// The URL of a fresh empty database; `None`, with one line that says why, where PostgreSQL is not installed.
-pub(super) async fn new_database() -> Option<String> {
+/// The URL of a fresh empty PostgreSQL database; `None`, with one line that says why, where PostgreSQL is not installed.
+///
+/// # Panics
+/// When the server is there and refuses.
+pub async fn new_database() -> Option<String> {
     let server = SERVER.get_or_init(start).await.as_ref()?;
     // The server may be shared by the test processes of a whole run.
     let name = format!("test_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));

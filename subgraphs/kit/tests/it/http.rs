@@ -453,7 +453,7 @@ async fn the_gateways_word_on_the_client_address_reaches_the_resolvers() {
 #[tokio::test]
 async fn health_and_readiness_are_told() {
     let server = Server::start().await;
-    for path in ["health", "ready"] {
+    for path in ["health/live", "health/ready", "health", "ready"] {
         let response = server.client.get(format!("{}/{path}", server.url)).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
     }

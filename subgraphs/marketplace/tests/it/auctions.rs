@@ -142,7 +142,7 @@ impl World {
         assert_eq!(self.number(Name::Order, "SELECT COUNT(*) FROM invoice").await, sold, "I10");
         let twice =
             "SELECT COUNT(*) FROM (SELECT listing_id FROM bid WHERE status = 'WON' GROUP BY listing_id
-            HAVING COUNT(*) > 1)";
+            HAVING COUNT(*) > 1) AS twice";
         assert_eq!(self.number(Name::Listing, twice).await, 0, "I4");
     }
 
@@ -154,7 +154,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn the_highest_bid_pays_the_seller_gets_the_item_and_an_order_with_an_invoice() {
+pub(crate) async fn the_highest_bid_pays_the_seller_gets_the_item_and_an_order_with_an_invoice() {
     let world = World::auction_house().await;
     let auction = world.auction(item(ITEMS[0].0), ITEMS[0].1).await;
     let first = world.bid(CAROL, auction, "10.00").await;
@@ -170,7 +170,7 @@ async fn the_highest_bid_pays_the_seller_gets_the_item_and_an_order_with_an_invo
 }
 
 #[tokio::test]
-async fn an_auction_is_sold_whichever_service_is_killed_while_its_last_bid_is_decided() {
+pub(crate) async fn an_auction_is_sold_whichever_service_is_killed_while_its_last_bid_is_decided() {
     let mut world = World::auction_house().await;
     let mut sales = Vec::new();
     for (killed, (number, seller)) in ALL.into_iter().zip(ITEMS) {
@@ -191,7 +191,7 @@ async fn an_auction_is_sold_whichever_service_is_killed_while_its_last_bid_is_de
 }
 
 #[tokio::test]
-async fn a_banned_sellers_auction_gives_back_the_leaders_money_and_the_item() {
+pub(crate) async fn a_banned_sellers_auction_gives_back_the_leaders_money_and_the_item() {
     let world = World::auction_house().await;
     let auction = world.auction(item(ITEMS[1].0), ITEMS[1].1).await;
     let leading = world.bid(BOB, auction, "10.00").await;

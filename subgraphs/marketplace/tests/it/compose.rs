@@ -1,7 +1,7 @@
-//! `docker-compose.yml` as it is written: who reaches whom, what each container may do, and that nothing starts with a
-//! password or key that everybody knows.
+//! `docker-compose.yml` as it is written: who reaches whom, what each container may do, that nothing starts with a password
+//! or key that everybody knows, and that every image is made of what has passed its tests.
 //!
-//! Reads the file and runs no container. Elsewhere: whether the containers work together (whoever has Docker).
+//! Reads the files and runs no container. Elsewhere: whether the containers work together (whoever has Docker).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -235,4 +235,91 @@ fn new_settings_have_every_secret_and_keys_that_services_accept() {
             assert_eq!(keys.speak_for(other), name == other);
         }
     }
+}
+
+/// The stages of a Dockerfile: name, what it starts from, its instructions with continued lines joined.
+fn stages(file: &str) -> Vec<(String, String, Vec<String>)> {
+    let text = std::fs::read_to_string(root().join("deploy").join(file)).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    let mut stages: Vec<(String, String, Vec<String>)> = Vec::new();
+    for line in lines.replace("\\\n", " ").lines().filter(|line| !line.trim().is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if words[0] == "FROM" {
+            let name = words.get(3).copied().unwrap_or("image");
+            stages.push((name.to_owned(), words[1].to_owned(), Vec::new()));
+        } else {
+            stages.last_mut().unwrap().2.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+    stages
+}
+
+/// The stages that must be made before the one of that name: what it and they start from or copy out of.
+fn needed<'a>(stages: &'a [(String, String, Vec<String>)], name: &str) -> BTreeSet<&'a str> {
+    let mut needed = BTreeSet::new();
+    let mut open = vec![name];
+    while let Some(name) = open.pop() {
+        let Some((name, from, instructions)) = stages.iter().find(|stage| stage.0 == name) else { continue };
+        if needed.insert(name.as_str()) {
+            let copied = instructions.iter().filter_map(|line| line.split("--from=").nth(1));
+            open.push(from);
+            open.extend(copied.filter_map(|rest| rest.split(' ').next()));
+        }
+    }
+    needed
+}
+
+/// E34. What no image needs is not made at all, so each must need the stage that tests.
+#[test]
+fn an_image_that_fails_its_tests_is_not_made() {
+    let rust = stages("Dockerfile.rust");
+    let (_, _, test) = rust.iter().find(|stage| stage.0 == "test").expect("a stage that tests");
+    let runs = test.iter().find(|line| line.contains("cargo test")).expect("it runs the tests");
+    assert!(runs.contains("cargo test --workspace --locked"), "all of them: {runs}");
+    assert!(runs.contains(") && KOPITIAM_BROKER=") && runs.ends_with("&& mkdir /passed"), "{runs}");
+    assert!(!runs.contains("||") && !runs.contains(';'), "a failure ends it: {runs}");
+    let installed =
+        test.iter().find(|line| line.contains("apt-get install")).expect("it has what tests need");
+    for package in ["nodejs", "postgresql", "redis-server"] {
+        assert!(installed.contains(package), "{package}: {installed}");
+    }
+    let compose = compose();
+    let mut images = BTreeSet::new();
+    for (name, service) in services(&compose) {
+        let build = &service["build"];
+        match build["dockerfile"].as_str() {
+            None => continue,
+            Some("deploy/Dockerfile.rust") => {
+                let needed = needed(&rust, build["target"].as_str().unwrap());
+                assert!(needed.contains("test") && needed.contains("build"), "{name}: {needed:?}");
+            }
+            Some("deploy/Dockerfile.web") => {
+                let web = stages("Dockerfile.web");
+                let (_, _, build) = web.iter().find(|stage| stage.0 == "build").unwrap();
+                let at = |line: &str| build.iter().position(|instruction| instruction == line);
+                assert!(at("RUN npm run verify").unwrap() < at("RUN npm run build").unwrap());
+                assert!(needed(&web, "image").contains("build"), "the image is what was built");
+            }
+            Some(other) => panic!("{name}: {other} is not looked at"),
+        }
+        images.insert(name);
+    }
+    assert_eq!(images, SUBGRAPHS.into_iter().chain(["gateway", "web"]).collect());
+}
+
+/// E35. Elsewhere: that a release build has none, whatever it is told (`kit`, `serve/faults.rs`).
+#[test]
+fn no_container_holds_or_asks_for_faults_on_demand() {
+    let settings = text() + &std::fs::read_to_string(root().join("deploy/compose.env.example")).unwrap();
+    assert!(!settings.contains("KOPITIAM_FAULTS") && !settings.contains("KOPITIAM_KILL"));
+    let rust = stages("Dockerfile.rust");
+    let (_, _, build) = rust.iter().find(|stage| stage.0 == "build").unwrap();
+    let builds = build.iter().find(|line| line.contains("cargo build")).unwrap();
+    assert!(builds.contains("cargo build --release"), "{builds}");
+    let copied = builds.split_whitespace().filter(|word| word.starts_with("target/"));
+    assert!(copied.clone().count() == 5 && copied.clone().all(|file| file.starts_with("target/release/")));
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let release = manifest.split("[profile.release]").nth(1).unwrap();
+    let release = release.split("\n[").next().unwrap();
+    assert!(!release.contains("debug-assertions") && !release.contains("inherits"), "{release}");
 }

@@ -17,17 +17,17 @@ use uuid::Uuid;
 use crate::world::{BEANS, Name, World, confirmed, product, rejected, user};
 
 /// The first of the crowd; nobody else has these numbers.
-const FIRST: u16 = 2_000;
+pub(crate) const FIRST: u16 = 2_000;
 const CREDIT: i64 = 5_000;
 /// So many ask at the same moment.
-const AT_ONCE: usize = 32;
+pub(crate) const AT_ONCE: usize = 32;
 
 fn crowd() -> u16 {
     std::env::var("KOPITIAM_CROWD").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
 }
 
 /// People with money, without passwords that would take a while to hash.
-async fn people(world: &World, count: u16) {
+pub(crate) async fn people(world: &World, count: u16) {
     let enter = move |tx: Tx| async move {
         for number in FIRST..FIRST + count {
             let id = user(number);
@@ -52,7 +52,7 @@ async fn people(world: &World, count: u16) {
 }
 
 /// So many units of beans are there, and the order service has heard of it.
-async fn only(world: &World, units: u16) {
+pub(crate) async fn only(world: &World, units: u16) {
     for (name, table) in [(Name::Product, "stock"), (Name::Order, "stock_replica")] {
         let set = format!("UPDATE {table} SET on_hand = {units} WHERE product_id = $1");
         let backend = world.databases[&name].backend();
@@ -66,7 +66,7 @@ async fn only(world: &World, units: u16) {
 }
 
 /// The order's id, or `None` when the order service knew already that there is nothing left.
-async fn order(world: &World, buyer: u16) -> Option<Uuid> {
+pub(crate) async fn order(world: &World, buyer: u16) -> Option<Uuid> {
     let set = "mutation($lines: [CartLineInput!]!) { cartLinesSet(lines: $lines) {
         cart { id subtotal { amount } } userErrors { code } } }";
     let lines = json!([{ "productId": product(BEANS), "quantity": 1 }]);
@@ -85,7 +85,7 @@ async fn order(world: &World, buyer: u16) -> Option<Uuid> {
 }
 
 #[tokio::test]
-async fn of_a_crowd_exactly_as_many_are_confirmed_as_there_are_units() {
+pub(crate) async fn of_a_crowd_exactly_as_many_are_confirmed_as_there_are_units() {
     let mut world = World::new().await;
     let (count, units) = (crowd(), crowd() / 10);
     people(&world, count).await;

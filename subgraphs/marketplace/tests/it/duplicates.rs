@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use kopitiam_kafka::{Envelope, Topic};
 use kopitiam_kit::config::ServiceConfig;
-use kopitiam_kit::consumer::HandleError;
+use kopitiam_kit::consumer::{HandleError, Listens};
 use kopitiam_kit::rebuild::ReadModels;
 use kopitiam_kit::testing::{caught_up, eventually};
 use kopitiam_kit::{Tx, outbox, parked};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
 
 use crate::exchanges::BATIK_LANE;
@@ -23,22 +23,19 @@ use crate::world::{ALL, BEANS, BOB, CAROL, Name, World, confirmed};
 const KOPI_HOUSE: u16 = 5;
 const SHOW: u16 = 46;
 
-/// The consumers of each service: the end of their group's name, and what they read.
-fn consumers(name: Name) -> Vec<(&'static str, Vec<Topic>)> {
+/// The consumers of each service.
+pub(crate) fn consumers(name: Name) -> &'static [Listens] {
     match name {
-        Name::Listing => vec![("", kopitiam_listing::projections::TOPICS.to_vec())],
-        Name::Order => vec![("", kopitiam_order::projections::TOPICS.to_vec())],
-        Name::Product => vec![("", vec![Topic::StockCommands]), (".reviews", vec![Topic::ReviewEvents])],
-        Name::User => vec![
-            ("", vec![Topic::WalletCommands]),
-            (".notices", kopitiam_user::projections::notices::TOPICS.to_vec()),
-        ],
+        Name::Listing => &kopitiam_listing::app::CONSUMERS,
+        Name::Order => &kopitiam_order::app::CONSUMERS,
+        Name::Product => &kopitiam_product::app::CONSUMERS,
+        Name::User => &kopitiam_user::app::CONSUMERS,
     }
 }
 
 impl World {
     /// Waits until every consumer has applied everything, with nothing left to send.
-    async fn all_heard(&self, group_ends: &str) {
+    pub(crate) async fn all_heard(&self, group_ends: &str) {
         // What one consumer hears may make another one's messages, and what is parked is applied later.
         loop {
             let before = (self.written().await, self.everything().await);
@@ -47,9 +44,9 @@ impl World {
                 self.sent_by(name).await;
             }
             for name in ALL {
-                for (purpose, topics) in consumers(name) {
-                    let group = format!("{}{group_ends}{purpose}", self.config(name).name);
-                    caught_up(&self.kafka, &group, &topics).await;
+                for consumer in consumers(name) {
+                    let consumer = consumer.of(&format!("{}{group_ends}", self.config(name).name));
+                    caught_up(&self.kafka, &consumer.group, &consumer.topics).await;
                 }
                 let db = &self.databases[&name];
                 eventually("nothing is parked", || async {
@@ -67,11 +64,18 @@ impl World {
     async fn everything(&self) -> BTreeMap<(Name, String), Vec<String>> {
         let mut everything = BTreeMap::new();
         for name in ALL {
-            let tables =
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'kit\\_%' ESCAPE '\\'
+            let all = match self.databases[&name].backend() {
+                DbBackend::Postgres => {
+                    "SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = 'public'"
+                }
+                _ => "SELECT name FROM sqlite_master WHERE type = 'table'",
+            };
+            let tables = format!(
+                "SELECT name FROM ({all}) AS every WHERE name NOT LIKE 'kit\\_%' ESCAPE '\\'
                 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE 'product\\_words\\_%' ESCAPE '\\'
-                AND name <> 'seaql_migrations'";
-            for (table,) in self.rows::<(String,)>(name, tables, vec![]).await {
+                AND name <> 'seaql_migrations'"
+            );
+            for (table,) in self.rows::<(String,)>(name, &tables, vec![]).await {
                 let rows = self.dump(name, &table).await;
                 everything.insert((name, table), rows);
             }
@@ -88,7 +92,7 @@ impl World {
     }
 
     /// An order, a ticket, a booking to its end and an auction, each done.
-    async fn a_day_of_business(&self) {
+    pub(crate) async fn a_day_of_business(&self) {
         let order = self.check_out(CAROL, BEANS, 1).await;
         assert_eq!(self.decided(order).await, confirmed());
         let ticket = self.reserve(BOB, SHOW).await;
@@ -122,7 +126,8 @@ impl World {
 }
 
 #[tokio::test]
-async fn every_message_of_every_service_that_comes_again_changes_no_table_and_is_told_to_nobody_twice() {
+pub(crate) async fn every_message_of_every_service_that_comes_again_changes_no_table_and_is_told_to_nobody_twice()
+ {
     let mut world = World::exchange().await;
     world.a_day_of_business().await;
     world.all_heard("").await;
@@ -143,7 +148,7 @@ async fn every_message_of_every_service_that_comes_again_changes_no_table_and_is
     }
     world.all_heard("-again").await;
     assert_unchanged(&before, &world.everything().await);
-    crate::support::assert_sound(world.folder());
+    world.assert_sound();
 }
 
 fn assert_unchanged(
@@ -241,7 +246,8 @@ async fn check<M: ReadModels>(world: &World, name: Name, models: &M) {
 }
 
 #[tokio::test]
-async fn read_models_are_the_live_ones_in_whatever_order_the_events_of_different_aggregates_come() {
+pub(crate) async fn read_models_are_the_live_ones_in_whatever_order_the_events_of_different_aggregates_come()
+{
     let mut world = World::exchange().await;
     world.a_day_of_business().await;
     let banned = kopitiam_kafka::messages::user::UserBanned { reason: "spam".to_owned() };

@@ -145,7 +145,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn ticket_is_reserved_paid_and_handed_over_and_one_that_is_called_off_is_free_again() {
+pub(crate) async fn ticket_is_reserved_paid_and_handed_over_and_one_that_is_called_off_is_free_again() {
     let world = World::exchange().await;
     let order = world.reserve(BOB, TOUR).await;
     world.pay(BOB, &order).await;
@@ -164,7 +164,7 @@ async fn ticket_is_reserved_paid_and_handed_over_and_one_that_is_called_off_is_f
 }
 
 #[tokio::test]
-async fn ticket_is_sold_once_whichever_service_is_killed_at_whichever_step() {
+pub(crate) async fn ticket_is_sold_once_whichever_service_is_killed_at_whichever_step() {
     let mut world = World::exchange().await;
     let mut sold = 0;
     for victims in [&[Name::Order][..], &[Name::Listing], &[Name::User], &ALL] {
@@ -182,7 +182,7 @@ async fn ticket_is_sold_once_whichever_service_is_killed_at_whichever_step() {
 }
 
 #[tokio::test]
-async fn booking_pays_through_escrow_and_adds_up_whichever_service_is_killed() {
+pub(crate) async fn booking_pays_through_escrow_and_adds_up_whichever_service_is_killed() {
     let mut world = World::exchange().await;
     let closed = world.book(BOB).await;
     world.act(BATIK_LANE, &closed, "ACCEPT", "ACCEPTED").await;

@@ -110,7 +110,7 @@ fn keyed() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_mutation_sent_again_with_its_key_has_one_effect_and_one_answer() {
+pub(crate) async fn every_mutation_sent_again_with_its_key_has_one_effect_and_one_answer() {
     let world = World::exchange().await;
     let mut done = BTreeSet::new();
     money_and_goods(&world, &mut done).await;
@@ -121,7 +121,7 @@ async fn every_mutation_sent_again_with_its_key_has_one_effect_and_one_answer() 
         keyed().into_iter().filter(|field| !ELSEWHERE.contains(&field.as_str())).collect();
     assert_eq!(done.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected, "each was sent");
     world.at_rest().await;
-    crate::support::assert_sound(world.folder());
+    world.assert_sound();
 }
 
 async fn money_and_goods(world: &World, done: &mut BTreeSet<&'static str>) {

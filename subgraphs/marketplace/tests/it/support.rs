@@ -29,13 +29,13 @@ impl Marketplace {
     }
 
     /// The same with more in its environment.
-    pub(crate) fn start_with(data: &Path, environment: &[(&str, &Path)]) -> Self {
+    pub(crate) fn start_with(data: &Path, environment: &[(String, String)]) -> Self {
         let port = free_port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_marketplace"))
             .args(["run", "--gateway-port", &port.to_string()])
             .env("DATA_DIR", data)
             .env_remove("KAFKA_BROKERS")
-            .envs(environment.iter().copied())
+            .envs(environment.iter().cloned())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the marketplace starts");
@@ -194,9 +194,21 @@ impl Drop for Marketplace {
 
 /// What must hold in the databases of that folder and across them holds.
 pub(crate) fn assert_sound(data: &Path) {
-    let audit = Command::new(env!("CARGO_BIN_EXE_marketplace")).arg("audit").env("DATA_DIR", data).output();
-    let audit = audit.expect("it runs");
+    assert_sound_on(data, &[]);
+}
+
+/// The same of databases that these variables name.
+pub(crate) fn assert_sound_on(data: &Path, databases: &[(String, String)]) {
+    let mut audit = Command::new(env!("CARGO_BIN_EXE_marketplace"));
+    audit.arg("audit").env("DATA_DIR", data).envs(databases.iter().cloned());
+    let audit = audit.output().expect("it runs");
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+}
+
+/// A line for whoever runs a test with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a figure is to be read")]
+pub(crate) fn tell(line: &str) {
+    println!("{line}");
 }
 
 /// An empty data folder.

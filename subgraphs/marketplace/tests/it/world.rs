@@ -1,18 +1,19 @@
-//! The services as tests run them: those a test names, in this process, over a broker of their own and SQLite files, killed
-//! and started again at will; and the books that must add up.
+//! The services as tests run them: those a test names, in this process, over a broker of their own and SQLite files (or
+//! PostgreSQL, for `postgres.rs`), killed and started again at will; and the books that must add up.
 //!
 //! Elsewhere: the whole system as a program (`support`); auctions, tickets and bookings (`auctions`, `exchanges`).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use kopitiam_kit::config::{KafkaConfig, ServiceConfig};
-use kopitiam_kit::testing::{StoppedBroker, TestBroker, TestTokens, auth_config, eventually};
+use kopitiam_kit::testing::{StoppedBroker, TestBroker, TestTokens, auth_config, eventually, new_postgres};
 use kopitiam_kit::{Db, Service, Tasks, outbox, time};
-use sea_orm::{ConnectionTrait, Statement, TryGetable};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TryGetable};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::support::{PASSWORD, assert_sound};
+use crate::support::{PASSWORD, assert_sound_on};
 
 /// Seeded people and products, by their numbers.
 pub(crate) const BOB: u16 = 3;
@@ -59,14 +60,44 @@ pub(crate) struct Running {
 /// Each world is a broker and several services: more of them at once than cores only makes all of them slow.
 static WORLDS: Semaphore = Semaphore::const_new(2);
 
+thread_local! {
+    /// Whether worlds that this thread makes are on PostgreSQL.
+    static ON_POSTGRES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test with worlds on PostgreSQL, where there is one.
+pub(crate) fn on_postgres(test: fn()) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Says so where there is none.
+    if runtime.block_on(new_postgres()).is_some() {
+        ON_POSTGRES.set(true);
+        test();
+    }
+}
+
+/// Whether worlds of this test are on PostgreSQL.
+pub(crate) fn is_on_postgres() -> bool {
+    ON_POSTGRES.get()
+}
+
+async fn new_database(name: Name, files: &Path) -> String {
+    if is_on_postgres() {
+        return new_postgres().await.unwrap();
+    }
+    format!("sqlite://{}", files.join(format!("{name:?}.db").to_lowercase()).display())
+}
+
 /// Fields in the order of their end: the services before the broker they talk to.
 pub(crate) struct World {
     services: &'static [Name],
     pub(crate) running: BTreeMap<Name, Running>,
+    /// More processes of the same services, on the same databases.
+    beside: Vec<Running>,
     pub(crate) kafka: KafkaConfig,
     /// There but while it is stopped.
     broker: Option<TestBroker>,
     files: TempDir,
+    urls: BTreeMap<Name, String>,
     tokens: TestTokens,
     /// The trace that requests belong to, when they are of one.
     pub(crate) trace: Option<&'static str>,
@@ -101,24 +132,44 @@ impl World {
         .await;
     }
 
+    /// The shop, its topics in so many parts: as many processes of a service share the work.
+    pub(crate) async fn in_parts(partitions: i32) -> Self {
+        let world = Self::with(&SHOP, &SHOP, partitions).await;
+        world.catalogue_known().await;
+        world
+    }
+
     /// These services, of which those of `seeded` have something to begin with.
     pub(crate) async fn of(services: &'static [Name], seeded: &[Name]) -> Self {
+        Self::with(services, seeded, 1).await
+    }
+
+    async fn with(services: &'static [Name], seeded: &[Name], partitions: i32) -> Self {
         let turn = WORLDS.acquire().await.unwrap();
         let files = tempfile::tempdir().unwrap();
         let broker = TestBroker::start().await;
+        let mut kafka = broker.kafka();
+        kafka.layout.partitions = kafka.layout.partitions.max(partitions);
+        let mut urls = BTreeMap::new();
+        for name in services {
+            urls.insert(*name, new_database(*name, files.path()).await);
+        }
         let mut world = Self {
             services,
             running: BTreeMap::new(),
-            kafka: broker.kafka(),
+            beside: Vec::new(),
+            kafka,
             broker: Some(broker),
             files,
+            urls,
             tokens: TestTokens::new(),
             trace: None,
             _turn: turn,
             databases: BTreeMap::new(),
             at_start: Books { on_hand: BTreeMap::new(), available: BTreeMap::new() },
         };
-        for name in services {
+        // The listings last: their auctions ask for items that must be there by then.
+        for name in services.iter().rev() {
             world.start(*name).await;
             let db = Db::connect(&world.config(*name).database_url).await.unwrap();
             match name {
@@ -152,13 +203,22 @@ impl World {
     /// What a table holds, as text, in no order of its own.
     pub(crate) async fn dump(&self, name: Name, table: &str) -> Vec<String> {
         let db = &self.databases[&name];
+        let (of_table, quote) = match db.backend() {
+            DbBackend::Postgres => (
+                format!(
+                    "SELECT column_name::text FROM information_schema.columns WHERE table_name = '{table}'"
+                ),
+                "quote_nullable",
+            ),
+            _ => (format!("SELECT name FROM pragma_table_info('{table}')"), "quote"),
+        };
         let columns: Vec<String> = self
-            .rows::<(String,)>(name, &format!("SELECT name FROM pragma_table_info('{table}')"), vec![])
+            .rows::<(String,)>(name, &of_table, vec![])
             .await
             .into_iter()
             // A saga's counts how often somebody looked at it.
             .filter(|(column,)| table != "saga" || column != "version")
-            .map(|(column,)| format!("quote({column})"))
+            .map(|(column,)| format!("{quote}({column})"))
             .collect();
         let select = format!("SELECT {} AS line FROM {table}", columns.join(" || '|' || "));
         let rows = db.read().query_all_raw(Statement::from_string(db.backend(), select)).await.unwrap();
@@ -167,15 +227,10 @@ impl World {
         lines
     }
 
-    /// Where the databases are.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.files.path()
-    }
-
     pub(crate) fn config(&self, name: Name) -> ServiceConfig {
         let service = format!("{name:?}").to_lowercase();
         ServiceConfig {
-            database_url: format!("sqlite://{}", self.files.path().join(format!("{service}.db")).display()),
+            database_url: self.urls[&name].clone(),
             name: service,
             listen: ([127, 0, 0, 1], 0).into(),
             kafka: self.kafka.clone(),
@@ -191,6 +246,24 @@ impl World {
     }
 
     pub(crate) async fn start_with(&mut self, name: Name, config: ServiceConfig) {
+        let running = Self::started(name, config).await;
+        self.running.insert(name, running);
+    }
+
+    /// One more process of each service.
+    pub(crate) async fn start_beside(&mut self) {
+        for name in self.services {
+            let another = Self::started(*name, self.config(*name)).await;
+            self.beside.push(another);
+        }
+    }
+
+    /// Ends the processes beside the first ones, where they stand.
+    pub(crate) fn kill_beside(&mut self) {
+        self.beside.clear();
+    }
+
+    async fn started(name: Name, config: ServiceConfig) -> Running {
         let shutdown = CancellationToken::new();
         let Service { router, tasks } = match name {
             Name::Listing => kopitiam_listing::app::start(config, shutdown).await.unwrap(),
@@ -198,7 +271,7 @@ impl World {
             Name::Product => kopitiam_product::app::start(config, shutdown).await.unwrap(),
             Name::User => kopitiam_user::app::start(config, shutdown).await.unwrap(),
         };
-        self.running.insert(name, Running { router, _tasks: tasks });
+        Running { router, _tasks: tasks }
     }
 
     /// The order service cut off from the broker: it takes orders, and nothing leaves it.
@@ -368,6 +441,8 @@ impl World {
 
     pub(crate) async fn number(&self, name: Name, select: &str) -> i64 {
         let db = &self.databases[&name];
+        // A sum is a number of another type on PostgreSQL.
+        let select = format!("SELECT CAST(({select}) AS BIGINT)");
         let row =
             db.read().query_one_raw(Statement::from_string(db.backend(), select)).await.unwrap().unwrap();
         Option::<i64>::try_get_by(&row, 0_usize).unwrap().unwrap_or(0)
@@ -416,7 +491,7 @@ impl World {
     pub(crate) async fn assert_moved(&self, moved: &[(u16, i64)]) {
         self.at_rest().await;
         if self.services.len() == ALL.len() {
-            assert_sound(self.files.path());
+            self.assert_sound();
         }
         let mut expected = self.at_start.available.clone();
         for (who, minor) in moved {
@@ -426,6 +501,14 @@ impl World {
         assert_eq!(self.number(Name::User, "SELECT SUM(balance) FROM accounts").await, 0, "I1");
         assert_eq!(self.number(Name::User, "SELECT SUM(balance) FROM accounts WHERE kind = 'HELD'").await, 0);
         self.assert_invoices_have_no_gap().await;
+    }
+
+    /// The audit of all services finds nothing.
+    pub(crate) fn assert_sound(&self) {
+        let databases = self.urls.iter();
+        let databases =
+            databases.map(|(name, url)| (format!("{name:?}_DATABASE_URL").to_uppercase(), url.clone()));
+        assert_sound_on(self.files.path(), &databases.collect::<Vec<_>>());
     }
 
     async fn assert_invoices_have_no_gap(&self) {

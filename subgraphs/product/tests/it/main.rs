@@ -9,5 +9,6 @@ mod common;
 mod events;
 mod history;
 mod http;
+mod process;
 mod schema;
 mod stock;
