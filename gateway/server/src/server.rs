@@ -320,6 +320,11 @@ impl Server {
         if tokio::time::timeout(live.fixed.http.drain_timeout, live.sockets.closed()).await.is_err() {
             tracing::warn!("WebSockets were still open after the drain timeout and are cut");
         }
+        // Boxed: without a shared store nobody need have room for it.
+        let cache = live.app.load().engine.transport().cache().cloned();
+        if let Some(cache) = cache {
+            Box::pin(cache.close()).await;
+        }
         live.telemetry.close().await;
         ended.cancel();
         for listener in [metrics, invalidation].into_iter().flatten() {

@@ -82,6 +82,25 @@ impl Cache {
         }
     }
 
+    /// Keeps parts of a subgraph's answers that were asked in `asked_in`. Nobody waits until a shared store has them.
+    pub(crate) fn keep(&self, of: &str, parts: Vec<(Key, Arc<Kept>)>, asked_in: Epoch) {
+        match &self.store {
+            Store::Redis(redis) => redis.put(of, parts, asked_in),
+            Store::Memory(memory) => {
+                let (count, bytes) = (parts.len(), parts.iter().map(|(_, kept)| kept.bytes()).sum());
+                memory.put(parts, asked_in);
+                self.telemetry.cache_stores(of, count, bytes, memory.bytes());
+            }
+        }
+    }
+
+    /// Gives a shared store what is still to be kept, for a bounded time.
+    pub(crate) async fn close(&self) {
+        if let Store::Redis(redis) = &self.store {
+            redis.close().await;
+        }
+    }
+
     /// Learns the tags of a supergraph that is about to be served.
     pub(crate) fn learn(&self, supergraph_sdl: &str) {
         let learned = (kopitiam_engine::schema_id(supergraph_sdl), Arc::new(Tags::read(supergraph_sdl)));

@@ -1,7 +1,7 @@
 //! Where parts of answers are kept: in this process, or in a store that several gateways share.
 //!
 //! Always: what has expired is never given out; what was asked before an invalidation is not given out after it; a store
-//! that fails costs a bounded time and is then one that has nothing.
+//! that fails costs a bounded time and is then one that has nothing; no answer waits until it is kept.
 //! Elsewhere: how long and for whom (`freshness.rs`), under which key (`key.rs`), the two stores (`memory.rs`, `redis/`).
 
 use std::collections::BTreeSet;
@@ -155,14 +155,6 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.find(pairs, Instant::now()),
             Self::Redis(redis) => redis.find(pairs).await,
-        }
-    }
-
-    /// Keeps parts that were asked in `asked_in`.
-    pub(crate) async fn put(&self, parts: Vec<(Key, Arc<Kept>)>, asked_in: Epoch) {
-        match self {
-            Self::Memory(memory) => memory.put(parts, asked_in),
-            Self::Redis(redis) => redis.put(parts, asked_in).await,
         }
     }
 

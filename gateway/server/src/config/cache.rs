@@ -48,10 +48,12 @@ pub struct RedisConfig {
     pub secret_file: Option<PathBuf>,
     /// Before every key in the server.
     pub key_prefix: String,
-    /// How long a lookup may take, and how long keeping something may.
+    /// How long a lookup may take.
     pub timeout: HumanDuration,
-    /// How long connecting may take, and an invalidation.
+    /// How long connecting may take, keeping something, for which no answer waits, and an invalidation.
     pub connect_timeout: HumanDuration,
+    /// How much may wait to be kept, in bytes; what is more is not kept.
+    pub waiting_bytes_max: usize,
     /// Whom to trust with `rediss`. Default: the public authorities.
     pub tls: Option<SubgraphTlsConfig>,
 }
@@ -102,6 +104,7 @@ impl Default for RedisConfig {
             key_prefix: RedisSettings::KEY_PREFIX.to_owned(),
             timeout: HumanDuration(RedisSettings::TIMEOUT),
             connect_timeout: HumanDuration(RedisSettings::CONNECT_TIMEOUT),
+            waiting_bytes_max: RedisSettings::WAITING_BYTES_MAX,
             tls: None,
         }
     }
@@ -119,6 +122,7 @@ impl RedisConfig {
         settings.key_prefix = self.key_prefix;
         settings.timeout = self.timeout.0;
         settings.connect_timeout = self.connect_timeout.0;
+        settings.waiting_bytes_max = self.waiting_bytes_max;
         if let Some(tls) = &self.tls {
             settings.tls = tls.load().map_err(|error| format!("tls: {error}"))?;
         }

@@ -13,7 +13,7 @@ use http::header::AUTHORIZATION;
 use kopitiam_engine::{OperationKind, Outcome, Prepared, Request, Response};
 
 use super::app::App;
-use crate::cache::{Cache, Came, Epoch, Kept, Key, KeyPair, Part, ScopeWriter, arrival};
+use crate::cache::{Cache, Came, Kept, Key, KeyPair, Part, ScopeWriter, arrival};
 use crate::subgraph_client::{Answered, RequestContext};
 
 /// What lookups of whole responses are counted as.
@@ -78,19 +78,15 @@ pub(super) async fn execute(
     let made = made.and_then(|made| made.keep(Bytes::copy_from_slice(&response.body), has_credential));
     claim.came(match made.map(Arc::new) {
         Some(made) => {
-            keep(cache, &keys, &made, epoch).await;
+            if let (Some(key), Some(epoch)) = (keys.of(made.is_private), epoch) {
+                cache.keep(RESPONSES, vec![(key.clone(), Arc::clone(&made))], epoch);
+            }
             let part = Part { value: made.value.clone(), kept: Some(made) };
             Came::Parts(HashMap::from_iter([(keys.narrowest().clone(), part)]))
         }
         None => Came::Nothing,
     });
     response
-}
-
-async fn keep(cache: &Cache, keys: &KeyPair, made: &Arc<Kept>, epoch: Option<Epoch>) {
-    let (Some(key), Some(epoch)) = (keys.of(made.is_private), epoch) else { return };
-    cache.store.put(vec![(key.clone(), Arc::clone(made))], epoch).await;
-    cache.telemetry.cache_stores(RESPONSES, 1, made.bytes(), cache.store.bytes());
 }
 
 fn keys(cache: &Cache, prepared: &Prepared, request: &Request, context: &RequestContext) -> KeyPair {

@@ -230,7 +230,7 @@ impl CachedCall<'_> {
                 Part { kept: keeping.map(kept), value }
             })
             .collect();
-        self.keep(keys, wanted, &came, epoch).await;
+        self.keep(keys, wanted, &came, epoch);
         if let Some(claim) = claim {
             claim.came(if answered.errors.is_empty() {
                 let narrowest = wanted.iter().map(|part| keys[*part].narrowest().clone());
@@ -250,19 +250,16 @@ impl CachedCall<'_> {
         keeping(headers, &self.settings, asked)
     }
 
-    async fn keep(&self, keys: &[KeyPair], wanted: &[usize], parts: &[Part], epoch: Option<Epoch>) {
+    fn keep(&self, keys: &[KeyPair], wanted: &[usize], parts: &[Part], epoch: Option<Epoch>) {
         let Some(epoch) = epoch else { return };
         let kept = wanted.iter().zip(parts).filter_map(|(index, part)| {
             let kept = part.kept.as_ref()?;
             Some((keys[*index].of(kept.is_private)?.clone(), Arc::clone(kept)))
         });
         let kept: Vec<_> = kept.collect();
-        if kept.is_empty() {
-            return;
+        if !kept.is_empty() {
+            self.cache.keep(self.subgraph, kept, epoch);
         }
-        let (count, bytes) = (kept.len(), kept.iter().map(|(_, kept)| kept.bytes()).sum());
-        self.cache.store.put(kept, epoch).await;
-        self.cache.telemetry.cache_stores(self.subgraph, count, bytes, self.cache.store.bytes());
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Caches {
     bytes: Gauge,
     store_requests: Counters<2>,
     store_durations: Durations<1>,
+    store_waiting: Gauge,
 }
 
 impl Caches {
@@ -35,7 +36,11 @@ impl Caches {
             bytes: make.gauge("cache_bytes", "Bytes in the cache of this process"),
             store_requests: make.counters(
                 "cache_store_requests",
-                "What was asked of the cache's shared store, by what and outcome: ok, error, timeout, or down (not asked)",
+                "What was asked of the cache's shared store, by what and outcome: ok, error, timeout, or not asked: down, full",
+            ),
+            store_waiting: make.gauge(
+                "cache_store_waiting",
+                "Writes that the shared store has not taken yet; beyond `cache.redis.waiting_bytes_max` they are dropped (full)",
             ),
             store_durations: make.durations("cache_store_duration", "How long the shared store took, by what"),
         }
@@ -64,10 +69,14 @@ impl Caches {
 
     pub(super) fn store_request(&self, what: &'static str, outcome: &'static str, duration: Duration) {
         let what = ("what", Value::Fixed(what));
-        if outcome != "down" {
+        if !matches!(outcome, "down" | "full") {
             self.store_durations.record(std::array::from_ref(&what), duration);
         }
         self.store_requests.add(&[what, ("outcome", Value::Fixed(outcome))]);
+    }
+
+    pub(super) fn waiting(&self) -> &Gauge {
+        &self.store_waiting
     }
 
     fn holds(&self, bytes: u64) {

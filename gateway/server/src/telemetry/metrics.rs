@@ -212,6 +212,7 @@ impl Metrics {
             Gauged::Request => &self.in_flight,
             Gauged::Connection => &self.connections,
             Gauged::Stream => &self.streams,
+            Gauged::StoreWrite => self.caches.waiting(),
         };
         gauge.inc();
         Guard(Some(gauge.clone()))
@@ -224,6 +225,7 @@ pub(super) enum Gauged {
     Request,
     Connection,
     Stream,
+    StoreWrite,
 }
 
 /// Something that is there; dropped, it is not.

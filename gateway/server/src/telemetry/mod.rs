@@ -144,7 +144,7 @@ impl Telemetry {
         }
     }
 
-    /// The cache's shared store was asked, or would have been if it were not `down`.
+    /// The cache's shared store was asked, or would have been if it were not `down` or what waits for it not too much.
     pub(crate) fn cache_store_request(&self, what: &'static str, outcome: &'static str, duration: Duration) {
         if let Some(metrics) = &self.metrics {
             metrics.cache_store_request(what, outcome, duration);
@@ -159,6 +159,11 @@ impl Telemetry {
     /// A subscription is open for as long as the guard lives.
     pub(crate) fn stream(&self) -> Guard {
         self.gauge(Gauged::Stream)
+    }
+
+    /// Something waits to be kept in the cache's shared store for as long as the guard lives.
+    pub(crate) fn store_write(&self) -> Guard {
+        self.gauge(Gauged::StoreWrite)
     }
 
     /// The subgraphs' circuit breakers are shown as `read` tells them: their subgraphs' names and what they do.

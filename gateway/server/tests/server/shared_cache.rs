@@ -19,6 +19,10 @@ use crate::common::redis::RedisServer;
 use crate::common::tokens::{issuer, key_set};
 use crate::common::{Gateway, PATIENCE, body, eventually, start, subgraphs, supergraph};
 
+/// What waits to be kept in the server.
+const WAITING: &str = "gateway_cache_store_waiting";
+/// Parts of the reviews' answers that were kept.
+const STORED: &str = r#"gateway_cache_stores_total{subgraph="reviews"}"#;
 const SHARED_SECRET: &str = "planted-secret-of-the-gateways";
 
 /// A Redis server and two subgraphs, for as many gateways as are wanted.
@@ -82,6 +86,25 @@ async fn store_requests(gateway: &Gateway, what: &str, outcome: &str) -> u64 {
     metric(gateway, &line).await
 }
 
+/// Waits until the server has what is to be kept.
+async fn kept(gateway: &Gateway) {
+    until("what was answered is kept", async || metric(gateway, WAITING).await == 0).await;
+}
+
+/// All products, and waits until what came of them is kept.
+async fn all(gateway: &Gateway) -> serde_json::Value {
+    let data = gateway.data(ALL).await;
+    kept(gateway).await;
+    data
+}
+
+/// The rating in an answer, when what came of it is kept.
+async fn rating_by(gateway: &Gateway, request: reqwest::RequestBuilder) -> i64 {
+    let answer = body(request).await;
+    kept(gateway).await;
+    rating(&answer)
+}
+
 /// Asks until the answer is so.
 async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -95,16 +118,16 @@ async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
 async fn what_one_gateway_was_answered_the_other_knows_also_after_a_restart() {
     let Some(shared) = Shared::new("public, max-age=60").await else { return };
     let one = shared.gateway().await;
-    assert_eq!(rating(&body(product(&one, "2")).await), 2);
+    assert_eq!(rating_by(&one, product(&one, "2")).await, 2);
     assert_eq!(shared.reviews.asked(), ["2"]);
     *shared.reviews.change.lock().unwrap() = 10;
     let other = shared.gateway().await;
-    assert_eq!(other.data(ALL).await, ratings([11, 2, 13]));
+    assert_eq!(all(&other).await, ratings([11, 2, 13]));
     assert_eq!(shared.reviews.asked(), ["1 3"]);
-    assert_eq!(one.data(ALL).await, ratings([11, 2, 13]));
+    assert_eq!(all(&one).await, ratings([11, 2, 13]));
     drop((one, other));
     let third = shared.gateway().await;
-    assert_eq!(third.data(ALL).await, ratings([11, 2, 13]));
+    assert_eq!(all(&third).await, ratings([11, 2, 13]));
     assert_eq!(shared.reviews.asked(), [""; 0]);
     let hits = r#"gateway_cache_lookups_total{subgraph="reviews",result="hit"}"#;
     assert_eq!((metric(&third, hits).await, store_requests(&third, "find", "ok").await), (3, 1));
@@ -125,7 +148,7 @@ async fn whole_responses_are_shared() {
         options.cache.responses = true;
         options.transport = keeping_all();
         let gateway = start(options).await;
-        assert_eq!(gateway.data(ALL).await, ratings([1, 2, 3]));
+        assert_eq!(all(&gateway).await, ratings([1, 2, 3]));
         assert_eq!(metric(&gateway, known).await, round);
     }
     assert_eq!(shared.reviews.asked().len(), 1);
@@ -141,7 +164,7 @@ async fn what_was_answered_to_one_user_is_nobody_elses_at_any_gateway() {
                 Some(user) => product(gateway, "2").bearer_auth(token(user)),
                 None => product(gateway, "2"),
             };
-            (rating(&body(request).await), shared.reviews.asked().len())
+            (rating_by(gateway, request).await, shared.reviews.asked().len())
         };
         assert_eq!(ask(&one, Some("u1")).await, (1002, 1), "{cache_control}");
         assert_eq!(ask(&other, Some("u2")).await, (2002, 1), "{cache_control}");
@@ -151,8 +174,9 @@ async fn what_was_answered_to_one_user_is_nobody_elses_at_any_gateway() {
         for answer in futures::future::join_all(again).await {
             assert_eq!(rating(&answer), 1002, "{cache_control}");
         }
+        futures::join!(kept(&one), kept(&other));
         shared.reviews.asked();
-        assert_eq!(rating(&body(product(&other, "2").bearer_auth(&token)).await), 1002);
+        assert_eq!(rating_by(&other, product(&other, "2").bearer_auth(&token)).await, 1002);
         assert_eq!(shared.reviews.asked(), [""; 0], "{cache_control}");
     }
 }
@@ -169,7 +193,7 @@ async fn gateways_with_other_headers_another_place_or_another_secret_share_nothi
         options
     };
     let one = start(options()).await;
-    assert_eq!(rating(&body(product(&one, "2")).await), 2);
+    assert_eq!(rating_by(&one, product(&one, "2")).await, 2);
     shared.reviews.asked();
     let [mut headers, mut secret, mut prefix, mut placed] = [(); 4].map(|()| options());
     let insert = HeaderRule::Insert { name: "x-place".parse().unwrap(), value: "here".parse().unwrap() };
@@ -185,10 +209,10 @@ async fn gateways_with_other_headers_another_place_or_another_secret_share_nothi
         (placed, &elsewhere),
     ] {
         let gateway = start(options).await;
-        assert_eq!(rating(&body(product(&gateway, "2")).await), 2);
+        assert_eq!(rating_by(&gateway, product(&gateway, "2")).await, 2);
         assert_eq!(reviews.asked(), ["2"]);
     }
-    assert_eq!(rating(&body(product(&one, "2")).await), 2);
+    assert_eq!(rating_by(&one, product(&one, "2")).await, 2);
     assert_eq!(shared.reviews.asked(), [""; 0]);
 }
 
@@ -196,7 +220,7 @@ async fn gateways_with_other_headers_another_place_or_another_secret_share_nothi
 async fn what_is_invalidated_at_one_gateway_is_gone_at_all() {
     let Some(shared) = Shared::new("public, max-age=60").await else { return };
     let (one, other) = (shared.gateway().await, shared.gateway().await);
-    one.data(ALL).await;
+    all(&one).await;
     shared.reviews.asked();
     for (selection, gone) in [
         (json!({ "kind": "cache_tag", "cache_tag": "product-2" }), "2"),
@@ -209,8 +233,8 @@ async fn what_is_invalidated_at_one_gateway_is_gone_at_all() {
         let answer = invalidate(&one, SECRET, &json!([selection])).await;
         assert_eq!(answer, (202, json!({ "count": u64::from(!gone.is_empty()) })), "{selection}");
         *shared.reviews.change.lock().unwrap() += 10;
-        other.data(ALL).await;
-        one.data(ALL).await;
+        all(&other).await;
+        all(&one).await;
         let asked = if gone.is_empty() { vec![] } else { vec![gone] };
         assert_eq!(shared.reviews.asked(), asked, "{selection}");
     }
@@ -223,9 +247,9 @@ async fn what_was_asked_before_an_invalidation_at_another_gateway_is_not_given_o
     // Whether the label was there before, or is made by what comes too late.
     for (id, is_known) in [("2", false), ("3", true)] {
         if is_known {
-            assert_eq!(rating(&body(product(&one, id)).await), 10 + id.parse::<i64>().unwrap());
+            assert_eq!(rating_by(&one, product(&one, id)).await, 10 + id.parse::<i64>().unwrap());
             invalidate(&one, SECRET, &json!([{ "kind": "subgraph", "subgraph": "reviews" }])).await;
-            assert_eq!(rating(&body(product(&one, "1")).await), 11);
+            assert_eq!(rating_by(&one, product(&one, "1")).await, 11);
             shared.reviews.asked();
         }
         shared.reviews.gate.send_replace(false);
@@ -235,10 +259,11 @@ async fn what_was_asked_before_an_invalidation_at_another_gateway_is_not_given_o
         assert_eq!(invalidate(&one, SECRET, &tag).await.0, 202);
         shared.reviews.gate.send_replace(true);
         before.await.unwrap();
+        kept(&other).await;
         *shared.reviews.change.lock().unwrap() += 10;
         let expected = i64::from(*shared.reviews.change.lock().unwrap()) + id.parse::<i64>().unwrap();
         for gateway in [&other, &one] {
-            assert_eq!(rating(&body(product(gateway, id)).await), expected, "{id}");
+            assert_eq!(rating_by(gateway, product(gateway, id)).await, expected, "{id}");
         }
         shared.reviews.asked();
     }
@@ -249,7 +274,7 @@ async fn everything_in_the_server_goes_by_itself_and_no_key_tells_who_asked() {
     let Some(shared) = Shared::new("private, max-age=60").await else { return };
     let gateway = shared.gateway().await;
     let token = token("u1");
-    body(product(&gateway, "2").bearer_auth(&token)).await;
+    rating_by(&gateway, product(&gateway, "2").bearer_auth(&token)).await;
     let keys = shared.keys().await;
     let names: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
     let (entry, rest) = names.split_first().unwrap();
@@ -281,7 +306,7 @@ async fn what_the_server_lost_or_somebody_spoiled_is_asked_again() {
     };
     let known = async || {
         shared.reviews.asked();
-        let answer = rating(&body(product(&gateway, "2")).await);
+        let answer = rating_by(&gateway, product(&gateway, "2")).await;
         (answer, shared.reviews.asked().is_empty())
     };
     assert_eq!(known().await, (2, false));
@@ -313,41 +338,41 @@ async fn what_the_server_lost_or_somebody_spoiled_is_asked_again() {
 async fn requests_are_answered_while_the_server_is_away_and_it_is_used_again_after() {
     let Some(mut shared) = Shared::new("public, max-age=60").await else { return };
     let (one, other) = (shared.gateway().await, shared.gateway().await);
-    assert_eq!(one.data(ALL).await, ratings([1, 2, 3]));
+    assert_eq!(all(&one).await, ratings([1, 2, 3]));
     shared.redis.kill().await;
     *shared.reviews.change.lock().unwrap() = 10;
     for gateway in [&one, &other, &one] {
-        assert_eq!(gateway.data(ALL).await, ratings([11, 12, 13]));
+        assert_eq!(all(gateway).await, ratings([11, 12, 13]));
     }
-    let all = json!([{ "kind": "subgraph", "subgraph": "reviews" }]);
-    let (status, answer) = invalidate(&one, SECRET, &all).await;
+    let everything = json!([{ "kind": "subgraph", "subgraph": "reviews" }]);
+    let (status, answer) = invalidate(&one, SECRET, &everything).await;
     assert_eq!((status, &answer["errors"][0]["extensions"]["code"]), (503, &json!("STORE_UNAVAILABLE")));
     // One that starts meanwhile serves, too.
     let mut store = shared.store();
     store.connect_timeout = Duration::from_millis(200);
     let late = start(shared.options(store)).await;
-    assert_eq!(late.data(ALL).await, ratings([11, 12, 13]));
+    assert_eq!(all(&late).await, ratings([11, 12, 13]));
     assert!(store_requests(&late, "find", "down").await > 0);
     shared.redis.restart().await;
     for gateway in [&one, &other, &late] {
         until("the server is used again", async || {
-            gateway.data(ALL).await;
+            all(gateway).await;
             store_requests(gateway, "find", "ok").await > 1
         })
         .await;
     }
     *shared.reviews.change.lock().unwrap() = 20;
-    let known = [one.data(ALL).await, other.data(ALL).await, late.data(ALL).await];
+    let known = [all(&one).await, all(&other).await, all(&late).await];
     assert_eq!(known, [(); 3].map(|()| ratings([11, 12, 13])));
-    assert_eq!(invalidate(&one, SECRET, &all).await.0, 202);
-    assert_eq!(late.data(ALL).await, ratings([21, 22, 23]));
+    assert_eq!(invalidate(&one, SECRET, &everything).await.0, 202);
+    assert_eq!(all(&late).await, ratings([21, 22, 23]));
 }
 
 #[tokio::test]
 async fn a_server_that_is_full_keeps_nothing_more_and_costs_no_answer() {
     let Some(shared) = Shared::new("public, max-age=60").await else { return };
     let gateway = shared.gateway().await;
-    assert_eq!(rating(&body(product(&gateway, "2")).await), 2);
+    assert_eq!(rating_by(&gateway, product(&gateway, "2")).await, 2);
     let mut connection = shared.redis.connection().await;
     let full = async |bytes: u32, connection: &mut redis::aio::MultiplexedConnection| {
         let mut command = redis::cmd("CONFIG");
@@ -356,13 +381,65 @@ async fn a_server_that_is_full_keeps_nothing_more_and_costs_no_answer() {
     full(1, &mut connection).await;
     for change in [10, 20] {
         *shared.reviews.change.lock().unwrap() = change;
-        assert_eq!(gateway.data(ALL).await, ratings([change + 1, 2, change + 3]));
+        assert_eq!(all(&gateway).await, ratings([change + 1, 2, change + 3]));
     }
     assert_eq!(store_requests(&gateway, "put", "error").await, 2);
     full(0, &mut connection).await;
-    assert_eq!(gateway.data(ALL).await, ratings([21, 2, 23]));
+    assert_eq!(all(&gateway).await, ratings([21, 2, 23]));
     *shared.reviews.change.lock().unwrap() = 30;
-    assert_eq!(gateway.data(ALL).await, ratings([21, 2, 23]));
+    assert_eq!(all(&gateway).await, ratings([21, 2, 23]));
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_until_it_is_kept_and_is_kept_when_the_server_takes_it() {
+    let Some(shared) = Shared::new("public, max-age=60").await else { return };
+    let mut store = shared.store();
+    store.waiting_bytes_max = 1024;
+    let (one, other) = (start(shared.options(store)).await, shared.gateway().await);
+    // The server's epoch: without it even a lookup would write.
+    assert_eq!(rating_by(&one, product(&one, "1")).await, 1);
+    shared.redis.pause_writes().await;
+    for id in ["2", "3"] {
+        assert_eq!(rating(&body(product(&one, id)).await), id.parse::<i64>().unwrap());
+        assert_eq!(metric(&one, WAITING).await, 1);
+    }
+    assert_eq!(store_requests(&one, "put", "full").await, 1);
+    shared.redis.resume_writes().await;
+    kept(&one).await;
+    assert_eq!((store_requests(&one, "put", "ok").await, metric(&one, STORED).await), (2, 2));
+    *shared.reviews.change.lock().unwrap() = 10;
+    for (id, rating) in [("2", 2), ("3", 13)] {
+        assert_eq!(rating_by(&other, product(&other, id)).await, rating);
+    }
+}
+
+#[tokio::test]
+async fn what_is_still_to_be_kept_is_kept_at_the_end_or_given_up_after_a_while() {
+    let Some(shared) = Shared::new("public, max-age=60").await else { return };
+    for (id, goes_on) in [("2", true), ("3", false)] {
+        let mut store = shared.store();
+        if !goes_on {
+            store.connect_timeout = Duration::from_millis(200);
+        }
+        let mut gateway = start(shared.options(store)).await;
+        assert_eq!(rating_by(&gateway, product(&gateway, "1")).await, 1);
+        shared.redis.pause_writes().await;
+        body(product(&gateway, id)).await;
+        gateway.shutdown.cancel();
+        until("the gateway takes no connections", async || {
+            tokio::net::TcpStream::connect(gateway.address).await.is_err()
+        })
+        .await;
+        assert!(!goes_on || !gateway.task.is_finished());
+        if goes_on {
+            shared.redis.resume_writes().await;
+        }
+        (&mut gateway.task).await.unwrap();
+        shared.redis.resume_writes().await;
+    }
+    let kept = shared.keys().await;
+    let has = |id: &str| kept.iter().any(|(key, _)| key.ends_with(&format!("product-{id}")));
+    assert_eq!([has("1"), has("2")], [true, true], "{kept:?}");
 }
 
 #[tokio::test]
@@ -371,26 +448,25 @@ async fn a_server_that_is_stopped_costs_three_waits_and_then_nothing() {
     let mut store = shared.store();
     (store.timeout, store.connect_timeout) = (Duration::from_millis(300), Duration::from_millis(500));
     let gateway = start(shared.options(store)).await;
-    assert_eq!(gateway.data(ALL).await, ratings([1, 2, 3]));
+    assert_eq!(all(&gateway).await, ratings([1, 2, 3]));
     shared.redis.stop().await;
     *shared.reviews.change.lock().unwrap() = 10;
     for _ in 0..3 {
         let asked = Instant::now();
-        assert_eq!(gateway.data(ALL).await, ratings([11, 12, 13]));
+        assert_eq!(all(&gateway).await, ratings([11, 12, 13]));
         let took = asked.elapsed();
         assert!(took >= Duration::from_millis(300), "it was not waited for: {took:?}");
         assert!(took < Duration::from_millis(300) + Duration::from_secs(5), "{took:?}");
     }
     for _ in 0..20 {
-        assert_eq!(gateway.data(ALL).await, ratings([11, 12, 13]));
+        assert_eq!(all(&gateway).await, ratings([11, 12, 13]));
     }
     let outcomes = ["timeout", "down", "error"].map(|outcome| store_requests(&gateway, "find", outcome));
     assert_eq!(futures::future::join_all(outcomes).await, [3, 20, 0]);
     let selection = json!([{ "kind": "subgraph", "subgraph": "reviews" }]);
     assert_eq!(invalidate(&gateway, SECRET, &selection).await.0, 503);
     shared.redis.go_on().await;
-    until("what was kept before is found again", async || gateway.data(ALL).await == ratings([1, 2, 3]))
-        .await;
+    until("what was kept before is found again", async || all(&gateway).await == ratings([1, 2, 3])).await;
 }
 
 #[tokio::test]
@@ -407,11 +483,11 @@ async fn the_server_is_reached_by_tls_and_by_a_socket_and_never_with_a_foreign_c
     let by_tls = start(shared.options(store(&RedisServer::tls_url(port), trusted))).await;
     let by_socket = start(shared.options(store(&shared.redis.socket_url(), Tls::default()))).await;
     for (gateway, asked) in [(&by_tls, 1), (&by_socket, 0)] {
-        assert_eq!(gateway.data(ALL).await, ratings([1, 2, 3]));
+        assert_eq!(all(gateway).await, ratings([1, 2, 3]));
         assert_eq!(shared.reviews.asked().len(), asked);
     }
     let foreign = start(shared.options(store(&RedisServer::tls_url(port), Tls::default()))).await;
-    assert_eq!(foreign.data(ALL).await, ratings([1, 2, 3]));
+    assert_eq!(all(&foreign).await, ratings([1, 2, 3]));
     assert_eq!(store_requests(&foreign, "find", "ok").await, 0);
 }
 
@@ -433,8 +509,9 @@ async fn the_settings_of_the_manual_make_gateways_share() {
         let mut options = config.into_options(&file, shared.supergraph.clone()).unwrap();
         let store = options.cache.redis.as_mut().unwrap();
         (store.timeout, store.connect_timeout) = (PATIENCE, PATIENCE);
+        options.telemetry.metrics_listen = Some("127.0.0.1:0".parse().unwrap());
         let gateway = start(options).await;
-        assert_eq!(gateway.data(ALL).await, ratings([1, 2, 3]));
+        assert_eq!(all(&gateway).await, ratings([1, 2, 3]));
         assert_eq!(shared.reviews.asked().len(), asked);
     }
 }

@@ -14,9 +14,11 @@
 //!
 //! - `settings.rs`: where the server is
 //! - `link.rs`: the connection, and what happens without one
+//! - `behind.rs`: writes that nobody waits for
 //! - `names.rs`: under what something stands in the server
 //! - `entry.rs`: a part as bytes
 
+mod behind;
 mod entry;
 mod link;
 mod names;
@@ -24,12 +26,14 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisResult};
 use tokio::time::Instant;
 
+use self::behind::Behind;
 use self::entry::Entry;
 use self::link::{Clock, Link};
 use self::names::Names;
@@ -86,19 +90,41 @@ return gone";
 #[derive(Debug)]
 pub(crate) struct Redis {
     link: Arc<Link>,
-    names: Names,
+    /// For what is kept: a lookup never stands behind that.
+    writing: Arc<Link>,
+    names: Arc<Names>,
+    behind: Behind,
+    /// How long the end waits for what is still to be written.
+    patience: Duration,
+    telemetry: Telemetry,
+}
+
+/// Commands that keep parts.
+struct Puts {
+    pipeline: Pipeline,
+    count: usize,
+    /// Of the parts.
+    bytes: usize,
 }
 
 impl Redis {
     /// `answers_depend_on`: what tells this gateway's answers from those of gateways with other settings.
     pub(super) fn new(settings: RedisSettings, answers_depend_on: &[u8], telemetry: Telemetry) -> Self {
-        let names = Names::new(&settings.key_prefix, settings.secret(), answers_depend_on);
-        Self { names, link: Link::new(settings, telemetry) }
+        let names = Arc::new(Names::new(&settings.key_prefix, settings.secret(), answers_depend_on));
+        let (behind, patience) = (Behind::new(settings.waiting_bytes_max), settings.connect_timeout);
+        let (link, writing) =
+            (Link::new(settings.clone(), telemetry.clone()), Link::new(settings, telemetry.clone()));
+        Self { link, writing, names, behind, patience, telemetry }
     }
 
     /// Connects, for as long as the settings allow; without success that goes on in the background.
     pub(super) async fn open(&self) {
-        self.link.open().await;
+        futures::join!(self.link.open(), self.writing.open());
+    }
+
+    /// Waits until what is to be kept is, for as long as connecting may take.
+    pub(super) async fn close(&self) {
+        self.behind.written(self.patience).await;
     }
 
     /// What is kept under each pair of keys.
@@ -172,52 +198,27 @@ impl Redis {
         Ok(labels.into_iter().zip(made).filter_map(|(label, made)| Some((label, made?))).collect())
     }
 
-    /// Keeps parts that were asked in `asked_in`.
-    pub(super) async fn put(&self, parts: Vec<(Key, Arc<Kept>)>, asked_in: Epoch) {
-        let put = |mut connection: MultiplexedConnection, clock| {
-            let pipeline = self.puts(&parts, asked_in, clock);
-            async move {
-                match pipeline {
-                    Some(pipeline) => pipeline.exec_async(&mut connection).await,
-                    None => Ok(()),
-                }
+    /// Keeps parts that were asked in `asked_in`, of a subgraph, after whoever asked has its answer. What finds no room among
+    /// what waits for that, and what the server does not take, is asked again.
+    pub(super) fn put(&self, of: &str, parts: Vec<(Key, Arc<Kept>)>, asked_in: Epoch) {
+        let bytes = parts.iter().map(|(key, kept)| key.bytes() + kept.bytes()).sum();
+        let (link, names, telemetry) =
+            (Arc::clone(&self.writing), Arc::clone(&self.names), self.telemetry.clone());
+        let (of, waiting) = (of.to_owned(), self.telemetry.store_write());
+        let write = async move {
+            let _waiting = waiting;
+            let put = async |mut connection: MultiplexedConnection, clock| {
+                let Some(puts) = puts(&names, &parts, asked_in, clock) else { return Ok((0, 0)) };
+                puts.pipeline.exec_async(&mut connection).await?;
+                Ok((puts.count, puts.bytes))
+            };
+            if let Some((count, bytes)) = link.run_patiently("put", put).await {
+                telemetry.cache_stores(&of, count, bytes, 0);
             }
         };
-        // What could not be kept is asked again; the link has counted it.
-        let _ = self.link.run("put", put).await;
-    }
-
-    /// The commands that keep parts; `None`: none of them can be.
-    fn puts(&self, parts: &[(Key, Arc<Kept>)], asked_in: Epoch, clock: Clock) -> Option<Pipeline> {
-        let mut labels: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut sets = Vec::with_capacity(parts.len());
-        let keys: Vec<&Key> = parts.iter().map(|(key, _)| key).collect();
-        for (name, (_, kept)) in self.names.entries(&keys).into_iter().zip(parts) {
-            let left = kept.expires.saturating_duration_since(Instant::now()).as_millis();
-            let millis = u64::try_from(left).unwrap_or(u64::MAX - LABEL_MARGIN_MILLIS);
-            let is_labelled = (1..=LABELS_MAX).contains(&kept.labels.len());
-            if millis == 0 || kept.bytes() > ENTRY_BYTES_MAX || !is_labelled {
-                continue;
-            }
-            for label in kept.labels.iter() {
-                let lives = labels.entry(label).or_default();
-                *lives = (*lives).max(millis + LABEL_MARGIN_MILLIS);
-            }
-            sets.push((name, entry::write(kept, asked_in, clock), millis));
+        if !self.behind.write(bytes, write) {
+            self.telemetry.cache_store_request("put", "full", Duration::ZERO);
         }
-        if sets.is_empty() {
-            return None;
-        }
-        let mut pipeline = Pipeline::new();
-        let script = pipeline.cmd("EVAL").arg(LABELS).arg(1 + labels.len()).arg(self.names.epoch());
-        for label in labels.keys() {
-            script.arg(self.names.label(label));
-        }
-        script.arg(labels.into_values().collect::<Vec<u64>>());
-        for (name, bytes, millis) in sets {
-            pipeline.cmd("SET").arg(name).arg(bytes).arg("PX").arg(millis);
-        }
-        Some(pipeline)
     }
 
     /// Nothing with one of these labels counts from now on. Gives how many of the labels something had.
@@ -234,4 +235,38 @@ impl Redis {
             async |mut connection: MultiplexedConnection, _| script.query_async(&mut connection).await;
         self.link.run_patiently("invalidate", invalidate).await.ok_or(StoreDown)
     }
+}
+
+/// The commands that keep parts; `None`: none of them can be.
+fn puts(names: &Names, parts: &[(Key, Arc<Kept>)], asked_in: Epoch, clock: Clock) -> Option<Puts> {
+    let mut labels: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut sets, mut bytes) = (Vec::with_capacity(parts.len()), 0);
+    let keys: Vec<&Key> = parts.iter().map(|(key, _)| key).collect();
+    for (name, (_, kept)) in names.entries(&keys).into_iter().zip(parts) {
+        let left = kept.expires.saturating_duration_since(Instant::now()).as_millis();
+        let millis = u64::try_from(left).unwrap_or(u64::MAX - LABEL_MARGIN_MILLIS);
+        let is_labelled = (1..=LABELS_MAX).contains(&kept.labels.len());
+        if millis == 0 || kept.bytes() > ENTRY_BYTES_MAX || !is_labelled {
+            continue;
+        }
+        for label in kept.labels.iter() {
+            let lives = labels.entry(label).or_default();
+            *lives = (*lives).max(millis + LABEL_MARGIN_MILLIS);
+        }
+        bytes += kept.bytes();
+        sets.push((name, entry::write(kept, asked_in, clock), millis));
+    }
+    if sets.is_empty() {
+        return None;
+    }
+    let (mut pipeline, count) = (Pipeline::new(), sets.len());
+    let script = pipeline.cmd("EVAL").arg(LABELS).arg(1 + labels.len()).arg(names.epoch());
+    for label in labels.keys() {
+        script.arg(names.label(label));
+    }
+    script.arg(labels.into_values().collect::<Vec<u64>>());
+    for (name, value, millis) in sets {
+        pipeline.cmd("SET").arg(name).arg(value).arg("PX").arg(millis);
+    }
+    Some(Puts { pipeline, count, bytes })
 }

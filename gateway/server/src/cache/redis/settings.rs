@@ -36,10 +36,12 @@ pub struct RedisSettings {
     secret: Box<[u8]>,
     /// Before every name in the server, so that several uses can share it.
     pub key_prefix: String,
-    /// How long a lookup may take, and how long keeping something may; what takes longer is as if it were not there.
+    /// How long a lookup may take; what takes longer is as if it were not there.
     pub timeout: Duration,
-    /// How long connecting may take. An invalidation is waited for as long.
+    /// How long connecting may take, keeping something, for which no answer waits, and an invalidation.
     pub connect_timeout: Duration,
+    /// How much may wait to be kept, in bytes; what is more is not kept.
+    pub waiting_bytes_max: usize,
     /// Whom to trust with `rediss`, and who we are.
     pub tls: Tls,
 }
@@ -60,6 +62,8 @@ impl RedisSettings {
     pub const TIMEOUT: Duration = Duration::from_millis(20);
     /// What `connect_timeout` is unless it is set.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+    /// What `waiting_bytes_max` is unless it is set.
+    pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
     /// A server at a URL. Gateways that share it have the same `secret`: it keeps credentials from being guessed by who can
     /// read the server's keys.
@@ -92,6 +96,7 @@ impl RedisSettings {
             key_prefix: Self::KEY_PREFIX.to_owned(),
             timeout: Self::TIMEOUT,
             connect_timeout: Self::CONNECT_TIMEOUT,
+            waiting_bytes_max: Self::WAITING_BYTES_MAX,
             tls: Tls::default(),
         })
     }

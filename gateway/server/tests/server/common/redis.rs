@@ -109,6 +109,17 @@ impl RedisServer {
         self.answers().await;
     }
 
+    /// It goes on answering lookups, and takes no writes.
+    pub(crate) async fn pause_writes(&self) {
+        let (mut command, millis) = (redis::cmd("CLIENT"), PATIENCE.as_secs() * 1000);
+        command.arg("PAUSE").arg(millis).arg("WRITE");
+        command.exec_async(&mut self.connection().await).await.unwrap();
+    }
+
+    pub(crate) async fn resume_writes(&self) {
+        redis::cmd("CLIENT").arg("UNPAUSE").exec_async(&mut self.connection().await).await.unwrap();
+    }
+
     /// It goes on listening, and does nothing.
     pub(crate) async fn stop(&self) {
         signal("STOP", self.child.id().expect("it runs")).await;
