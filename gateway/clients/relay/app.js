@@ -65,3 +65,36 @@ graphql`
     }
   }
 `;
+
+graphql`
+  fragment appReviews on Product {
+    id
+    name
+    reviews {
+      stars
+    }
+  }
+`;
+
+graphql`
+  query appDeferredQuery($id: ID!) {
+    product(id: $id) {
+      id
+      name
+      ...appReviews @defer(label: "reviews")
+    }
+  }
+`;
+
+graphql`
+  query appStreamedQuery {
+    products {
+      edges @stream(label: "edges", initialCount: 1) {
+        node {
+          id
+          name
+        }
+      }
+    }
+  }
+`;
