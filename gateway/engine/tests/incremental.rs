@@ -275,6 +275,61 @@ async fn streamed_lists_come_with_their_first_items() {
 }
 
 #[tokio::test]
+async fn the_first_items_do_not_wait_for_what_only_the_others_need() {
+    let gateway = gateway();
+    gateway.hold_where("reviews", "\"c\"");
+    let query = "{ products @stream(initialCount: 1) { name rating } }";
+    let mut payloads = gateway.payloads(query, "{}", IncrementalFormat::Current).await;
+    let first = payloads.next().await.unwrap();
+    assert_eq!(first["data"], json!({"products": [{"name": "Name of a", "rating": 4}]}));
+    nothing_comes(&mut payloads);
+    let asked: Vec<Json> =
+        gateway.requests().into_iter().map(|(_, body)| body["variables"].clone()).collect();
+    let skus = |asked: &Json| -> Vec<String> {
+        let all = asked["representations"].as_array().unwrap();
+        all.iter().map(|one| one["sku"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (skus(&asked[1]), skus(&asked[2]), asked.len()),
+        (vec!["a".to_owned()], ["b", "c"].map(String::from).to_vec(), 3)
+    );
+    gateway.release("reviews");
+    let items = json!([{"name": "Name of b", "rating": 4}, {"name": "Name of c", "rating": 4}]);
+    assert_eq!(payloads.next().await.unwrap()["incremental"][0]["items"], items);
+    assert_eq!(payloads.next().await, None);
+}
+
+#[tokio::test]
+async fn what_is_deferred_in_the_first_items_does_not_wait_for_the_others() {
+    let gateway = gateway();
+    gateway.hold_where("reviews", "\"c\"");
+    let query = "{ products @stream(initialCount: 1) { sku ... @defer { rating } } }";
+    let mut payloads = gateway.payloads(query, "{}", IncrementalFormat::Current).await;
+    assert_eq!(payloads.next().await.unwrap()["data"], json!({"products": [{"sku": "a"}]}));
+    let mut next = async || payloads.next().await.unwrap();
+    let items = next().await;
+    assert_eq!(items["incremental"][0]["items"], json!([{"sku": "b"}, {"sku": "c"}]), "{items}");
+    let fragment = next().await;
+    assert_eq!(fragment["incremental"], json!([{"id": "1", "data": {"rating": 4}}]));
+    nothing_comes(&mut payloads);
+    gateway.release("reviews");
+    let rest = payloads.next().await.unwrap();
+    assert_eq!((rest["incremental"].as_array().unwrap().len(), &rest["hasNext"]), (2, &json!(false)));
+}
+
+#[tokio::test]
+async fn a_failure_that_only_later_items_see_is_told_with_them() {
+    let gateway = gateway();
+    let query = "{ product { name } products @stream(initialCount: 0) { sku rating } }";
+    gateway.stop("reviews");
+    let payloads = collect(&gateway, query, "{}").await;
+    assert_eq!(payloads[0]["data"], json!({"product": {"name": "Name of a"}, "products": []}));
+    assert_eq!(payloads[0].get("errors"), None, "{payloads:?}");
+    let failed = &payloads[1]["completed"][0]["errors"][0];
+    assert_eq!(failed["path"], json!(["products", 0, "rating"]), "{payloads:?}");
+}
+
+#[tokio::test]
 async fn fragments_in_streamed_items_are_announced_with_the_items() {
     let query = "{ products @stream(initialCount: 1) { sku ... @defer { rating } } }";
     for format in [IncrementalFormat::Current, IncrementalFormat::August2022] {

@@ -10,7 +10,7 @@
 //! - `json.rs`, `parse.rs`: from answer bytes to the tree; `tree.rs`: the response tree
 //! - `merge.rs`: answers into the tree; `failure.rs`: errors into the tree; `starved.rs`: fetches they were in the way of
 //! - `project.rs`, `nulls.rs`, `coerce.rs`: from the tree to response bytes; `errors.rs`: the response's errors
-//! - `incremental/`: responses in several payloads (`@defer`, `@stream`)
+//! - `incremental/`: responses in several payloads (`@defer`, `@stream`); `waves.rs`: what first items of lists do not wait for
 //! - `variables.rs`, `limits.rs`, `visibility.rs`: what else goes in
 //!
 //! Elsewhere: what to fetch (`planner`), the plan as data (`plan`).
@@ -37,6 +37,7 @@ pub mod transport;
 mod tree;
 mod variables;
 mod visibility;
+mod waves;
 
 pub use incremental::{IncrementalFormat, IncrementalRun, Payload};
 pub use limits::AnswerLimits;

@@ -308,6 +308,11 @@ impl Program {
         self
     }
 
+    /// The fetch of a sending: see [`crate::waves`].
+    pub(crate) fn fetch(&self, sending: u32) -> &FetchProgram {
+        &self.fetches[sending as usize % self.fetches.len()]
+    }
+
     /// What kind of operation this answers.
     pub fn kind(&self) -> OperationKind {
         self.kind

@@ -15,6 +15,7 @@ use kopitiam_plan::{Path, PathStep};
 
 use crate::program::{GroupProgram, Holding, RepresentationProgram, TargetProgram, VariantProgram};
 use crate::tree::{CauseId, NodeId, Place, Tree, Value, index_of};
+use crate::waves::{Asked, ItemsMax};
 
 /// An object of the tree and the representation that stands for it.
 #[derive(Debug, Clone, Copy)]
@@ -54,26 +55,37 @@ struct Known {
     node: NodeId,
 }
 
+/// Which of a group's objects are of concern: all that were not asked about.
+pub(crate) struct Among<'a> {
+    /// How far each target is followed; `None`: to the end.
+    pub(crate) items_max: Option<&'a [ItemsMax]>,
+    /// Objects that were asked about; those that are now are added.
+    pub(crate) asked: &'a mut Asked,
+}
+
 /// Writes a group's representations to `body` as a JSON list.
 pub(crate) fn collect(
     tree: &mut Tree,
     group: &GroupProgram,
+    among: Among<'_>,
     holding: &Holding,
     hasher: &ahash::RandomState,
     body: &mut Vec<u8>,
 ) -> GroupPositions {
+    let Among { items_max, asked } = among;
     let mut collector = Collector {
         tree,
         holding,
         hasher,
         body,
         known: HashTable::new(),
-        visited: HashSet::default(),
+        visited: asked,
         collected: GroupPositions::default(),
     };
     collector.body.push(b'[');
     for (index, target) in group.targets.iter().enumerate() {
-        collector.target(index_of(index), target, &group.variants);
+        let items_max = items_max.map_or(&[][..], |targets| &targets[index]);
+        collector.target(index_of(index), (target, items_max), &group.variants);
     }
     collector.body.push(b']');
     collector.collected
@@ -83,7 +95,8 @@ pub(crate) fn collect(
 pub(crate) fn objects_at(tree: &Tree, paths: &[Path]) -> GroupPositions {
     let mut found = Vec::new();
     for path in paths {
-        walk(tree, Value::Object(Tree::ROOT), None, &path.0, &mut HashSet::default(), &mut found);
+        let steps = Steps { steps: &path.0, items_max: &[] };
+        walk(tree, Value::Object(Tree::ROOT), None, steps, &mut HashSet::default(), &mut found);
     }
     let mut visited: HashSet<NodeId, ahash::RandomState> = HashSet::default();
     let nodes = found.into_iter().map(|(node, _)| node).filter(|node| visited.insert(*node));
@@ -97,15 +110,21 @@ struct Collector<'a> {
     hasher: &'a ahash::RandomState,
     body: &'a mut Vec<u8>,
     known: HashTable<Known>,
-    visited: HashSet<NodeId, ahash::RandomState>,
+    visited: &'a mut Asked,
     collected: GroupPositions,
 }
 
 impl Collector<'_> {
-    fn target(&mut self, index: u32, target: &TargetProgram, variants: &[VariantProgram]) {
+    fn target(
+        &mut self,
+        index: u32,
+        (target, items_max): (&TargetProgram, &[usize]),
+        variants: &[VariantProgram],
+    ) {
         let mut found = Vec::new();
         let mut passed = HashSet::default();
-        walk(self.tree, Value::Object(Tree::ROOT), None, &target.path.0, &mut passed, &mut found);
+        let steps = Steps { steps: &target.path.0, items_max };
+        walk(self.tree, Value::Object(Tree::ROOT), None, steps, &mut passed, &mut found);
         for (node, place) in found {
             if self.visited.insert(node) {
                 self.object(index, target.is_shareable, variants, node, place);
@@ -169,34 +188,58 @@ impl Collector<'_> {
     }
 }
 
+/// What is left of a path.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps<'a> {
+    pub(crate) steps: &'a [PathStep],
+    /// How many items of the list behind each step are looked at; all where there is none.
+    pub(crate) items_max: &'a [usize],
+}
+
+impl<'a> Steps<'a> {
+    /// The next step, how many items of the list behind it are looked at, and what comes then.
+    pub(crate) fn split(self) -> Option<(&'a PathStep, usize, Self)> {
+        let (step, steps) = self.steps.split_first()?;
+        let items_max = self.items_max.split_first();
+        let (first, items_max) = items_max.map_or((usize::MAX, &[][..]), |(first, rest)| (*first, rest));
+        Some((step, first, Self { steps, items_max }))
+    }
+}
+
 /// Finds the objects at the end of `steps`, with the places that hold them. An object that several places hold is
 /// walked through once.
 fn walk(
     tree: &Tree,
     value: Value,
     place: Option<Place>,
-    steps: &[PathStep],
+    steps: Steps<'_>,
     passed: &mut HashSet<(NodeId, usize), ahash::RandomState>,
     found: &mut Vec<(NodeId, Option<Place>)>,
 ) {
-    match (value, steps.split_first()) {
+    match (value, steps.split()) {
         (Value::List(list), _) => {
             for (index, item) in (list.start..).zip(tree.items(list)) {
                 walk(tree, *item, Some(Place::Item(index)), steps, passed, found);
             }
         }
         (Value::Object(node), None) => found.push((node, place)),
-        (Value::Object(node), Some((PathStep::On(types), rest))) => {
+        (Value::Object(node), Some((PathStep::On(types), _, rest))) => {
             if tree.is_one_of(node, types) {
                 walk(tree, value, place, rest, passed, found);
             }
         }
-        (Value::Object(node), Some((PathStep::Field(key), rest))) => {
-            if tree.is_shared(node) && !passed.insert((node, steps.len())) {
+        (Value::Object(node), Some((PathStep::Field(key), items_max, rest))) => {
+            if tree.is_shared(node) && !passed.insert((node, steps.steps.len())) {
                 return;
             }
-            if let Some((value, place)) = tree.find(node, *key) {
-                walk(tree, value, Some(place), rest, passed, found);
+            match tree.find(node, *key) {
+                Some((Value::List(list), _)) if items_max < tree.items(list).len() => {
+                    for (index, item) in (list.start..).zip(tree.items(list)).take(items_max) {
+                        walk(tree, *item, Some(Place::Item(index)), rest, passed, found);
+                    }
+                }
+                Some((value, place)) => walk(tree, value, Some(place), rest, passed, found),
+                None => {}
             }
         }
         (Value::Null | Value::Failed(_) | Value::Leaf(_), _) => {}

@@ -21,12 +21,13 @@ use crate::merge::{self, Entity};
 use crate::parse::{AnswerError, parse_answer};
 use crate::program::{FetchProgram, FetchProgramKind, GroupProgram, Holding, Program};
 use crate::project::{Material, project};
-use crate::representations::{GroupPositions, Reader, collect, objects_at};
+use crate::representations::{Among, GroupPositions, Reader, collect, objects_at};
 use crate::selection::SelectionId;
 use crate::starved::{self, Starved};
 use crate::transport::{SubgraphRequest, SubgraphTransport, TransportError};
 use crate::tree::{CauseId, NodeId, Tree};
 use crate::variables::Variables;
+use crate::waves::Waves;
 
 /// What one execution needs besides the transport.
 #[derive(Debug, Clone, Copy)]
@@ -63,11 +64,11 @@ pub(crate) struct State<'a> {
     pub(crate) tree: Tree,
     pub(crate) causes: Causes,
     hasher: ahash::RandomState,
-    /// For each fetch, how many of its dependencies are not done.
+    /// For each sending, how many others that it waits for are not done.
     waiting_for: Vec<u32>,
-    /// For each fetch, where the answers of its requests in flight go.
+    /// For each sending, where the answers of its requests in flight go.
     positions: Vec<Vec<Part>>,
-    /// For each fetch, how many of its requests are not answered.
+    /// For each sending, how many of its requests are not answered.
     pub(crate) unanswered: Vec<usize>,
     /// What failed, to be marked once more: objects that other fetches gave meanwhile miss fields too.
     failures: Vec<(NodeId, SelectionId, Blame)>,
@@ -75,6 +76,8 @@ pub(crate) struct State<'a> {
     is_behind: bool,
     /// Where failures were in the way of fetches.
     starved: Vec<Starved<'a>>,
+    /// Which fetches are sent twice, if any; without, a sending is a fetch.
+    pub(crate) waves: Option<Waves>,
 }
 
 impl<'a> State<'a> {
@@ -92,7 +95,27 @@ impl<'a> State<'a> {
             failures: Vec::new(),
             is_behind: false,
             starved: Vec::new(),
+            waves: None,
         }
+    }
+
+    /// For a response in several payloads.
+    pub(crate) fn in_payloads(execution: Execution<'a>) -> Self {
+        let mut state = Self::new(execution);
+        state.waves = Waves::new(execution.program, execution.variables);
+        if let Some(waves) = &state.waves {
+            state.waiting_for = waves.dependency_counts();
+            state.positions = state.waiting_for.iter().map(|_| Vec::new()).collect();
+            state.unanswered = vec![0; state.waiting_for.len()];
+        }
+        state
+    }
+
+    /// The second sending of a fetch that was just sent for the first time, if nothing else is in its way.
+    pub(crate) fn second(&mut self, index: u32) -> Option<u32> {
+        let second = self.waves.as_ref()?.second(index)?;
+        self.waiting_for[second as usize] -= 1;
+        (self.waiting_for[second as usize] == 0).then_some(second)
     }
 
     pub(crate) fn without_dependencies(&self) -> Vec<u32> {
@@ -137,7 +160,12 @@ impl<'a> State<'a> {
 
     /// A fetch is done: those that waited only for it are ready.
     pub(crate) fn release(&mut self, index: u32, ready: &mut Vec<u32>) {
-        for &dependent in &self.execution.program.fetches[index as usize].dependents {
+        let program = self.execution.program;
+        let dependents = match &self.waves {
+            None => &program.fetches[index as usize].dependents,
+            Some(waves) => waves.dependents(index),
+        };
+        for &dependent in dependents {
             let waiting = &mut self.waiting_for[dependent as usize];
             *waiting -= 1;
             if *waiting == 0 {
@@ -153,12 +181,12 @@ impl<'a> State<'a> {
 
     /// The request bodies of a fetch; none when there is nothing to ask, several only when it has contexts.
     pub(crate) fn requests(&mut self, index: u32) -> Vec<Bytes> {
-        let fetch = &self.execution.program.fetches[index as usize];
+        let fetch = self.execution.program.fetch(index);
         if !self.holding.holds(fetch.condition) {
             return Vec::new();
         }
         self.catch_up();
-        self.note_starved(fetch);
+        self.note_starved(index, fetch);
         if let (Some(template), FetchProgramKind::Entities { groups, .. }) = (&fetch.template, &fetch.kind) {
             return self.contextual_requests(index, template, groups);
         }
@@ -180,7 +208,7 @@ impl<'a> State<'a> {
                 for (number, group) in groups.iter().enumerate() {
                     begin_variable(&mut body, &mut has_variables);
                     body.extend_from_slice(&group.variable_start);
-                    all.push((group.key, number, self.collect(group, &mut body)));
+                    all.push((group.key, number, self.collect((index, number), group, &mut body)));
                 }
                 if all.iter().all(|(_, _, positions)| positions.count == 0) {
                     return Vec::new();
@@ -220,7 +248,7 @@ impl<'a> State<'a> {
             pending.push(found.into_iter());
             plain.push(group.contexts.is_none().then(|| {
                 let mut list = Vec::new();
-                let positions = self.collect(group, &mut list);
+                let positions = self.collect((index, plain.len()), group, &mut list);
                 (list, positions)
             }));
         }
@@ -256,7 +284,7 @@ impl<'a> State<'a> {
         let mut body = br#"{"query":"#.to_vec();
         write_string(&mut body, document);
         let mut has_variables = false;
-        self.client_variables(&self.execution.program.fetches[index as usize], &mut body, &mut has_variables);
+        self.client_variables(self.execution.program.fetch(index), &mut body, &mut has_variables);
         let mut part = Part::new();
         for (number, (group, chunk)) in groups.iter().zip(chunks).enumerate() {
             let Some(contexts) = &group.contexts else {
@@ -301,7 +329,7 @@ impl<'a> State<'a> {
         let found = contexts::collect(reader, group, contexts, &self.hasher);
         self.fail_inputs(group, found.failed);
         if !found.beyond.is_empty() {
-            let service = &self.execution.program.fetches[index as usize].subgraph;
+            let service = &self.execution.program.fetch(index).subgraph;
             let cause = self.causes.add(Cause::of_too_many_values(service));
             for node in found.beyond {
                 self.fail(node, group.selection, Blame::all(cause));
@@ -310,12 +338,23 @@ impl<'a> State<'a> {
         found.all
     }
 
-    fn collect(&mut self, group: &GroupProgram, body: &mut Vec<u8>) -> GroupPositions {
+    fn collect(
+        &mut self,
+        (index, number): (u32, usize),
+        group: &GroupProgram,
+        body: &mut Vec<u8>,
+    ) -> GroupPositions {
         if !self.holding.holds(group.condition) {
             body.extend_from_slice(b"[]");
             return GroupPositions::default();
         }
-        let mut positions = collect(&mut self.tree, group, &self.holding, &self.hasher, body);
+        let mut asked = self.waves.as_mut().map(|waves| waves.asked(index, number)).unwrap_or_default();
+        let items_max = self.waves.as_ref().and_then(|waves| waves.items_max(index, number));
+        let among = Among { items_max, asked: &mut asked };
+        let mut positions = collect(&mut self.tree, group, among, &self.holding, &self.hasher, body);
+        if let Some(waves) = &mut self.waves {
+            waves.has_asked(index, number, asked);
+        }
         self.fail_inputs(group, std::mem::take(&mut positions.failed));
         positions
     }
@@ -337,7 +376,7 @@ impl<'a> State<'a> {
     pub(crate) fn receive_part(&mut self, index: u32, number: usize, answer: Result<Bytes, TransportError>) {
         let part = self.positions[index as usize].get_mut(number).map(std::mem::take).unwrap_or_default();
         let Execution { program, limits, .. } = self.execution;
-        let fetch = &program.fetches[index as usize];
+        let fetch = program.fetch(index);
         let root = match fetch.kind {
             FetchProgramKind::Root { selection, .. } | FetchProgramKind::Entities { selection, .. } => {
                 selection
@@ -399,12 +438,12 @@ impl<'a> State<'a> {
             selections: &program.selections,
             key_names: &program.key_names,
             root,
-            is_entities: matches!(program.fetches[index as usize].kind, FetchProgramKind::Entities { .. }),
+            is_entities: matches!(program.fetch(index).kind, FetchProgramKind::Entities { .. }),
         }
     }
 
     fn merge_groups(&mut self, index: u32, part: &Part, groups: &[GroupProgram], data: NodeId) {
-        let fetch = &self.execution.program.fetches[index as usize];
+        let fetch = self.execution.program.fetch(index);
         for (key, number, positions) in part {
             let group = &groups[*number];
             if positions.count == 0 {
@@ -438,7 +477,7 @@ impl<'a> State<'a> {
     /// `data` is null or missing: each field shows its own error, or else the first one.
     fn fail_with(&mut self, index: u32, part: Part, root: SelectionId, errors: &[SubgraphError]) {
         let program = self.execution.program;
-        let fetch = &program.fetches[index as usize];
+        let fetch = program.fetch(index);
         let Some(first) = errors.first() else {
             return self.fail_fetch(index, part, Cause::of_answer(AnswerError::Malformed, &fetch.subgraph));
         };
@@ -467,7 +506,7 @@ impl<'a> State<'a> {
 
     /// The objects that the answer of a root fetch is for.
     fn root_nodes(&self, index: u32, part: Part) -> Vec<NodeId> {
-        match &self.execution.program.fetches[index as usize].kind {
+        match &self.execution.program.fetch(index).kind {
             FetchProgramKind::Root { at, .. } if !at.is_empty() => part
                 .into_iter()
                 .flat_map(|(_, _, found)| found.positions)
@@ -481,7 +520,7 @@ impl<'a> State<'a> {
     fn fail_fetch(&mut self, index: u32, part: Part, cause: Cause) {
         let program = self.execution.program;
         let cause = self.causes.add(cause);
-        match program.fetches[index as usize].kind {
+        match program.fetch(index).kind {
             FetchProgramKind::Root { selection, .. } => {
                 for node in self.root_nodes(index, part) {
                     self.fail(node, selection, Blame::all(cause));
@@ -493,7 +532,7 @@ impl<'a> State<'a> {
 
     fn fail_positions(&mut self, index: u32, part: Part, cause: CauseId) {
         let program = self.execution.program;
-        let FetchProgramKind::Entities { groups, .. } = &program.fetches[index as usize].kind else { return };
+        let FetchProgramKind::Entities { groups, .. } = &program.fetch(index).kind else { return };
         for (_, number, positions) in part {
             for position in positions.positions {
                 self.fail(position.node, groups[number].selection, Blame::all(cause));
@@ -529,7 +568,7 @@ impl<'a> State<'a> {
     }
 
     /// Notes where a fetch about to be sent finds failures instead of objects.
-    fn note_starved(&mut self, fetch: &'a FetchProgram) {
+    fn note_starved(&mut self, index: u32, fetch: &'a FetchProgram) {
         if self.causes.is_empty() {
             return;
         }
@@ -537,13 +576,17 @@ impl<'a> State<'a> {
         match &fetch.kind {
             FetchProgramKind::Root { at, selection } => {
                 for path in at {
-                    found.extend(starved::find(&self.tree, &path.0, *selection));
+                    found.extend(starved::find(&self.tree, &path.0, &[], *selection));
                 }
             }
             FetchProgramKind::Entities { groups, .. } => {
-                for group in groups.iter().filter(|group| self.holding.holds(group.condition)) {
-                    for target in &group.targets {
-                        found.extend(starved::find(&self.tree, &target.path.0, group.selection));
+                let groups = groups.iter().enumerate();
+                for (number, group) in groups.filter(|(_, group)| self.holding.holds(group.condition)) {
+                    let items_max = self.waves.as_ref().and_then(|waves| waves.items_max(index, number));
+                    for (number, target) in group.targets.iter().enumerate() {
+                        let items_max = items_max.map_or(&[][..], |targets| &targets[number]);
+                        let path = &target.path.0;
+                        found.extend(starved::find(&self.tree, path, items_max, group.selection));
                     }
                 }
             }

@@ -10,8 +10,9 @@ use std::collections::HashSet;
 use kopitiam_plan::{Key, PathStep};
 
 use crate::failure::fail_absent;
+use crate::representations::Steps;
 use crate::selection::{SelectionId, Selections};
-use crate::tree::{CauseId, NodeId, Place, Tree, Value};
+use crate::tree::{CauseId, ListId, NodeId, Place, Tree, Value};
 
 /// Where a failure stands.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,8 @@ pub(crate) struct Starved<'a> {
     pub(crate) at: At,
     /// What was left of the path.
     pub(crate) rest: &'a [PathStep],
+    /// How far to follow it, as in [`Steps`].
+    pub(crate) items_max: Vec<usize>,
     /// What the fetch takes from each object.
     pub(crate) selection: SelectionId,
     pub(crate) cause: CauseId,
@@ -40,7 +43,7 @@ impl Starved<'_> {
         };
         let mut walk = Walk::default();
         if let Some(value) = value {
-            walk.follow(tree, value, self.rest);
+            walk.follow(tree, value, Steps { steps: self.rest, items_max: &self.items_max });
         }
         for node in walk.objects {
             fail_absent(tree, selections, node, self.selection, self.cause);
@@ -49,44 +52,63 @@ impl Starved<'_> {
 }
 
 /// The failures on a path.
-pub(crate) fn find<'a>(tree: &Tree, path: &'a [PathStep], selection: SelectionId) -> Vec<Starved<'a>> {
+pub(crate) fn find<'a>(
+    tree: &Tree,
+    path: &'a [PathStep],
+    items_max: &[usize],
+    selection: SelectionId,
+) -> Vec<Starved<'a>> {
     let mut walk = Walk::default();
-    walk.follow(tree, Value::Object(Tree::ROOT), path);
-    let starved = |(at, rest, cause)| Starved { at, rest, selection, cause };
+    walk.follow(tree, Value::Object(Tree::ROOT), Steps { steps: path, items_max });
+    let starved = |(at, left, cause)| {
+        let rest = &path[path.len() - left..];
+        let items_max = items_max.get(path.len() - left..).unwrap_or_default().to_vec();
+        Starved { at, rest, items_max, selection, cause }
+    };
     walk.failures.into_iter().map(starved).collect()
 }
 
 #[derive(Default)]
-struct Walk<'a> {
+struct Walk {
     passed: HashSet<(NodeId, usize), ahash::RandomState>,
     objects: Vec<NodeId>,
-    failures: Vec<(At, &'a [PathStep], CauseId)>,
+    /// With how many steps were left.
+    failures: Vec<(At, usize, CauseId)>,
 }
 
-impl<'a> Walk<'a> {
-    fn follow(&mut self, tree: &Tree, value: Value, steps: &'a [PathStep]) {
-        match (value, steps.split_first()) {
-            (Value::List(list), _) => {
-                for (index, item) in (list.start..).zip(tree.items(list)) {
-                    match item {
-                        Value::Failed(cause) => self.failures.push((At::Item(index), steps, *cause)),
-                        item => self.follow(tree, *item, steps),
-                    }
-                }
-            }
-            (Value::Object(node), _) if !self.passed.insert((node, steps.len())) => {}
+impl Walk {
+    fn follow(&mut self, tree: &Tree, value: Value, steps: Steps<'_>) {
+        match (value, steps.split()) {
+            (Value::List(list), _) => self.items(tree, list, usize::MAX, steps),
+            (Value::Object(node), _) if !self.passed.insert((node, steps.steps.len())) => {}
             (Value::Object(node), None) => self.objects.push(node),
-            (Value::Object(node), Some((PathStep::On(types), rest))) => {
+            (Value::Object(node), Some((PathStep::On(types), _, rest))) => {
                 if tree.is_one_of(node, types) {
                     self.follow(tree, value, rest);
                 }
             }
-            (Value::Object(node), Some((PathStep::Field(key), rest))) => match tree.get(node, *key) {
-                Some(Value::Failed(cause)) => self.failures.push((At::Field(node, *key), rest, cause)),
-                Some(value) => self.follow(tree, value, rest),
-                None => {}
-            },
+            (Value::Object(node), Some((PathStep::Field(key), items_max, rest))) => {
+                match tree.get(node, *key) {
+                    Some(Value::Failed(cause)) => {
+                        self.failures.push((At::Field(node, *key), rest.steps.len(), cause));
+                    }
+                    Some(Value::List(list)) => self.items(tree, list, items_max, rest),
+                    Some(value) => self.follow(tree, value, rest),
+                    None => {}
+                }
+            }
             (Value::Null | Value::Failed(_) | Value::Leaf(_), _) => {}
+        }
+    }
+
+    fn items(&mut self, tree: &Tree, list: ListId, items_max: usize, steps: Steps<'_>) {
+        for (index, item) in (list.start..).zip(tree.items(list)).take(items_max) {
+            match item {
+                Value::Failed(cause) => {
+                    self.failures.push((At::Item(index), steps.steps.len(), *cause));
+                }
+                item => self.follow(tree, *item, steps),
+            }
         }
     }
 }

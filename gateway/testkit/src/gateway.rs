@@ -23,8 +23,8 @@ pub struct InMemory {
     servers: Vec<Server>,
     requests: Mutex<Vec<(String, Json)>>,
     stopped: Mutex<HashSet<String>>,
-    /// Subgraphs whose answers wait until they are let go.
-    held: Mutex<HashMap<String, Arc<Notify>>>,
+    /// Subgraphs whose answers wait until they are let go, when the request has this text in it.
+    held: Mutex<HashMap<String, (String, Arc<Notify>)>>,
 }
 
 /// Lets those who wait for it go on, also those who come later.
@@ -69,7 +69,9 @@ impl SubgraphTransport for InMemory {
     async fn send(&self, request: SubgraphRequest<'_>, (): &()) -> Result<Bytes, TransportError> {
         let server = self.server(&request)?;
         let held = self.held.lock().expect("no test panics here").get(request.subgraph).cloned();
-        if let Some(waiting) = held.and_then(|held| held.wait()) {
+        let body = String::from_utf8_lossy(&request.body);
+        let held = held.filter(|(text, _)| body.contains(text));
+        if let Some(waiting) = held.and_then(|(_, held)| held.wait()) {
             let _ = waiting.await;
         }
         Ok(server.answer(&request.body))
@@ -127,14 +129,19 @@ impl TestGateway {
 
     /// From now on this subgraph's answers wait for [`TestGateway::release`].
     pub fn hold(&self, subgraph: &str) {
-        let held = Arc::default();
+        self.hold_where(subgraph, "");
+    }
+
+    /// From now on this subgraph's answers to requests with this text wait for [`TestGateway::release`].
+    pub fn hold_where(&self, subgraph: &str, text: &str) {
+        let held = (text.to_owned(), Arc::default());
         self.engine.transport().held.lock().expect("no test panics here").insert(subgraph.to_owned(), held);
     }
 
     /// Lets a subgraph's answers go that wait.
     pub fn release(&self, subgraph: &str) {
-        if let Some(held) = self.engine.transport().held.lock().expect("no test panics here").remove(subgraph)
-        {
+        let held = self.engine.transport().held.lock().expect("no test panics here").remove(subgraph);
+        if let Some((_, held)) = held {
             held.open();
         }
     }

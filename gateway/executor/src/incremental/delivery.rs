@@ -23,6 +23,7 @@ use crate::project::{Material, Writer, too_large};
 use crate::run::{Execution, State};
 use crate::tree::{CauseId, index_of};
 use crate::variables::Variables;
+use crate::waves::Waves;
 
 /// A piece of the response that is left to deliver.
 struct Piece {
@@ -69,11 +70,11 @@ pub(super) struct Delivery<'a> {
     variables: Arc<Variables>,
     /// Which conditions hold while a part is written, once it is.
     holdings: Vec<Option<Holding>>,
-    /// By part, how many of its fetches are not done.
-    waits: Vec<usize>,
+    /// By part, how many of its fetches are not done: for the first items of streamed lists, and for the others too.
+    waits: Vec<[usize; 2]>,
     /// By fetch, the parts that wait for it.
     waiting: Vec<Vec<usize>>,
-    /// By cause, the fetch it came with.
+    /// By cause, the sending it came with.
     causes: Vec<u32>,
     pieces: Vec<Piece>,
     entries: Vec<Entry>,
@@ -84,7 +85,7 @@ pub(super) struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    pub(super) fn new(execution: Execution<'a>, format: IncrementalFormat) -> Self {
+    pub(super) fn new(execution: Execution<'a>, format: IncrementalFormat, waves: Option<&Waves>) -> Self {
         let program = execution.program;
         let parts = &program.deferral.parts;
         let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); program.fetches.len()];
@@ -93,12 +94,18 @@ impl<'a> Delivery<'a> {
                 waiting[fetch.0 as usize].push(part);
             }
         }
-        let mut waits: Vec<usize> = parts.iter().map(|part| part.fetches.len()).collect();
         if parts.is_empty() {
             // Lists are streamed, but nothing is deferred.
-            waits.push(program.fetches.len());
             for parts in &mut waiting {
                 parts.push(0);
+            }
+        }
+        let mut waits = vec![[0; 2]; parts.len().max(1)];
+        for (fetch, parts) in (0..).zip(&waiting) {
+            let is_twice = waves.is_some_and(|waves| waves.second(fetch).is_some());
+            for &part in parts {
+                waits[part][0] += 1;
+                waits[part][1] += 1 + usize::from(is_twice);
             }
         }
         Self {
@@ -118,17 +125,26 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// A fetch has brought causes of failure: up to so many there are now.
-    pub(super) fn caused_by(&mut self, fetch: u32, causes: usize) {
-        self.causes.resize(causes.max(self.causes.len()), fetch);
+    /// A sending has brought causes of failure: up to so many there are now.
+    pub(super) fn caused_by(&mut self, sending: u32, causes: usize) {
+        self.causes.resize(causes.max(self.causes.len()), sending);
     }
 
-    /// A fetch is done.
-    pub(super) fn finished(&mut self, fetch: u32, causes: usize) {
-        self.caused_by(fetch, causes);
-        for &part in &self.waiting[fetch as usize] {
-            self.waits[part] -= 1;
+    /// A sending is done.
+    pub(super) fn finished(&mut self, sending: u32, causes: usize) {
+        self.caused_by(sending, causes);
+        let is_first = (sending as usize) < self.waiting.len();
+        for &part in &self.waiting[sending as usize % self.waiting.len()] {
+            self.waits[part][0] -= usize::from(is_first);
+            self.waits[part][1] -= 1;
         }
+    }
+
+    /// Whether a cause came with what a part waits for.
+    fn concerns(&self, cause: usize, part: usize, is_beyond: bool) -> Option<bool> {
+        let sending = *self.causes.get(cause)? as usize;
+        let fetches = self.waiting.len();
+        Some((is_beyond || sending < fetches) && self.waiting[sending % fetches].contains(&part))
     }
 
     /// The next payload, if there is anything to deliver by now.
@@ -136,7 +152,7 @@ impl<'a> Delivery<'a> {
         if self.is_started {
             return self.later_payload(state);
         }
-        if self.waits[0] > 0 {
+        if self.waits[0][0] > 0 {
             return None;
         }
         self.is_started = true;
@@ -145,15 +161,15 @@ impl<'a> Delivery<'a> {
 
     fn first_payload(&mut self, state: &mut State<'a>) -> Payload {
         state.catch_up();
-        let Self { causes, waiting, .. } = self;
-        let concerns =
-            |cause: usize| causes.get(cause).is_none_or(|&fetch| waiting[fetch as usize].contains(&0));
+        let causes: Vec<bool> =
+            (0..state.causes.count()).map(|cause| self.concerns(cause, 0, false).unwrap_or(true)).collect();
+        let concerns = |cause: usize| causes.get(cause).copied().unwrap_or(true);
         let holding = self.holdings[0].get_or_insert_with(|| {
             self.execution.program.conditions.evaluate(self.execution.variables, PartId::FIRST)
         });
         let capacity = state.tree.answer_bytes() + state.tree.answer_bytes() / 4 + 256;
         let mut writer = Writer::new(material(self.execution, state, holding), capacity);
-        writer.later = Later::new(PartId::FIRST, &self.variables);
+        writer.later = Later::new(PartId::FIRST, false, &self.variables);
         if writer.response(concerns).is_err() {
             return Payload { body: too_large(), has_next: false, has_errors: true };
         }
@@ -275,7 +291,7 @@ impl<'a> Delivery<'a> {
         while index < self.pieces.len() {
             let piece = &self.pieces[index];
             let is_wanted = piece.written.is_none()
-                && self.waits[part_of(&piece.note).0 as usize] == 0
+                && self.waits[part_of(&piece.note).0 as usize][usize::from(piece.note.is_beyond)] == 0
                 && piece.owners.iter().any(|&owner| self.entries[owner].stage != Stage::Failed);
             if is_wanted {
                 if written.is_empty() {
@@ -299,7 +315,7 @@ impl<'a> Delivery<'a> {
         });
         let mut writer = Writer::new(material(self.execution, state, holding), 256);
         writer.bytes_max = self.bytes_left;
-        writer.later = Later::new(part, &self.variables);
+        writer.later = Later::new(part, self.pieces[index].note.is_beyond, &self.variables);
         let result = writer.write_later(&self.pieces[index].note);
         if writer.is_too_large() {
             writer.errors = ErrorList::new(1, &self.execution.limits.errors);
@@ -318,23 +334,21 @@ impl<'a> Delivery<'a> {
 
     /// Errors of a part's fetches that no field shows are told with its first piece.
     fn add_strays(&mut self, index: usize, state: &mut State<'a>) {
-        let part = part_of(&self.pieces[index].note).0 as usize;
-        let Some(written) = self.pieces[index].written.as_mut().filter(|written| !written.is_failed) else {
-            return;
-        };
+        let Piece { note, written, .. } = &self.pieces[index];
+        let (part, is_beyond) = (part_of(note).0 as usize, note.is_beyond);
+        let Some(written) = written.as_ref().filter(|written| !written.is_failed) else { return };
         let is_clean = written.errors.is_none();
         let limits = self.execution.limits;
         let mut strays = ErrorList::new(limits.errors_max, &limits.errors);
         for number in 0..state.causes.count() {
             let id = CauseId(index_of(number));
             let cause = state.causes.get(id);
-            let concerns =
-                self.causes.get(number).is_some_and(|&fetch| self.waiting[fetch as usize].contains(&part));
+            let concerns = self.concerns(number, part, is_beyond).unwrap_or(false);
             if concerns && cause.is_unreported() && (cause.is_subgraphs_own || is_clean) {
                 strays.push_cause(state.causes.report(id), None);
             }
         }
-        if let Some(strays) = strays.finish() {
+        if let (Some(strays), Some(written)) = (strays.finish(), &mut self.pieces[index].written) {
             let errors = written.errors.get_or_insert_default();
             join(errors, &strays);
         }
@@ -366,11 +380,28 @@ impl<'a> Delivery<'a> {
     }
 
     fn is_complete(&self, entry: &Entry) -> bool {
+        let is_beyond = entry.inside.is_some_and(|piece| self.pieces[piece].note.is_beyond);
         let parts = self.execution.program.deferral.parts.iter().zip(&self.waits);
         let mut of_it = parts
             .filter(|(part, _)| entry.fragment.is_some_and(|fragment| part.fragments.contains(&fragment)));
-        of_it.all(|(_, waits)| *waits == 0)
+        of_it.all(|(_, waits)| waits[usize::from(is_beyond)] == 0)
             && entry.pieces.iter().all(|&piece| self.pieces[piece].written.is_some())
+            && !self.may_get_more(entry)
+    }
+
+    /// Whether items are still to be written that may hold fields of a fragment that stands around their list.
+    fn may_get_more(&self, entry: &Entry) -> bool {
+        let Some(fragment) = entry.fragment else { return false };
+        let parts = &self.execution.program.deferral.parts;
+        self.pieces.iter().any(|piece| {
+            piece.written.is_none()
+                && matches!(piece.note.what, What::Items { .. })
+                && !parts
+                    .get(piece.note.around.0 as usize)
+                    .is_some_and(|part| part.fragments.contains(&fragment))
+                && piece.note.path.starts_with(&entry.awaited.path)
+                && piece.owners.iter().any(|&owner| self.entries[owner].stage != Stage::Failed)
+        })
     }
 
     fn fail(&mut self, index: usize, failed: Vec<usize>, body: &mut Body) {

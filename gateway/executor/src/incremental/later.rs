@@ -22,6 +22,8 @@ pub(crate) struct Note {
     pub(super) what: What,
     /// The part whose fields stand around it.
     pub(super) around: PartId,
+    /// Whether it is, or stands in, a streamed list beyond the first items.
+    pub(super) is_beyond: bool,
     /// How much was written before.
     at: usize,
 }
@@ -40,6 +42,8 @@ pub(super) enum What {
 pub(crate) struct Later {
     /// The part being written.
     part: PartId,
+    /// Whether what is written is beyond the first items of a streamed list.
+    is_beyond: bool,
     /// For the `initialCount` of streams; without them lists are written whole.
     variables: Option<Arc<Variables>>,
     notes: Vec<Note>,
@@ -47,8 +51,8 @@ pub(crate) struct Later {
 }
 
 impl Later {
-    pub(super) fn new(part: PartId, variables: &Arc<Variables>) -> Self {
-        Self { part, variables: Some(Arc::clone(variables)), ..Self::default() }
+    pub(super) fn new(part: PartId, is_beyond: bool, variables: &Arc<Variables>) -> Self {
+        Self { part, is_beyond, variables: Some(Arc::clone(variables)), ..Self::default() }
     }
 
     pub(super) fn into_notes(self) -> Vec<Note> {
@@ -69,17 +73,20 @@ impl Later {
 
     fn push(&mut self, path: Vec<Segment>, what: What, at: usize) {
         self.noted += 1;
-        self.notes.push(Note { path, what, around: self.part, at });
+        let is_beyond = self.is_beyond || matches!(what, What::Items { .. });
+        self.notes.push(Note { path, what, around: self.part, is_beyond, at });
     }
 
     fn initial_count(&self, stream: &Stream) -> Option<usize> {
-        let variables = self.variables.as_ref()?;
-        Some(match &stream.initial_count {
-            InitialCount::Literal(count) => *count,
-            InitialCount::Variable(name) => {
-                variables.get(name).and_then(|json| json.parse().ok()).unwrap_or(0)
-            }
-        })
+        self.variables.as_ref().map(|variables| initial_count(stream, variables))
+    }
+}
+
+/// How many items of a list come with it.
+pub(crate) fn initial_count(stream: &Stream, variables: &Variables) -> usize {
+    match &stream.initial_count {
+        InitialCount::Literal(count) => *count,
+        InitialCount::Variable(name) => variables.get(name).and_then(|json| json.parse().ok()).unwrap_or(0),
     }
 }
 

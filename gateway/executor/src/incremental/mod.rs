@@ -23,7 +23,7 @@ use kopitiam_plan::OperationKind;
 
 use self::delivery::Delivery;
 pub use self::format::IncrementalFormat;
-pub(crate) use self::later::Later;
+pub(crate) use self::later::{Later, initial_count};
 use crate::AnswerLimits;
 use crate::program::Program;
 use crate::run::{Execution, State};
@@ -87,10 +87,10 @@ impl<T: SubgraphTransport> IncrementalRun<T> {
             limits: &self.limits,
         };
         let program = execution.program;
-        let mut state = State::new(execution);
-        let mut delivery = Delivery::new(execution, self.format);
+        let mut state = State::in_payloads(execution);
+        let mut delivery = Delivery::new(execution, self.format, state.waves.as_ref());
         let send = async |index: u32, part: usize, body: Bytes| {
-            let fetch = &program.fetches[index as usize];
+            let fetch = program.fetch(index);
             let is_mutation = fetch.operation == OperationKind::Mutation;
             let cacheable = fetch.cacheable.as_ref();
             let request = SubgraphRequest { subgraph: &fetch.subgraph, body, is_mutation, cacheable };
@@ -101,6 +101,8 @@ impl<T: SubgraphTransport> IncrementalRun<T> {
         loop {
             while let Some(index) = ready.pop() {
                 let bodies = state.requests(index);
+                ready.extend(state.second(index));
+                delivery.caused_by(index, state.causes.count());
                 if bodies.is_empty() {
                     state.release(index, &mut ready);
                     delivery.finished(index, state.causes.count());
