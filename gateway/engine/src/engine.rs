@@ -251,8 +251,8 @@ impl<T: SubgraphTransport> Engine<T> {
         Ok(())
     }
 
-    /// The operations that were asked most since the supergraph was taken, the most frequent first, without variables. To
-    /// prepare them on an engine that is to take over from this one.
+    /// The operations that were asked most since the supergraph was taken, the most frequent first, without variables, with
+    /// the grants of a client for each set of fields that clients did not get. To prepare them on an engine that is to take over from this one.
     pub fn hottest(&self, count: usize) -> Vec<Request> {
         let hottest = self.current.generations.load().hottest(count);
         hottest.into_iter().map(|hot| hot.request()).collect()
@@ -280,12 +280,14 @@ impl<T: SubgraphTransport> Engine<T> {
             let request = hot.request();
             for generation in next.all() {
                 // What the new schema does not have any more is refused when somebody asks it.
-                if let Ok(prepared) = prepare_on(Arc::clone(generation), &self.settings, &request) {
-                    // Half: what was asked long ago must not stay in front for ever.
-                    prepared.operation.asked.store(hot.asked / 2, Ordering::Relaxed);
-                    // Also as those get it who were granted nothing.
-                    let _ = restricted(&self.settings, &request, prepared);
-                }
+                let Ok(whole) = prepare_on(Arc::clone(generation), &self.settings, &request) else {
+                    continue;
+                };
+                // As its clients get it; also, of what some get whole, as those do who were granted nothing.
+                let prepared = restricted(&self.settings, &request, whole.clone());
+                let prepared = if hot.grants.is_some() { prepared.unwrap_or(whole) } else { whole };
+                // Half: what was asked long ago must not stay in front for ever.
+                prepared.operation.asked.fetch_max(hot.asked / 2, Ordering::Relaxed);
             }
         }
     }

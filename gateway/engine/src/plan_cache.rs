@@ -12,8 +12,8 @@ use kopitiam_operation::NormalisedOperation;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::Request;
 use crate::prepare::{Operation, Planned};
+use crate::{Grants, Request};
 
 /// A document and the operation chosen in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,8 @@ impl Weighter<Arc<NormalisedOperation>, Arc<Planned>> for ByFields {
 pub(crate) struct Hot {
     pub(crate) document: Box<str>,
     operation_name: Option<Box<str>>,
+    /// Of a client that does not get all of it; `None`: of one that does.
+    pub(crate) grants: Option<Arc<Grants>>,
     pub(crate) asked: u64,
 }
 
@@ -98,6 +100,7 @@ impl Hot {
         Request {
             query: self.document.clone().into(),
             operation_name: self.operation_name.as_deref().map(str::to_owned),
+            grants: self.grants.clone().unwrap_or_default(),
             ..Request::default()
         }
     }
@@ -154,10 +157,12 @@ impl PlanCache {
 
     /// What is in the cache and takes no variables to be prepared again, in no order.
     pub(crate) fn asked(&self) -> impl Iterator<Item = Hot> {
-        let plain = self.documents.iter().filter(|(key, _)| key.variant.is_none());
+        let all = self.documents.iter();
+        let plain = all.filter(|(key, operation)| key.variant.is_none() || operation.grants.is_some());
         plain.map(|(key, operation)| Hot {
             document: key.document,
             operation_name: key.operation_name,
+            grants: operation.grants.clone(),
             asked: operation.asked.load(Ordering::Relaxed),
         })
     }

@@ -24,7 +24,7 @@ use crate::expansion;
 use crate::generation::Generation;
 use crate::incremental;
 use crate::settings::EngineSettings;
-use crate::{ErrorCode, Location, Outcome, Request, RequestError, Response};
+use crate::{ErrorCode, Grants, Location, Outcome, Request, RequestError, Response};
 
 /// The name under which messages speak of the client's document.
 const DOCUMENT_NAME: &str = "query.graphql";
@@ -42,6 +42,9 @@ pub(crate) struct Operation {
     pub(crate) needed: Needed,
     /// What is refused, by what its clients were not granted ([`Missing::name`]). `None`: nothing.
     pub(crate) refused: Option<Box<str>>,
+    /// Of a client for which so much is refused, to prepare this again: not for a response in several payloads, which depends
+    /// on variables too.
+    pub(crate) grants: Option<Arc<Grants>>,
     /// How often it was taken from the plan cache.
     pub(crate) asked: AtomicU64,
 }
@@ -111,7 +114,8 @@ fn plan_document(
     let shape = Arc::new(normalised);
     let planned = generation.plans.get_or_plan(&shape, || plan(generation, settings, &shape))?;
     let (name, asked, refused) = (name.map(Into::into), AtomicU64::new(0), missing.map(Missing::name));
-    Ok(Operation { document, name, has_introspection, literals, planned, needed, refused, asked })
+    let grants = refused.as_ref().filter(|_| !is_incremental).map(|_| Arc::clone(&request.grants));
+    Ok(Operation { document, name, has_introspection, literals, planned, needed, refused, grants, asked })
 }
 
 /// A subscription whose source is refused has no event that could say so.

@@ -37,6 +37,38 @@ const MEDALS: &str = r#"
     }
 "#;
 
+#[test]
+fn what_is_asked_most_is_planned_before_a_reload_as_each_of_its_clients_gets_it() {
+    let query = "{ me { name email salary } }";
+    let grants = |authenticated: bool, scopes: &[&str]| {
+        Arc::new(Grants {
+            authenticated,
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            ..Grants::default()
+        })
+    };
+    let (clerk, machine, manager, nobody) =
+        (grants(true, &[]), grants(false, &["hr"]), grants(true, &["hr"]), grants(false, &[]));
+    for (warm_up_operations, planned) in [(100, [true; 4]), (2, [true, false, true, true]), (0, [false; 4])] {
+        let settings = EngineSettings { warm_up_operations, ..EngineSettings::default() };
+        let gateway = TestGateway::with_settings(&subgraphs(str::to_owned), settings);
+        let asked = |grants: &Arc<Grants>| {
+            let request =
+                Request { query: query.to_owned(), grants: Arc::clone(grants), ..Request::default() };
+            gateway.engine.prepare(&request).unwrap().planned_in().is_none()
+        };
+        for grants in [&clerk, &clerk, &clerk, &machine] {
+            asked(grants);
+        }
+        let all = subgraphs(str::to_owned);
+        let sdls = all.each_ref().map(|one| (one.name.as_str(), one.sdl.as_str()));
+        gateway.engine.replace(&compose(&sdls).unwrap().supergraph_sdl).unwrap();
+        // Who is given all first: for those before, what they are not given is left out of that.
+        let [manager, clerk, machine, nobody] = [&manager, &clerk, &machine, &nobody].map(asked);
+        assert_eq!([clerk, machine, manager, nobody], planned, "{warm_up_operations}");
+    }
+}
+
 fn subgraphs(directives: impl Fn(&str) -> String) -> [TestSubgraph; 3] {
     let user = |id: &str| {
         json!({"__typename": "User", "id": id, "name": format!("Name of {id}"), "email": format!("{id}@x"),
