@@ -2,12 +2,12 @@
 //!
 //! In: a request and its response. Out: the response with `x-request-id`, one event on target `access`, the metrics and
 //! the span of the request.
-//! Always: never a variable, a token, a query string or a body; a panic below becomes status 500.
+//! Always: a response in several payloads has its line when the last one is out, or its client has left; never a variable, a token, a query string or a body; a panic below becomes status 500.
 //! Elsewhere: the form of the lines (`telemetry/`).
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use futures::FutureExt;
 use http::Response;
 use http::header::HeaderValue;
+use http_body_util::BodyExt;
 use kopitiam_engine::OperationKind;
 
 use super::app::App;
@@ -45,6 +46,8 @@ pub(crate) struct Logged {
     /// Whether an executed operation has errors.
     pub(crate) has_errors: bool,
     pub(crate) code: Option<&'static str>,
+    /// Of a response in several payloads.
+    pub(crate) progress: Option<Progress>,
 }
 
 /// The outermost layer.
@@ -78,21 +81,6 @@ where
     let logged = logged.unwrap_or_default();
     let (status, duration) = (response.status().as_u16(), watched.elapsed());
     let (kind, code) = (logged.kind.map(kind_name), logged.code);
-    tracing::info!(
-        target: "access",
-        %method,
-        path,
-        status,
-        duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-        kind,
-        operation = logged.operation_name,
-        planned_us = logged.planned_in.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
-        errors = logged.has_errors.then_some(true),
-        code,
-        request_id = id.to_str().unwrap_or_default(),
-        trace_id = watched.trace.trace_id(),
-        "request",
-    );
     let operation = logged.operation_name.as_deref();
     if graphql {
         telemetry.operation(&RequestOutcome {
@@ -104,24 +92,49 @@ where
             duration,
         });
     }
+    let trace_id = watched.trace.trace_id().to_owned();
     watched.end(kind, operation, status, code);
-    response.headers_mut().insert(REQUEST_ID, id);
+    response.headers_mut().insert(REQUEST_ID, id.clone());
+    let begun = Instant::now().checked_sub(duration);
+    let write = move |logged: &Logged, progress: Option<Progress>| {
+        let progress = progress.as_ref().map(Progress::read);
+        tracing::info!(
+            target: "access",
+            %method,
+            path,
+            status,
+            duration_us = micros(duration),
+            parts = progress.map(|(parts, _)| parts),
+            last_part_us = progress.zip(begun).map(|((_, last), begun)| micros(last.duration_since(begun))),
+            kind,
+            operation = logged.operation_name,
+            planned_us = logged.planned_in.map(micros),
+            errors = logged.has_errors.then_some(true),
+            code,
+            request_id = id.to_str().unwrap_or_default(),
+            trace_id,
+            "request",
+        );
+    };
+    match logged.progress.clone() {
+        None => write(&logged, None),
+        Some(progress) => {
+            let line = AtEnd::new(move || write(&logged, Some(progress)));
+            response = response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _line = &line;
+                    frame
+                }))
+            });
+        }
+    }
     response
 }
 
 /// Logs and counts an operation of a WebSocket when it has ended; a subscription when it is open.
-pub(crate) fn socket_operation(telemetry: &Telemetry, logged: &Logged, duration: Duration) {
+pub(crate) fn socket_operation(telemetry: &Telemetry, logged: &Logged, begun: Instant) {
     let (kind, operation) = (logged.kind.map(kind_name), logged.operation_name.as_deref());
-    tracing::info!(
-        target: "access",
-        protocol = "websocket",
-        duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-        kind,
-        operation,
-        errors = logged.has_errors.then_some(true),
-        code = logged.code,
-        "operation",
-    );
+    let duration = begun.elapsed();
     telemetry.operation(&RequestOutcome {
         kind: kind.unwrap_or("none"),
         operation: kind.and(operation),
@@ -130,6 +143,73 @@ pub(crate) fn socket_operation(telemetry: &Telemetry, logged: &Logged, duration:
         outcome: logged.code.unwrap_or(if logged.has_errors { "partial" } else { "ok" }),
         duration,
     });
+    if logged.progress.is_none() {
+        socket_line(logged, duration, begun);
+    }
+}
+
+/// Logs a response in several payloads when it has ended on a WebSocket, or its client has left: when what this gives is
+/// dropped.
+pub(crate) fn socket_payloads(logged: Logged, begun: Instant) -> impl Sized + Send {
+    let duration = begun.elapsed();
+    AtEnd::new(move || socket_line(&logged, duration, begun))
+}
+
+fn socket_line(logged: &Logged, duration: Duration, begun: Instant) {
+    let progress = logged.progress.as_ref().map(Progress::read);
+    tracing::info!(
+        target: "access",
+        protocol = "websocket",
+        duration_us = micros(duration),
+        parts = progress.map(|(parts, _)| parts),
+        last_part_us = progress.map(|(_, last)| micros(last.duration_since(begun))),
+        kind = logged.kind.map(kind_name),
+        operation = logged.operation_name,
+        errors = logged.has_errors.then_some(true),
+        code = logged.code,
+        "operation",
+    );
+}
+
+/// How far a response in several payloads has come: how many are out, and since when.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress(Arc<Mutex<(u32, Instant)>>);
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new((0, Instant::now()))))
+    }
+
+    /// Another payload goes out.
+    pub(crate) fn part(&self) {
+        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *own = (own.0.saturating_add(1), Instant::now());
+    }
+
+    fn read(&self) -> (u32, Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does something when it is dropped.
+struct AtEnd<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> AtEnd<F> {
+    fn new(end: F) -> Self {
+        Self(Some(end))
+    }
+}
+
+impl<F: FnOnce()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        if let Some(end) = self.0.take() {
+            end();
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn kind_name(kind: OperationKind) -> &'static str {

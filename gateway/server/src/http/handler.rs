@@ -215,7 +215,7 @@ fn incremental(
     (room, expiry): (SemaphorePermit<'_>, Option<SystemTime>),
     logged: &mut Logged,
 ) -> HttpResponse<Body> {
-    logged.has_errors = begun.has_errors;
+    (logged.has_errors, logged.progress) = (begun.has_errors, begun.progress);
     let Some(rest) = begun.rest else { return single(app, accepted, begun.first) };
     // The operation has its place until its last payload, or until the client leaves.
     room.forget();

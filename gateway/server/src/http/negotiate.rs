@@ -11,6 +11,38 @@ const DEFER_SPEC: &str = "20220824";
 /// What they name the current one, that of graphql-js 17.
 const INCREMENTAL_SPEC: &str = "v0.2";
 
+/// The format of a response in several payloads that a client names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum NamedFormat {
+    /// It leaves it to us.
+    #[default]
+    Any,
+    One(IncrementalFormat),
+    /// It reads one that is not known here, and so none that we could write.
+    Unknown,
+}
+
+impl NamedFormat {
+    /// By the current parameter, or by the one of 2022.
+    pub(crate) fn of(incremental_spec: Option<&str>, defer_spec: Option<&str>) -> Self {
+        match (incremental_spec, defer_spec) {
+            (None, None) => Self::Any,
+            (Some(INCREMENTAL_SPEC), _) => Self::One(IncrementalFormat::Current),
+            (_, Some(DEFER_SPEC)) => Self::One(IncrementalFormat::August2022),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What is written for it over anything that carries either.
+    pub(crate) fn written(self) -> Option<IncrementalFormat> {
+        match self {
+            Self::Any => Some(IncrementalFormat::Current),
+            Self::One(format) => Some(format),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// A media type of a single GraphQL response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonType {
@@ -104,7 +136,10 @@ impl Accepted {
 struct Weights {
     graphql: Option<u16>,
     json: Option<u16>,
+    /// `text/event-stream`, by the format of a response in several payloads: as of now, as of 2022, and one that is not known.
     events: Option<u16>,
+    events_2022: Option<u16>,
+    events_only: Option<u16>,
     parts: Option<u16>,
     /// `multipart/mixed` for a response in several payloads: as of 2022, as of now, and without saying which.
     deferred_2022: Option<u16>,
@@ -125,22 +160,22 @@ impl Weights {
             found.map(|(_, value)| value.trim().trim_matches('"'))
         };
         let weight = parameter("q").map_or(1000, thousandths);
+        let format = NamedFormat::of(parameter("incrementalSpec"), parameter("deferSpec"));
         let slot = match kind.as_str() {
             "application/graphql-response+json" => &mut self.graphql,
             "application/json" => &mut self.json,
-            "text/event-stream" => &mut self.events,
+            "text/event-stream" => match format.written() {
+                Some(IncrementalFormat::Current) => &mut self.events,
+                Some(IncrementalFormat::August2022) => &mut self.events_2022,
+                None => &mut self.events_only,
+            },
             "multipart/mixed" if parameter("subscriptionSpec").is_some() => &mut self.parts,
-            "multipart/mixed" if parameter("deferSpec").is_some_and(|spec| spec == DEFER_SPEC) => {
-                &mut self.deferred_2022
-            }
-            "multipart/mixed"
-                if parameter("incrementalSpec").is_some_and(|spec| spec == INCREMENTAL_SPEC) =>
-            {
-                &mut self.deferred
-            }
-            // A format that is not known is none that a client could read.
-            "multipart/mixed" if parameter("deferSpec").or(parameter("incrementalSpec")).is_some() => return,
-            "multipart/mixed" => &mut self.mixed,
+            "multipart/mixed" => match format {
+                NamedFormat::Any => &mut self.mixed,
+                NamedFormat::One(IncrementalFormat::Current) => &mut self.deferred,
+                NamedFormat::One(IncrementalFormat::August2022) => &mut self.deferred_2022,
+                NamedFormat::Unknown => return,
+            },
             "text/html" => &mut self.html,
             "application/*" => &mut self.application,
             "*/*" => &mut self.any,
@@ -159,7 +194,8 @@ impl Weights {
             (graphql, json) if graphql >= json => Some(JsonType::GraphqlResponse),
             _ => Some(JsonType::Json),
         };
-        let stream = match (self.events.unwrap_or(0), self.parts.unwrap_or(0)) {
+        let events = self.events.max(self.events_2022).max(self.events_only);
+        let stream = match (events.unwrap_or(0), self.parts.unwrap_or(0)) {
             (0, 0) => None,
             (events, parts) if events >= parts => Some(StreamType::Events),
             _ => Some(StreamType::Parts),
@@ -175,6 +211,7 @@ impl Weights {
             (self.deferred_2022, August2022, Carrier::Parts(Some("deferSpec=20220824"))),
             (self.mixed, Current, Carrier::Parts(None)),
             (self.events, Current, Carrier::Events),
+            (self.events_2022, August2022, Carrier::Events),
         ];
         let taken = all.into_iter().rev().filter(|(weight, ..)| weight.unwrap_or(0) > 0);
         let best = taken.max_by_key(|(weight, ..)| *weight);
@@ -233,6 +270,11 @@ mod tests {
         use StreamType::{Events, Parts};
         for (header, stream) in [
             ("text/event-stream", Some(Events)),
+            ("text/event-stream;deferSpec=20220824", Some(Events)),
+            (
+                "text/event-stream;incrementalSpec=v9, multipart/mixed;subscriptionSpec=1.0;q=0.5",
+                Some(Events),
+            ),
             ("application/json, text/event-stream;q=0.1", Some(Events)),
             ("*/*", None),
             ("multipart/mixed", None),
@@ -266,6 +308,9 @@ mod tests {
             ("application/json, multipart/mixed", Some((Current, Carrier::Parts(None)))),
             ("application/json, text/event-stream, multipart/mixed", Some((Current, Carrier::Parts(None)))),
             ("text/event-stream", Some((Current, Carrier::Events))),
+            ("text/event-stream;deferSpec=20220824", Some((August2022, Carrier::Events))),
+            ("text/event-stream;incrementalSpec=v0.2, application/json", Some((Current, Carrier::Events))),
+            ("text/event-stream;incrementalSpec=v9", None),
         ] {
             let found = accepted(header).incremental.map(|found| (found.format, found.carrier));
             assert_eq!(found, expected, "{header}");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::stream::{BoxStream, StreamExt};
 use kopitiam_engine::{Grants, IncrementalResponse, OperationKind, Outcome, Prepared, Request, Response};
 
-use super::access_log::Logged;
+use super::access_log::{Logged, Progress};
 use super::app::{App, QueryKey, SharedResponse};
 use super::encode::Refusal;
 use super::error_ids::Ids;
@@ -172,6 +172,8 @@ pub(crate) struct Begun {
     pub(crate) has_errors: bool,
     /// The others, if there are any; dropping them cancels what they wait for.
     pub(crate) rest: Option<BoxStream<'static, Response>>,
+    /// How many are out; kept where there are several.
+    pub(crate) progress: Option<Progress>,
 }
 
 /// How long after the time limit the payloads of a response end at the latest: by then the requests to subgraphs have
@@ -190,7 +192,7 @@ pub(crate) async fn execute_incremental(
 ) -> Result<Begun, Refusal> {
     if let Err(refused) = ask_plugins(app, admitted).await {
         let first = with_ids(app, refused, context.ids());
-        return Ok(Begun { first, has_errors: true, rest: None });
+        return Ok(Begun { first, has_errors: true, rest: None, progress: None });
     }
     let deadline = Instant::now() + app.http.request_timeout;
     let context = context.clone().with_deadline(deadline);
@@ -201,15 +203,18 @@ pub(crate) async fn execute_incremental(
     if has_errors && app.error_ids.are_in(first.outcome == Outcome::Executed) {
         first.body = context.ids().add_to(first.body);
     }
-    let rest = rest.map(|rest| {
+    let progress = rest.is_some().then(Progress::new);
+    let rest = rest.zip(progress.clone()).map(|(rest, progress)| {
         let open = app.telemetry.stream();
+        progress.part();
         let rest = rest.take_until(tokio::time::sleep_until((deadline + LATE).into()));
         rest.inspect(move |_| {
             let _open = &open;
+            progress.part();
         })
         .boxed()
     });
-    Ok(Begun { first, has_errors, rest })
+    Ok(Begun { first, has_errors, rest, progress })
 }
 
 /// The response with the request's ids in its errors, where it has any and the settings say so.

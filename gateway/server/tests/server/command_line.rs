@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{PATIENCE, eventually, subgraphs, supergraph, tokens};
+use crate::websocket::Socket;
 
 pub(crate) fn gateway(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
@@ -312,6 +313,43 @@ impl Served {
         let log = std::mem::take(&mut *self.log.lock().unwrap());
         (code, log)
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_has_one_line_for_a_response_in_several_payloads_when_the_last_is_out() {
+    let urls = (
+        subgraphs::listen(subgraphs::products().router).await,
+        subgraphs::listen(subgraphs::reviews()).await,
+    );
+    let folder = folder(&[("s.graphql", &supergraph(&urls.0, &urls.1))]);
+    let gateway =
+        Served::start(&["--supergraph", "s.graphql", "--listen", "127.0.0.1:0"], folder.path()).await;
+    let query = "query Parts { product(id: \"1\") { name ... @defer { rating } } }";
+    let deferred = gateway.post(query).header("accept", "multipart/mixed;incrementalSpec=v0.2");
+    assert!(deferred.send().await.unwrap().text().await.unwrap().contains("\"rating\":1"));
+    gateway.post("query Whole { product(id: \"1\") { name } }").send().await.unwrap().text().await.unwrap();
+    let mut socket = Socket::at(&gateway.address).await;
+    socket.send(&json!({ "type": "connection_init" })).await;
+    socket.next().await;
+    socket.subscribe("a", &query.replace("Parts", "Socket")).await;
+    while socket.next().await["type"] != "complete" {}
+    drop(socket);
+
+    let (_, log) = gateway.stop();
+    let lines = log.iter().filter(|line| line.contains("\"access\""));
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |operation: &str| {
+        let mut found = lines.iter().filter(|line| line["operation"] == operation);
+        let line = found.next().unwrap_or_else(|| panic!("{operation}: {lines:?}"));
+        assert!(found.next().is_none(), "{operation}: {lines:?}");
+        line.clone()
+    };
+    for operation in ["Parts", "Socket"] {
+        let line = of(operation);
+        assert_eq!(line["parts"], 2, "{line}");
+        assert!(line["last_part_us"].as_u64() >= line["duration_us"].as_u64(), "{line}");
+    }
+    assert_eq!((of("Whole").get("parts"), of("Whole").get("last_part_us")), (None, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,6 +39,16 @@ fn payloads() -> [Value; 2] {
     ]
 }
 
+fn payloads_2022() -> [Value; 2] {
+    [
+        json!({ "data": { "product": { "name": "kopi" } }, "hasNext": true }),
+        json!({
+            "incremental": [{ "path": ["product"], "label": "rated", "data": { "rating": 1 } }],
+            "hasNext": false
+        }),
+    ]
+}
+
 /// The parts of a body so far.
 pub(crate) fn parts(text: &str) -> Vec<Value> {
     let parts = text.split("--graphql").filter_map(|part| part.split_once("\r\n\r\n"));
@@ -89,16 +99,36 @@ async fn clients_of_the_format_of_2022_get_that() {
     let response = gateway.query(DEFERRED).header("accept", AUGUST_2022).send().await.unwrap();
     let kind = "multipart/mixed;boundary=\"graphql\";deferSpec=20220824";
     assert_eq!(response.headers()["content-type"], kind);
-    assert_eq!(
-        parts(&response.text().await.unwrap()),
-        [
-            json!({ "data": { "product": { "name": "kopi" } }, "hasNext": true }),
-            json!({
-                "incremental": [{ "path": ["product"], "label": "rated", "data": { "rating": 1 } }],
-                "hasNext": false
-            }),
-        ]
-    );
+    assert_eq!(parts(&response.text().await.unwrap()), payloads_2022());
+}
+
+#[tokio::test]
+async fn events_and_sockets_carry_the_format_of_2022_to_clients_that_name_it() {
+    let gateway = start(in_process()).await;
+    let ask = async |accept: &str| {
+        let response = gateway.query(DEFERRED).header("accept", accept).send().await.unwrap();
+        events(&response.text().await.unwrap())
+    };
+    let next = |payload: Value| ("next".to_owned(), payload);
+    let complete = ("complete".to_owned(), Value::Null);
+    let [first, second] = payloads_2022();
+    let found = ask("text/event-stream;deferSpec=20220824").await;
+    assert_eq!(found, [next(first), next(second), complete.clone()]);
+    // Nobody could read a format that neither knows.
+    assert_eq!(ask("text/event-stream;incrementalSpec=v9").await, [next(whole()), complete]);
+
+    for (introduction, payloads) in [
+        (json!({ "deferSpec": "20220824" }), payloads_2022().to_vec()),
+        (json!({ "incrementalSpec": "v0.2" }), payloads().to_vec()),
+        (json!({ "incrementalSpec": "v9" }), vec![whole()]),
+    ] {
+        let mut socket = Socket::acknowledged(&gateway, introduction).await;
+        socket.subscribe("a", DEFERRED).await;
+        for payload in payloads {
+            assert_eq!(socket.next().await, json!({ "type": "next", "id": "a", "payload": payload }));
+        }
+        assert_eq!(socket.next().await, json!({ "type": "complete", "id": "a" }));
+    }
 }
 
 #[tokio::test]

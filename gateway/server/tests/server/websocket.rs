@@ -48,6 +48,14 @@ impl Socket {
         }
     }
 
+    /// One to a gateway that is another process.
+    pub(crate) async fn at(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        Self(client_async(request, stream).await.unwrap().0)
+    }
+
     /// An acknowledged socket.
     pub(crate) async fn acknowledged(gateway: &Gateway, payload: Value) -> Self {
         let mut socket = Self::open(gateway).await;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use kopitiam_engine::{IncrementalFormat, OperationKind, Outcome, Response};
+use kopitiam_engine::{OperationKind, Outcome, Response};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -17,7 +17,7 @@ use super::outbox::Outbox;
 use super::protocol;
 use crate::documents::ClientRequest;
 use crate::http::operation::{self, Caller, Denied};
-use crate::http::{App, Logged, Refusal, socket_operation};
+use crate::http::{App, Logged, Refusal, socket_operation, socket_payloads};
 
 /// The operation was not executed; the body is a GraphQL response of errors.
 pub(super) struct Refused(pub(super) Bytes);
@@ -69,17 +69,25 @@ async fn begin(app: &Arc<App>, request: ClientRequest, caller: Caller) -> Result
         Ok(Begun::Open(_)) => {}
         Err(_) => logged.code = logged.code.or(Some("REFUSED")),
     }
-    socket_operation(&app.telemetry, &logged, started.elapsed());
-    begun
+    socket_operation(&app.telemetry, &logged, started);
+    match begun {
+        Ok(Begun::Open(payloads)) if logged.progress.is_some() => {
+            let line = socket_payloads(logged, started);
+            let payloads = payloads.inspect(move |_| {
+                let _line = &line;
+            });
+            Ok(Begun::Open(payloads.boxed()))
+        }
+        begun => begun,
+    }
 }
 
 async fn checked(
     app: &Arc<App>,
-    mut request: ClientRequest,
+    request: ClientRequest,
     caller: Caller,
     logged: &mut Logged,
 ) -> Result<Begun, Denied> {
-    request.request.incremental = Some(IncrementalFormat::Current);
     let room = app.room.try_acquire().map_err(|_| Refusal::Overloaded)?;
     let admitted = operation::admit(app, request, &caller, logged)?;
     if admitted.prepared.kind() == OperationKind::Subscription {
@@ -89,7 +97,7 @@ async fn checked(
     }
     if admitted.prepared.is_incremental() {
         let begun = Box::pin(operation::execute_incremental(app, &admitted, &caller.context)).await?;
-        logged.has_errors = begun.has_errors;
+        (logged.has_errors, logged.progress) = (begun.has_errors, begun.progress);
         return match begun.rest {
             Some(rest) => Ok(Begun::Open(stream::iter([begun.first]).chain(rest).boxed())),
             None if begun.first.outcome == Outcome::Executed => Ok(Begun::Answered(begun.first)),

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::documents::ClientRequest;
-use crate::http::request as http;
+use crate::http::{NamedFormat, request as http};
 
 /// The name of the protocol in the handshake.
 pub(crate) const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -41,6 +41,8 @@ pub(super) enum ClientMessage {
 pub(super) struct Introduction {
     /// The credential: `authorization`, whatever its case, at the top or in `headers`.
     pub(super) authorization: Option<HeaderValue>,
+    /// `incrementalSpec` or `deferSpec`, as in the `Accept` header.
+    pub(super) incremental: NamedFormat,
 }
 
 /// The text is no message of the protocol.
@@ -114,7 +116,9 @@ impl Introduction {
             ),
             Some(_) => return Err(Malformed("authorization is a text")),
         };
-        Ok(Self { authorization })
+        let spec = |name: &str| members.get(name).and_then(Value::as_str);
+        let incremental = NamedFormat::of(spec("incrementalSpec"), spec("deferSpec"));
+        Ok(Self { authorization, incremental })
     }
 }
 

@@ -29,7 +29,7 @@ use super::outbox::{Outbox, Overflow};
 use super::protocol::{self, ClientMessage, Close, Introduction, Malformed};
 use crate::auth::{AuthError, Verified};
 use crate::documents::ClientRequest;
-use crate::http::{App, Visitor, error_body};
+use crate::http::{App, NamedFormat, Visitor, error_body};
 use crate::options::SubscriptionSettings;
 use crate::streams::websocket::operation::{self, Refused};
 use crate::streams::{Place, instant_of};
@@ -150,6 +150,8 @@ struct Conversation {
     operations: FuturesUnordered<Abortable<BoxFuture<'static, Done>>>,
     /// Operations that are not answered yet and no streams; closed when the session takes no more of them.
     requests: TaskTracker,
+    /// How the client takes responses in several payloads.
+    incremental: NamedFormat,
 }
 
 impl Conversation {
@@ -172,6 +174,7 @@ impl Conversation {
             next_number: 0,
             operations: FuturesUnordered::new(),
             requests: TaskTracker::new(),
+            incremental: NamedFormat::default(),
         }
     }
 
@@ -267,11 +270,12 @@ impl Conversation {
             }
             self.session.verified = verified;
         }
+        self.incremental = introduction.incremental;
         self.is_acknowledged = true;
         Ok(self.outbox.push_now(Message::Text(protocol::ACK))?)
     }
 
-    fn subscribe(&mut self, id: String, request: ClientRequest) -> Result<(), End> {
+    fn subscribe(&mut self, id: String, mut request: ClientRequest) -> Result<(), End> {
         if self.requests.is_closed() {
             // Never begun: the client asks again on its next socket.
             return Ok(());
@@ -283,6 +287,7 @@ impl Conversation {
             let body = error_body("too many operations at a time on one connection", "TOO_MANY_OPERATIONS");
             return Ok(self.outbox.push_now(Message::Text(protocol::error(&id, &body)))?);
         }
+        request.request.incremental = self.incremental.written();
         let number = self.next_number;
         self.next_number += 1;
         let (abort, registration) = AbortHandle::new_pair();
