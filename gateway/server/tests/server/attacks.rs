@@ -4,9 +4,13 @@
 //! (`clients.rs`), documents by name (`documents.rs`), tokens (`tokens.rs`), connections (`listening.rs`).
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
 use axum::routing::post;
 use kopitiam_server::{Options, Transport};
 use serde_json::{Value, json};
@@ -262,6 +266,30 @@ async fn what_goes_wrong_behind_tells_nothing_of_what_is_behind() {
         let body: Value = serde_json::from_str(&body).unwrap();
         assert!(body["errors"][0]["extensions"]["code"].is_string(), "{body}");
     }
+}
+
+#[tokio::test]
+async fn where_a_subgraph_redirects_to_is_never_asked() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let elsewhere = subgraphs::listen(Router::new().fallback(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { r#"{"data":{"products":[]}}"# }
+    }))
+    .await;
+    for status in [301, 302, 303, 307, 308] {
+        let location = elsewhere.clone();
+        let redirecting =
+            subgraphs::listen(Router::new().fallback(async move || {
+                (StatusCode::from_u16(status).unwrap(), [(LOCATION, location.clone())])
+            }))
+            .await;
+        let sdl = supergraph(&redirecting, &redirecting);
+        let gateway = start(Options::new(sdl, Transport::new())).await;
+        let answer = gateway.query("{ products { id } }").send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains("SUBREQUEST") && !answer.contains("127.0.0.1"), "{status}: {answer}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -353,6 +353,53 @@ async fn the_log_has_one_line_for_a_response_in_several_payloads_when_the_last_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_client_sends_is_logged_and_no_line_is_its() {
+    const PLANTED: &str = "planted-secret";
+    let products = subgraphs::listen(subgraphs::products().router).await;
+    let folder = folder(&[("s.graphql", &supergraph(&products, &products))]);
+    let gateway =
+        Served::start(&["--supergraph", "s.graphql", "--listen", "127.0.0.1:0"], folder.path()).await;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let url = format!("http://{}/graphql", gateway.address);
+    let forged = "\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{1b}[31m${jndi:ldap://forged}";
+    let bodies = [
+        json!({ "query": format!("# {forged}\n{{ product(id: \"{PLANTED}\") {{ name }} }}"), "operationName": forged }),
+        json!({ "query": "query ($id: ID!) { product(id: $id) { name } }", "variables": { "id": [PLANTED, forged] } }),
+        json!({ "query": format!("{{ product(id: \"{PLANTED}\" {forged}") }),
+        json!({ "query": format!("{{ nothing(a: \"{PLANTED}\") }}"), "extensions": { "persistedQuery": forged } }),
+    ];
+    let bodies =
+        bodies.iter().map(ToString::to_string).chain([format!("{{\"{PLANTED}{forged}"), PLANTED.to_owned()]);
+    for body in bodies {
+        for path in ["", "?access_token=planted-secret&query=%0Aforged", "/%0A%1B%5B31mforged"] {
+            let request = client.post(format!("{url}{path}")).header("content-type", "application/json");
+            let request =
+                request.bearer_auth(PLANTED).header("cookie", PLANTED).header("user-agent", PLANTED);
+            let request = request.header("traceparent", PLANTED).header("apollographql-client-name", PLANTED);
+            let answer = request.body(body.clone()).send().await.unwrap();
+            assert!(answer.status().as_u16() < 500, "{answer:?}");
+        }
+    }
+    let mut socket = Socket::at(&gateway.address).await;
+    socket
+        .send(&json!({ "type": "connection_init", "payload": { "authorization": PLANTED, "x": forged } }))
+        .await;
+    socket.next().await;
+    socket.send(&json!({ "type": forged, "payload": { "query": PLANTED } })).await;
+    socket.closed().await;
+
+    let (_, log) = gateway.stop();
+    let accesses = log.iter().filter(|line| line.contains("\"target\":\"access\"")).count();
+    assert_eq!(accesses, 6 * 3 + 1, "one for each request: {log:#?}");
+    for line in log {
+        let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no line of ours: {line}"));
+        assert_ne!(line["message"], "forged");
+        let text = line.to_string();
+        assert!(!text.contains(PLANTED) && !text.contains("jndi"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn serve_announces_its_address_and_stops_on_sigterm_with_0() {
     let products = subgraphs::listen(subgraphs::products().router).await;
     let folder = folder(&[("s.graphql", &supergraph(&products, &products))]);
