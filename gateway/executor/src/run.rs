@@ -572,25 +572,8 @@ impl<'a> State<'a> {
         if self.causes.is_empty() {
             return;
         }
-        let mut found = Vec::new();
-        match &fetch.kind {
-            FetchProgramKind::Root { at, selection } => {
-                for path in at {
-                    found.extend(starved::find(&self.tree, &path.0, &[], *selection));
-                }
-            }
-            FetchProgramKind::Entities { groups, .. } => {
-                let groups = groups.iter().enumerate();
-                for (number, group) in groups.filter(|(_, group)| self.holding.holds(group.condition)) {
-                    let items_max = self.waves.as_ref().and_then(|waves| waves.items_max(index, number));
-                    for (number, target) in group.targets.iter().enumerate() {
-                        let items_max = items_max.map_or(&[][..], |targets| &targets[number]);
-                        let path = &target.path.0;
-                        found.extend(starved::find(&self.tree, path, items_max, group.selection));
-                    }
-                }
-            }
-        }
+        let items_max = |group| self.waves.as_ref().and_then(|waves| waves.items_max(index, group));
+        let found = starved::of_fetch(&self.tree, fetch, &self.holding, items_max);
         for starved in found {
             let cause = self.elsewhere(starved.cause);
             self.starved.push(Starved { cause, ..starved });

@@ -10,9 +10,11 @@ use std::collections::HashSet;
 use kopitiam_plan::{Key, PathStep};
 
 use crate::failure::fail_absent;
+use crate::program::{FetchProgram, FetchProgramKind, Holding};
 use crate::representations::Steps;
 use crate::selection::{SelectionId, Selections};
 use crate::tree::{CauseId, ListId, NodeId, Place, Tree, Value};
+use crate::waves::ItemsMax;
 
 /// Where a failure stands.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +53,36 @@ impl Starved<'_> {
     }
 }
 
+/// The failures on the ways of a fetch; `items_max` says how far those of each group go.
+pub(crate) fn of_fetch<'a, 'w>(
+    tree: &Tree,
+    fetch: &'a FetchProgram,
+    holding: &Holding,
+    items_max: impl Fn(usize) -> Option<&'w [ItemsMax]>,
+) -> Vec<Starved<'a>> {
+    let mut found = Vec::new();
+    match &fetch.kind {
+        FetchProgramKind::Root { at, selection } => {
+            for path in at {
+                found.extend(find(tree, &path.0, &[], *selection));
+            }
+        }
+        FetchProgramKind::Entities { groups, .. } => {
+            let groups = groups.iter().enumerate().filter(|(_, group)| holding.holds(group.condition));
+            for (number, group) in groups {
+                let items_max = items_max(number);
+                for (number, target) in group.targets.iter().enumerate() {
+                    let items_max = items_max.map_or(&[][..], |targets| &targets[number]);
+                    found.extend(find(tree, &target.path.0, items_max, group.selection));
+                }
+            }
+        }
+    }
+    found
+}
+
 /// The failures on a path.
-pub(crate) fn find<'a>(
+fn find<'a>(
     tree: &Tree,
     path: &'a [PathStep],
     items_max: &[usize],

@@ -13,6 +13,7 @@
 //! - `subgraph_client/`: [`Transport`], the way to the subgraphs, over HTTP or in process
 //! - `cache/`: answers of subgraphs that are kept
 //! - `auth/`: access tokens
+//! - `certificates.rs`: certificates and keys in files
 //! - `uploads/`: files from clients to subgraphs
 //! - `documents/`: persisted documents, listed and automatic
 //! - `config/`: the settings as YAML
@@ -40,6 +41,7 @@
 
 mod auth;
 mod cache;
+mod certificates;
 pub mod commands;
 pub mod config;
 mod documents;
@@ -57,9 +59,9 @@ mod uploads;
 
 pub use auth::{JwtAlgorithm, JwtIssuer, KeyError, KeySource};
 pub use cache::{CacheSettings, InvalidationSettings, RedisSettings, RedisSettingsError, SecretTooShort};
+pub use certificates::TlsError;
 pub use documents::{DocumentsError, ManifestError};
 pub use events::{EventField, EventSettings, NotATemplate, Template};
-pub use http::TlsError as ClientTlsError;
 pub use options::{
     CacheStoreSettings, ClientAddress, ClientTls, CorsSettings, DocumentSource, DocumentsSettings, ErrorIds,
     ExposeSettings, FieldLimit, HttpSettings, LabelSettings, Options, OtlpSettings, Rate, RateLimitSettings,
@@ -75,7 +77,7 @@ pub use subgraph_client::{
     AnswerHeaderRule, AnswerHeaderRules, BreakerSettings, BreakerState, Coding, Combine, CompressionSettings,
     ConcurrencySettings, ConnectionSettings, HeaderRule, HeaderRules, HttpVersion, InvalidSubgraphUrl,
     InvalidUrl, KeyTooShort, RateSettings, RequestContext, RetrySettings, SigningKey, SubgraphSettings, Tls,
-    TlsError, TrafficState, Transport,
+    TrafficState, Transport,
 };
 pub use subgraph_client::{SourceProtocol, SourceSettings};
 pub use telemetry::TelemetryError;

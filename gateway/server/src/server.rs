@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeyError};
 use crate::cache::{Cache, InvalidationListener, InvalidationSettings};
+use crate::certificates::TlsError;
 use crate::documents::{Documents, DocumentsError};
-use crate::http::{App, Ending, Layers, Listeners, Paths, RateLimits, Tls, TlsError, UnixSocket, run};
+use crate::http::{App, Ending, Layers, Listeners, Paths, RateLimits, Tls, UnixSocket, run};
 use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ClientTls, ExposeSettings, HttpSettings, Options, TelemetrySettings};
 use crate::plugins::Plugins;

@@ -55,7 +55,6 @@ pub(crate) use self::app::{App, Ending};
 pub(crate) use self::encode::{Refusal, error_body};
 pub(crate) use self::error_ids::Ids;
 pub(crate) use self::layers::Layers;
-pub use self::listen::TlsError;
 pub(crate) use self::listen::{Listeners, Tls, UnixSocket, run};
 pub(crate) use self::negotiate::{Carrier, NamedFormat, StreamType};
 pub(crate) use self::rate_limit::{Client, RateLimits, network};

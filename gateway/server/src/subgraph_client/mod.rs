@@ -65,7 +65,7 @@ pub use self::traffic::{
     BreakerSettings, BreakerState, ConcurrencySettings, RateSettings, RetrySettings, TrafficState,
 };
 use self::wire::{Address, Origin};
-pub use self::wire::{ConnectionSettings, HttpVersion, InvalidUrl, Tls, TlsError};
+pub use self::wire::{ConnectionSettings, HttpVersion, InvalidUrl, Tls};
 use crate::cache::{Cache, CacheSettings, ScopeWriter};
 use crate::events::{Ask, EventSettings, Events};
 use crate::telemetry::Telemetry;
@@ -391,6 +391,16 @@ impl Transport {
             })
         })
     }
+
+    /// The events of a subscription that is fed from a topic; `None`: it is the subgraph's.
+    async fn heard(
+        &self,
+        request: &SubgraphRequest<'_>,
+        context: &RequestContext,
+    ) -> Option<Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError>> {
+        let listening = self.events.as_ref()?.find(&request.body)?;
+        Some(listening.open(self.ask(request, context)).await)
+    }
 }
 
 fn address(subgraph: &str, url: &str) -> Result<Address, InvalidSubgraphUrl> {
@@ -413,10 +423,10 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-        if let Some(listening) = self.events.as_ref().and_then(|events| events.find(&request.body)) {
-            return listening.open(self.ask(&request, context)).await;
+        match self.heard(&request, context).await {
+            Some(heard) => heard,
+            None => streams::source(self.source(&request, context)).await,
         }
-        streams::source(self.source(&request, context)).await
     }
 
     async fn resubscribe(
@@ -424,9 +434,9 @@ impl SubgraphTransport for Transport {
         request: SubgraphRequest<'_>,
         context: &RequestContext,
     ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-        if let Some(listening) = self.events.as_ref().and_then(|events| events.find(&request.body)) {
-            return listening.open(self.ask(&request, context)).await;
+        match self.heard(&request, context).await {
+            Some(heard) => heard,
+            None => streams::again(self.source(&request, context)).await,
         }
-        streams::again(self.source(&request, context)).await
     }
 }

@@ -89,6 +89,14 @@ struct State {
     is_connecting: bool,
 }
 
+/// What is asked of the server: an answer waits for a lookup only.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    Find,
+    Put,
+    Invalidate,
+}
+
 /// See the module's header.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -116,39 +124,20 @@ impl Link {
         }
     }
 
-    /// Has something done within the time of the settings; `None`: it was not, or nobody knows.
+    /// Has something done in time; `None`: it was not, or nobody knows.
     pub(super) async fn run<T, F>(
         &self,
-        what: &'static str,
+        what: What,
         work: impl FnOnce(MultiplexedConnection, Clock) -> F,
     ) -> Option<T>
     where
         F: Future<Output = RedisResult<T>>,
     {
-        self.run_within(self.settings.timeout, what, work).await
-    }
-
-    /// As `run`, with as much time as connecting has.
-    pub(super) async fn run_patiently<T, F>(
-        &self,
-        what: &'static str,
-        work: impl FnOnce(MultiplexedConnection, Clock) -> F,
-    ) -> Option<T>
-    where
-        F: Future<Output = RedisResult<T>>,
-    {
-        self.run_within(self.settings.connect_timeout, what, work).await
-    }
-
-    async fn run_within<T, F>(
-        &self,
-        patience: Duration,
-        what: &'static str,
-        work: impl FnOnce(MultiplexedConnection, Clock) -> F,
-    ) -> Option<T>
-    where
-        F: Future<Output = RedisResult<T>>,
-    {
+        let (what, patience) = match what {
+            What::Find => ("find", self.settings.timeout),
+            What::Put => ("put", self.settings.connect_timeout),
+            What::Invalidate => ("invalidate", self.settings.connect_timeout),
+        };
         let open = self.lock().open.as_ref().map(|open| (open.connection.clone(), open.clock, open.number));
         let Some((connection, clock, number)) = open else {
             self.telemetry.cache_store_request(what, "down", Duration::ZERO);

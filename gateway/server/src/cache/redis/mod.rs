@@ -35,7 +35,7 @@ use tokio::time::Instant;
 
 use self::behind::Behind;
 use self::entry::Entry;
-use self::link::{Clock, Link};
+use self::link::{Clock, Link, What};
 use self::names::Names;
 pub use self::settings::{RedisSettings, RedisSettingsError};
 use super::key::Key;
@@ -132,7 +132,7 @@ impl Redis {
         if pairs.is_empty() {
             return Found { kept: Vec::new(), epoch: None };
         }
-        let found = self.link.run("find", |connection, clock| self.look(connection, clock, pairs)).await;
+        let found = self.link.run(What::Find, |connection, clock| self.look(connection, clock, pairs)).await;
         found.unwrap_or_else(|| Found { kept: vec![None; pairs.len()], epoch: None })
     }
 
@@ -212,7 +212,7 @@ impl Redis {
                 puts.pipeline.exec_async(&mut connection).await?;
                 Ok((puts.count, puts.bytes))
             };
-            if let Some((count, bytes)) = link.run_patiently("put", put).await {
+            if let Some((count, bytes)) = link.run(What::Put, put).await {
                 telemetry.cache_stores(&of, count, bytes, 0);
             }
         };
@@ -233,7 +233,7 @@ impl Redis {
         }
         let invalidate =
             async |mut connection: MultiplexedConnection, _| script.query_async(&mut connection).await;
-        self.link.run_patiently("invalidate", invalidate).await.ok_or(StoreDown)
+        self.link.run(What::Invalidate, invalidate).await.ok_or(StoreDown)
     }
 }
 

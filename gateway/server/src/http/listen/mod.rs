@@ -28,7 +28,6 @@ use tokio_util::task::TaskTracker;
 
 use self::connection::{Connection, Protocols, Version};
 pub(crate) use self::tls::Tls;
-pub use self::tls::TlsError;
 pub(crate) use self::unix::UnixSocket;
 use super::Paths;
 use super::app::Ending;

@@ -3,56 +3,24 @@
 //! In: PEM files. Out: handshakes of TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1 to choose from.
 //! Always: the files are read again while the server runs, so that renewed certificates are used without a restart; what
 //! cannot be used is logged and changes nothing.
-//! Elsewhere: TLS to subgraphs (`subgraph_client/`).
+//! Elsewhere: reading PEM (`certificates.rs`), TLS to subgraphs (`subgraph_client/`).
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::{Accept, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 
+use crate::certificates::{self, TlsError};
 use crate::options::ClientTls;
 
 /// How often the files are read again.
 const READ_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Why certificates or keys cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read.
-    #[error("`{}`: {source}", file.display())]
-    Unreadable {
-        /// Which file.
-        file: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// A file has no certificate or key in PEM form.
-    #[error("`{}`: {source}", file.display())]
-    Pem {
-        /// Which file.
-        file: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
-    /// A file has no certificate.
-    #[error("`{}` has no certificate", .0.display())]
-    Empty(PathBuf),
-    /// Key and certificate cannot be used together, or not at all.
-    #[error("the certificate cannot be used: {0}")]
-    Unusable(#[from] Error),
-    /// The authorities cannot be used.
-    #[error("the clients' authorities cannot be used: {0}")]
-    Authorities(#[from] VerifierBuilderError),
-}
 
 /// What the files say, to see when they change.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,9 +87,9 @@ impl Tls {
 impl Files {
     fn read(settings: &ClientTls) -> Result<Self, TlsError> {
         Ok(Self {
-            certificates: read(&settings.certificates)?,
-            key: read(&settings.key)?,
-            authorities: settings.client_authorities.as_deref().map(read).transpose()?,
+            certificates: certificates::read(&settings.certificates)?,
+            key: certificates::read(&settings.key)?,
+            authorities: settings.client_authorities.as_deref().map(certificates::read).transpose()?,
         })
     }
 
@@ -131,11 +99,8 @@ impl Files {
             .with_safe_default_protocol_versions()?;
         let builder = match (&self.authorities, &settings.client_authorities) {
             (Some(authorities), Some(file)) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates(authorities, file)? {
-                    roots.add(certificate)?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let roots = Arc::new(certificates::authorities(authorities, file)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
                 let verifier = if settings.client_certificates_optional {
                     verifier.allow_unauthenticated()
                 } else {
@@ -145,9 +110,8 @@ impl Files {
             }
             _ => builder.with_no_client_auth(),
         };
-        let pem = |source| TlsError::Pem { file: settings.key.clone(), source };
-        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(pem)?;
-        let chain = certificates(&self.certificates, &settings.certificates)?;
+        let key = certificates::key(&self.key, &settings.key)?;
+        let chain = certificates::chain(&self.certificates, &settings.certificates)?;
         let mut config = builder.with_single_cert(chain, key)?;
         if http2 {
             config.alpn_protocols.push(b"h2".to_vec());
@@ -155,15 +119,4 @@ impl Files {
         config.alpn_protocols.push(b"http/1.1".to_vec());
         Ok(Arc::new(config))
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(file).map_err(|source| TlsError::Unreadable { file: file.to_owned(), source })
-}
-
-fn certificates(pem: &[u8], file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |source| TlsError::Pem { file: file.to_owned(), source };
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(failed)?;
-    if certificates.is_empty() { Err(TlsError::Empty(file.to_owned())) } else { Ok(certificates) }
 }

@@ -32,7 +32,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-pub(crate) use self::protocol::SUBPROTOCOL;
+pub(crate) use self::protocol::{Envelope, SUBPROTOCOL};
 use self::session::{Session, serve};
 use crate::auth::Verified;
 use crate::http::{App, Client, Refusal, Visitor};

@@ -41,7 +41,7 @@ pub use self::address::InvalidUrl;
 pub(crate) use self::body::{AnswerBody, BodyError, RequestBody};
 pub(crate) use self::connect::Stream;
 pub(crate) use self::origin::{Origin, Outgoing};
-pub use self::tls::{Tls, TlsError};
+pub use self::tls::Tls;
 
 /// A whole answer.
 #[derive(Debug)]

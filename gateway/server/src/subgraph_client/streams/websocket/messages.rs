@@ -1,13 +1,11 @@
 //! What gateway and subgraph say on a socket.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::header::HeaderMap;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::streams::websocket::Envelope;
 
 /// What a subgraph says.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,16 +20,6 @@ pub(super) enum Said {
     Complete(u64),
     /// Of an operation that is not ours, or nothing that is known.
     Other,
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    payload: Option<&'a RawValue>,
 }
 
 impl Said {
