@@ -38,6 +38,7 @@ impl<'a> Attempt<'a, '_> {
         if missing.is_empty() {
             return Ok(slots);
         }
+        let is_part = missing != *types;
         let subgraph = candidate.owner.subgraph;
         let sources = match (candidate.owner.view.needs_inputs(), candidate.way) {
             (true, _) => self.enter_for(at, want, &missing, candidate)?,
@@ -51,12 +52,40 @@ impl<'a> Attempt<'a, '_> {
             (false, _) => self.ensure(at, &missing, (subgraph, candidate.level), want.conditions)?,
         };
         for (source, types) in sources {
-            let filled = self.fill(at, source, want, &types, candidate.owner.view);
-            if !slots.contains(&filled) {
-                slots.push(filled);
+            for (types, view) in self.views_for(want, types, candidate, is_part) {
+                let filled = self.fill(at, source, want, &types, view);
+                if !slots.contains(&filled) {
+                    slots.push(filled);
+                }
             }
         }
         Ok(slots)
+    }
+
+    /// As what a field is asked for some types: as the candidate has it. That may be an interface's field, which stands
+    /// for all its types; for a part of them each type's own does, which may be stricter.
+    fn views_for(
+        &self,
+        want: &Want<'a>,
+        types: TypeSet,
+        candidate: &Candidate<'a>,
+        is_part: bool,
+    ) -> Vec<(TypeSet, &'a FieldView)> {
+        let owner = candidate.owner;
+        if !is_part || owner.view.needs_inputs() {
+            return vec![(types, owner.view)];
+        }
+        let mut found: Vec<(TypeSet, &'a FieldView)> = Vec::new();
+        for ty in types.iter() {
+            let own = self.facts.supergraph.field_in(owner.subgraph, ty, want.item.name());
+            let view = own.unwrap_or(owner.view);
+            let same = |other: &FieldView| other.ty == view.ty && other.provides == view.provides;
+            match found.iter_mut().find(|(_, other)| same(other)) {
+                Some((types, _)) => types.insert(ty),
+                None => found.push((TypeSet::one(ty), view)),
+            }
+        }
+        found
     }
 
     /// Makes a subgraph a source of a position. A source that is there by `level` is taken as it is.

@@ -396,3 +396,30 @@ async fn a_failure_of_what_is_wanted_of_one_type_takes_no_object_of_another() {
         answers_as_the_oracle(&ALIKE, conditional, json!({ "yes": yes })).await;
     }
 }
+
+/// A field of an interface that is stricter in some of its types, and that is needed of one of them beside.
+const NEEDED_OF_ONE: [(&str, &str); 2] = [
+    (
+        "shades",
+        r#"type Query { one: Lamp } type Lamp @key(fields: "id") { id: ID! thing: Thing! }
+        interface Thing { shade: String }
+        type Wall implements Thing @key(fields: "id") { id: ID! shade: String! }
+        type Door implements Thing @key(fields: "id") { id: ID! shade: String }
+        type Spot implements Thing @shareable { shade: String! size: Int }"#,
+    ),
+    (
+        "light",
+        r#"type Lamp @key(fields: "id") {
+            id: ID! thing: Thing! @external
+            bright: Int @requires(fields: "thing { ... on Spot { shade size } }")
+        }
+        interface Thing { shade: String } type Spot implements Thing @shareable { shade: String! size: Int }"#,
+    ),
+];
+
+#[tokio::test]
+async fn a_field_needed_of_one_type_is_asked_of_the_others_as_each_of_them_has_it() {
+    for query in ["{ one { thing { shade } bright } }", "{ one { bright thing { shade __typename } } }"] {
+        answers_as_the_oracle(&NEEDED_OF_ONE, query, json!({})).await;
+    }
+}
