@@ -16,7 +16,7 @@ WEB_MODULES := web/node_modules/.package-lock.json
 WEB_BUILD := web/.next/BUILD_ID
 CLIENTS_MODULES := gateway/clients/node_modules/.package-lock.json
 
-.PHONY: help run build seed test test-rust test-clients test-web test-e2e journey test-kafka bench lint fmt deny tools services web clean
+.PHONY: help run build seed test test-rust test-clients test-web test-e2e journey test-kafka bench limits lint fmt deny tools services web clean
 
 help:
 	@echo 'make run         build and start everything: storefront :3000, GraphQL :4000/graphql'
@@ -27,6 +27,7 @@ help:
 	@echo 'make test-e2e    the browser journey against a running system it starts itself'
 	@echo 'make test-kafka  the event suite against a real Apache Kafka (Java 17 and Maven)'
 	@echo 'make bench       gateway CPU per request, alone or beside peers (BENCH_PEERS); Linux, two cores'
+	@echo 'make limits      orders per second on SQLite and PostgreSQL'
 
 # ---- run ------------------------------------------------------------------------------------------------------------
 
@@ -118,6 +119,11 @@ bench:
 	@$(CARGO) build --release --locked -p kopitiam-server
 	@$(CARGO) build --release --locked -p kopitiam-bench --features tools
 	@$(TARGET)/release/bench-gateways $(TARGET)/release/gateway $(TARGET)/release/bench-subgraphs
+
+# How many orders one machine decides, on SQLite and on PostgreSQL, with one and two processes of each service.
+limits: $(BROKER)
+	@KOPITIAM_BROKER=$(abspath $(BROKER)) deploy/with-postgres.sh $(CARGO) test --locked --quiet -p kopitiam-marketplace --test it -- \
+		--ignored --nocapture the_readme_says_how_many
 
 fmt: $(WEB_MODULES) $(CLIENTS_MODULES)
 	@$(CARGO) fmt --all
