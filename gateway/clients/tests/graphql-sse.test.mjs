@@ -57,3 +57,11 @@ test('an invalid document is an error with a code', async () => {
   const answer = await once({ query: '{ nothing }' });
   assert.ok(answer.errors[0].extensions.code);
 });
+
+test('a deferred fragment comes after the rest', async () => {
+  const query = '{ product(id: "1") { name ... @defer { reviews { stars } } } }';
+  const payloads = await eventsOf((sink) => client.subscribe({ query }, sink), 3);
+  assert.deepEqual(payloads[0].data, { product: { name: 'kopi' } });
+  assert.deepEqual(payloads[1].incremental, [{ id: '0', data: { reviews: [{ stars: 5 }] } }]);
+  assert.equal(payloads.length, 2);
+});

@@ -120,3 +120,19 @@ test('other settings close the socket so that the client comes back and subscrib
   }, 100);
   await soon('events on the second socket', events).finally(() => clearInterval(causing));
 });
+
+test('a deferred fragment comes after the rest, in the current format and in that of 2022', async () => {
+  const query = '{ product(id: "1") { name ... @defer { reviews { stars } } } }';
+  for (const [connectionParams, place] of [
+    [{}, { id: '0' }],
+    [{ deferSpec: '20220824' }, { path: ['product'] }],
+  ]) {
+    const deferring = connect({ connectionParams });
+    const payloads = [];
+    for await (const payload of deferring.iterate({ query })) payloads.push(payload);
+    await deferring.dispose();
+    assert.deepEqual(payloads[0].data, { product: { name: 'kopi' } });
+    assert.deepEqual(payloads[1].incremental, [{ ...place, data: { reviews: [{ stars: 5 }] } }]);
+    assert.equal(payloads[1].hasNext, false);
+  }
+});
