@@ -29,6 +29,7 @@ mod manual;
 mod plugins;
 mod process;
 mod readme;
+mod reference;
 mod refusals;
 mod reliability;
 mod reload;
