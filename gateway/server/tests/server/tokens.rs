@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::common::tokens::{claims, encode, fresh_key, good_token, issuer, key_set, now, sign};
 use crate::common::{Gateway, body, in_process, refusal, start, subgraphs};
 use axum::Router;
+use axum::body::Body;
 use axum::routing::get;
 use http::StatusCode;
 use jsonwebtoken::jwk::Jwk;
@@ -235,6 +236,31 @@ async fn known_keys_serve_over_a_change_of_settings_while_their_server_is_down()
     assert_eq!(status().await, 200);
     gateway.schema.reconfigure(with_keys(format!("{url}?other"))).await.unwrap();
     assert_eq!(status().await, 503, "keys from elsewhere are not taken");
+}
+
+#[tokio::test]
+async fn a_key_set_that_never_comes_or_never_ends_is_none_in_bounded_time_and_memory() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let endless = Router::new().fallback(move || {
+        let counted = Arc::clone(&counted);
+        let chunks = futures::stream::repeat_with(move || {
+            counted.fetch_add(1 << 16, Ordering::SeqCst);
+            Ok::<_, std::convert::Infallible>(vec![b' '; 1 << 16])
+        });
+        async { Body::from_stream(chunks) }
+    });
+    let silent = Router::new().fallback(std::future::pending::<String>);
+    let ask = async |server: Router| {
+        let mut options = in_process();
+        options.jwt = vec![issuer(KeySource::Url(subgraphs::listen(server).await))];
+        let gateway = start(options).await;
+        let answer = refusal(gateway.query("{__typename}").bearer_auth(good_token(7))).await;
+        assert_eq!(answer, (503, "KEYS_UNAVAILABLE".to_owned()));
+    };
+    futures::join!(ask(endless), ask(silent));
+    let sent = sent.load(Ordering::SeqCst);
+    assert!(sent < 16 << 20, "no more was read than the connection holds beyond the bound: {sent} bytes");
 }
 
 #[tokio::test]
