@@ -8,7 +8,6 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use divan::Bencher;
-use futures::stream::BoxStream;
 use kopitiam_bench::operation;
 use kopitiam_bench::subgraphs::{self, Subgraphs};
 use kopitiam_composition::Subgraph;
@@ -39,14 +38,6 @@ impl SubgraphTransport for Replay {
         let answer = answer.ok_or(TransportError::Unreachable)?;
         self.answers.lock().expect("nothing panics with it").insert(request.body, answer.clone());
         Ok(answer)
-    }
-
-    async fn subscribe(
-        &self,
-        _: SubgraphRequest<'_>,
-        (): &(),
-    ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-        Err(TransportError::Unreachable)
     }
 }
 

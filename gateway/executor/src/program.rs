@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kopitiam_plan::{
     Conditions, Deferral, EntityGroup, Fetch, FetchKind, Key, KeyTable, LeafKind, OperationKind, PartId,
     Path, Plan, RepresentationField, ResponseShape, ShapeField, ShapeSource, ShapeType, ShapeValue, StreamOf,
@@ -18,7 +19,7 @@ use crate::contexts::{self, ContextProgram, Template};
 use crate::json::write_string;
 use crate::selection::{SelectionId, Selections};
 use crate::sharing;
-use crate::transport::{Cacheable, EntityField};
+use crate::transport::{Cacheable, EntityField, SubgraphRequest};
 use crate::tree::{RuntimeType, index_of};
 use crate::variables::Variables;
 
@@ -233,6 +234,14 @@ impl TypeNames {
     #[inline]
     pub(crate) fn lookup(&self, name: &[u8]) -> RuntimeType {
         self.0.get(name).map_or(RuntimeType::Unmentioned, |&id| RuntimeType::Known(id))
+    }
+}
+
+impl FetchProgram {
+    /// One of its requests.
+    pub(crate) fn request(&self, body: Bytes) -> SubgraphRequest<'_> {
+        let is_mutation = self.operation == OperationKind::Mutation;
+        SubgraphRequest { subgraph: &self.subgraph, body, is_mutation, cacheable: self.cacheable.as_ref() }
     }
 }
 

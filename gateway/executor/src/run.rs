@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
-use kopitiam_plan::{Key, OperationKind, PartId};
+use kopitiam_plan::{Key, PartId};
 
 use crate::AnswerLimits;
 use crate::contexts::{self, ContextProgram, Instance, Template};
@@ -24,7 +24,7 @@ use crate::project::{Material, project};
 use crate::representations::{Among, GroupPositions, Reader, collect, objects_at};
 use crate::selection::SelectionId;
 use crate::starved::{self, Starved};
-use crate::transport::{SubgraphRequest, SubgraphTransport, TransportError};
+use crate::transport::{SubgraphTransport, TransportError};
 use crate::tree::{CauseId, NodeId, Tree};
 use crate::variables::Variables;
 use crate::waves::Waves;
@@ -132,10 +132,7 @@ impl<'a> State<'a> {
     ) {
         let program = self.execution.program;
         let send = async |index: u32, part: usize, body: Bytes| {
-            let fetch = &program.fetches[index as usize];
-            let is_mutation = fetch.operation == OperationKind::Mutation;
-            let cacheable = fetch.cacheable.as_ref();
-            let request = SubgraphRequest { subgraph: &fetch.subgraph, body, is_mutation, cacheable };
+            let request = program.fetch(index).request(body);
             (index, part, transport.send(request, context).await)
         };
         let mut in_flight = FuturesUnordered::new();

@@ -85,15 +85,19 @@ pub trait SubgraphTransport: Send + Sync + 'static {
         context: &Self::Context,
     ) -> impl Future<Output = Result<Bytes, TransportError>> + Send;
 
-    /// Opens a subscription; each item is one GraphQL response as JSON bytes, the stream's end is its completion.
+    /// Opens a subscription; each item is one GraphQL response as JSON bytes, the stream's end is its completion. A transport
+    /// need not have any.
     ///
     /// # Errors
     /// [`TransportError`] when the subscription could not be opened.
     fn subscribe(
         &self,
-        request: SubgraphRequest<'_>,
-        context: &Self::Context,
-    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError>> + Send;
+        _request: SubgraphRequest<'_>,
+        _context: &Self::Context,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError>> + Send
+    {
+        std::future::ready(Err(TransportError::Unreachable))
+    }
 
     /// As [`SubgraphTransport::subscribe`], for a client that already listens and is to go on: worth several attempts.
     ///

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use kopitiam_engine::{
     Engine, EngineSettings, Prepared, Request, SubgraphRequest, SubgraphTransport, TransportError, Variables,
 };
@@ -23,14 +22,6 @@ impl SubgraphTransport for Answers {
     async fn send(&self, _: SubgraphRequest<'_>, (): &()) -> Result<Bytes, TransportError> {
         let next = self.0.lock().expect("nothing panics here").pop_front();
         next.ok_or(TransportError::Unreachable)
-    }
-
-    async fn subscribe(
-        &self,
-        _: SubgraphRequest<'_>,
-        (): &(),
-    ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-        Err(TransportError::Unreachable)
     }
 }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use axum::{Json, Router, extract::State, http::header, response::IntoResponse, routing::post};
 use bytes::Bytes;
-use kopitiam_engine::{
-    BoxStream, Engine, EngineSettings, Request, SubgraphRequest, SubgraphTransport, TransportError,
-};
+use kopitiam_engine::{Engine, EngineSettings, Request, SubgraphRequest, SubgraphTransport, TransportError};
 
 struct Http(reqwest::Client);
 
@@ -19,14 +17,6 @@ impl SubgraphTransport for Http {
         let request = self.0.post(url).header(header::CONTENT_TYPE, "application/json").body(request.body);
         let answer = request.send().await.map_err(|_| TransportError::Unreachable)?;
         answer.bytes().await.map_err(|_| TransportError::Unreachable)
-    }
-
-    async fn subscribe(
-        &self,
-        _request: SubgraphRequest<'_>,
-        (): &(),
-    ) -> Result<BoxStream<'static, Result<Bytes, TransportError>>, TransportError> {
-        Err(TransportError::Unreachable) // this program offers no subscriptions
     }
 }
 

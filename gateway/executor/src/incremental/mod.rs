@@ -19,7 +19,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::stream::{self, BoxStream, FuturesUnordered, StreamExt};
-use kopitiam_plan::OperationKind;
 
 use self::delivery::Delivery;
 pub use self::format::IncrementalFormat;
@@ -27,7 +26,7 @@ pub(crate) use self::later::{Later, initial_count};
 use crate::AnswerLimits;
 use crate::program::Program;
 use crate::run::{Execution, State};
-use crate::transport::{SubgraphRequest, SubgraphTransport};
+use crate::transport::SubgraphTransport;
 use crate::variables::Variables;
 
 /// One piece of a response.
@@ -90,10 +89,7 @@ impl<T: SubgraphTransport> IncrementalRun<T> {
         let mut state = State::in_payloads(execution);
         let mut delivery = Delivery::new(execution, self.format, state.waves.as_ref());
         let send = async |index: u32, part: usize, body: Bytes| {
-            let fetch = program.fetch(index);
-            let is_mutation = fetch.operation == OperationKind::Mutation;
-            let cacheable = fetch.cacheable.as_ref();
-            let request = SubgraphRequest { subgraph: &fetch.subgraph, body, is_mutation, cacheable };
+            let request = program.fetch(index).request(body);
             (index, part, self.transport.send(request, &self.context).await)
         };
         let mut in_flight = FuturesUnordered::new();

@@ -32,6 +32,15 @@ async fn every_settings_file_of_the_manual_is_taken() {
 }
 
 #[test]
+fn the_engine_serves_from_a_program_of_under_thirty_lines() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/engine.rs");
+    let example = std::fs::read_to_string(example).unwrap();
+    let written = |line: &&str| !line.is_empty() && !line.starts_with("use ") && !line.starts_with("//");
+    let lines = example.lines().filter(written).count();
+    assert!(lines < 30, "{lines}");
+}
+
+#[test]
 fn every_test_of_the_attack_table_exists() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let table = std::fs::read_to_string(folder.join("ATTACKS.md")).unwrap();
