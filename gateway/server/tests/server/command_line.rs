@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::common::{PATIENCE, eventually, subgraphs, supergraph, tokens};
 use crate::websocket::Socket;
@@ -316,11 +319,16 @@ impl Served {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_has_one_line_for_a_response_in_several_payloads_when_the_last_is_out() {
-    let urls = (
-        subgraphs::listen(subgraphs::products().router).await,
-        subgraphs::listen(subgraphs::reviews()).await,
-    );
+async fn the_log_has_one_line_for_a_response_in_several_payloads_when_it_has_ended() {
+    let (release, released) = watch::channel(true);
+    let reviews = subgraphs::reviews().layer(middleware::from_fn(move |request: Request, next: Next| {
+        let mut released = released.clone();
+        async move {
+            let _ = released.wait_for(|released| *released).await;
+            next.run(request).await
+        }
+    }));
+    let urls = (subgraphs::listen(subgraphs::products().router).await, subgraphs::listen(reviews).await);
     let folder = folder(&[("s.graphql", &supergraph(&urls.0, &urls.1))]);
     let gateway =
         Served::start(&["--supergraph", "s.graphql", "--listen", "127.0.0.1:0"], folder.path()).await;
@@ -334,6 +342,13 @@ async fn the_log_has_one_line_for_a_response_in_several_payloads_when_the_last_i
     socket.subscribe("a", &query.replace("Parts", "Socket")).await;
     while socket.next().await["type"] != "complete" {}
     drop(socket);
+    // One that its client leaves.
+    release.send_replace(false);
+    let left = gateway.post(&query.replace("Parts", "Left")).header("accept", "multipart/mixed");
+    let mut left = left.send().await.unwrap();
+    assert!(left.chunk().await.unwrap().is_some());
+    drop(left);
+    gateway.logged("\"operation\":\"Left\"").await;
 
     let (_, log) = gateway.stop();
     let lines = log.iter().filter(|line| line.contains("\"access\""));
@@ -344,9 +359,9 @@ async fn the_log_has_one_line_for_a_response_in_several_payloads_when_the_last_i
         assert!(found.next().is_none(), "{operation}: {lines:?}");
         line.clone()
     };
-    for operation in ["Parts", "Socket"] {
+    for (operation, parts) in [("Parts", 2), ("Socket", 2), ("Left", 1)] {
         let line = of(operation);
-        assert_eq!(line["parts"], 2, "{line}");
+        assert_eq!(line["parts"], parts, "{line}");
         assert!(line["last_part_us"].as_u64() >= line["duration_us"].as_u64(), "{line}");
     }
     assert_eq!((of("Whole").get("parts"), of("Whole").get("last_part_us")), (None, None));
