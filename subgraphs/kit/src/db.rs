@@ -33,7 +33,11 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// One keeps other replicas out, the other migrates.
 const MIGRATION_CONNECTIONS: u32 = 2;
-const ATTEMPTS: u32 = 6;
+/// Of a transaction that the server aborts for another. With PostgreSQL's strictest level each change of a row aborts all that
+/// wait for it, up to one per connection, so that the unluckiest needs about as many.
+const ATTEMPTS: u32 = 20;
+/// The pause before the next attempt doubles so often.
+const DOUBLINGS_MAX: u32 = 5;
 /// Values of PostgreSQL's settings with which a commit that was acknowledged survives a power cut.
 const DURABLE: [&str; 4] = ["on", "local", "remote_write", "remote_apply"];
 /// Any number, the same in all services: one of them migrates at a time.
@@ -143,7 +147,7 @@ impl Db {
             match self.attempt(&work).await {
                 Err(error) if attempt < ATTEMPTS && is_serialization_failure(&error) => {
                     tracing::debug!(attempt, %error, "transaction aborted for another, trying again");
-                    let pause_ms = rand::rng().random_range(1..=10) * (1 << attempt);
+                    let pause_ms = rand::rng().random_range(1..=10) * (1 << attempt.min(DOUBLINGS_MAX));
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     attempt += 1;
                 }

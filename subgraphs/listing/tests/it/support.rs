@@ -17,6 +17,7 @@ use kopitiam_kafka::messages::wallet::{
 use kopitiam_kafka::{Envelope, Message};
 use kopitiam_kit::SystemError;
 use kopitiam_kit::auth::Viewer;
+use kopitiam_kit::errors::is_serialization_failure;
 use kopitiam_kit::live::Hub;
 use kopitiam_kit::testing::{TestDb, each_database, execute, sqlite};
 use kopitiam_listing::app::{self, ListingSchema};
@@ -238,7 +239,7 @@ impl Shop {
                 self.db.transaction(|tx| async move { projections::reply(&tx, market, envelope).await });
             match work.await {
                 Ok(()) => return Ok(lost),
-                Err(SystemError::Unavailable(_)) if lost < 100 => lost += 1,
+                Err(error) if lost < 100 && is_lost_race(&error) => lost += 1,
                 Err(error) => return Err(error),
             }
         }
@@ -255,13 +256,18 @@ impl Shop {
                 self.db.transaction(|tx| async move { market.order_command(&tx, envelope, parsed).await });
             match work.await {
                 Ok(()) => break,
-                Err(SystemError::Unavailable(_)) if lost < 100 => lost += 1,
+                Err(error) if lost < 100 && is_lost_race(&error) => lost += 1,
                 Err(error) => panic!("{error}"),
             }
         }
         let all = self.messages().await;
         all.into_iter().filter(|message| message.correlation_id == envelope.correlation_id).collect()
     }
+}
+
+/// Another transaction was faster: seen by the service, or by PostgreSQL once more than it is tried again by itself.
+fn is_lost_race(error: &SystemError) -> bool {
+    matches!(error, SystemError::Unavailable(_)) || is_serialization_failure(error)
 }
 
 impl Books {

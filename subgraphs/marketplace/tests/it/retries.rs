@@ -101,12 +101,25 @@ impl World {
     }
 }
 
-/// The mutations of the whole schema that take a key.
-fn keyed() -> BTreeSet<String> {
+/// The mutations of the whole schema, each as its line there.
+fn mutation_lines() -> impl Iterator<Item = &'static str> {
     let start = SUPERGRAPH.find("type Mutation").unwrap();
     let body = &SUPERGRAPH[start..start + SUPERGRAPH[start..].find("\n}").unwrap()];
-    let with_key = body.lines().filter(|line| line.contains("idempotencyKey"));
-    with_key.map(|line| line.trim().split('(').next().unwrap().to_owned()).collect()
+    body.lines().map(str::trim).filter(|line| line.contains("@join__field"))
+}
+
+fn name(line: &str) -> String {
+    line.split(['(', ':']).next().unwrap().to_owned()
+}
+
+/// The names of all mutations.
+pub(crate) fn mutations() -> BTreeSet<String> {
+    mutation_lines().map(name).collect()
+}
+
+/// The mutations of the whole schema that take a key.
+fn keyed() -> BTreeSet<String> {
+    mutation_lines().filter(|line| line.contains("idempotencyKey")).map(name).collect()
 }
 
 #[tokio::test]

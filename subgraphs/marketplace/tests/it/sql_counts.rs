@@ -1,7 +1,7 @@
 //! What the clients' operations cost in SQL: each a known number of statements, and as many for pages of three as for pages
 //! of thirty.
 //!
-//! Elsewhere: which batches each service's loaders read (its own `batching.rs` or `queries.rs`).
+//! Elsewhere: every mutation (`sql_mutations.rs`); which batches each service's loaders read (its own `batching.rs` or `queries.rs`).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::support::{Marketplace, PASSWORD, data_folder, free_port, operation};
 const SUPERGRAPH: &str = include_str!("../../../../schema/supergraph.graphql");
 const NAME: &str = "kopitiam";
 
-fn config(name: &str, data: &Path, keys: &LiveKeys) -> ServiceConfig {
+pub(crate) fn config(name: &str, data: &Path, keys: &LiveKeys) -> ServiceConfig {
     ServiceConfig {
         name: name.to_owned(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -41,14 +41,14 @@ fn config(name: &str, data: &Path, keys: &LiveKeys) -> ServiceConfig {
 }
 
 /// The gateway with all services on this thread, without what runs behind them: every statement is an operation's own.
-struct Reading {
+pub(crate) struct Reading {
     url: String,
     client: reqwest::Client,
-    shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Reading {
-    async fn start(data: &Path) -> Self {
+    pub(crate) async fn start(data: &Path) -> Self {
         let (keys, shutdown) = (LiveKeys::default(), CancellationToken::new());
         let of = |name| config(name, data, &keys);
         let user = kopitiam_user::app::start(of("user"), shutdown.clone()).await.unwrap();
@@ -76,7 +76,7 @@ impl Reading {
         Self { url, client: reqwest::Client::new(), shutdown }
     }
 
-    async fn ask(&self, token: Option<&str>, query: &str, variables: &Value) -> Value {
+    pub(crate) async fn ask(&self, token: Option<&str>, query: &str, variables: &Value) -> Value {
         let request = self.client.post(&self.url).json(&json!({ "query": query, "variables": variables }));
         let request = match token {
             Some(token) => request.bearer_auth(token),
@@ -87,7 +87,7 @@ impl Reading {
         answer["data"].clone()
     }
 
-    async fn log_in(&self, email: &str) -> String {
+    pub(crate) async fn log_in(&self, email: &str) -> String {
         let query = "mutation($in: LoginInput!) { login(input: $in) { accessToken } }";
         let data = self.ask(None, query, &json!({ "in": { "email": email, "password": PASSWORD } })).await;
         data["login"]["accessToken"].as_str().unwrap().to_owned()

@@ -250,6 +250,32 @@ async fn cancelling_and_confirming_at_once_has_one_winner() {
     }
 }
 
+/// Below the sagas, whose rows are locked first: what is decided on an order that was read is made only while it is still so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_changes_of_an_order_as_both_read_it_one_is_made() {
+    for bench in benches().await {
+        for round in 0..rounds().min(100) {
+            let id = pending(&bench).await;
+            let read = orders::find(bench.db.read(), id).await.unwrap().unwrap();
+            let change = |to: OrderStatus| {
+                let read = &read;
+                bench.db.transaction(move |tx: Tx| async move {
+                    let change = orders::Change { to, reason: None, actor: "service:order", note: None };
+                    orders::change(&tx, read, change, time::now()).await
+                })
+            };
+            let (first, second) = (OrderStatus::Confirmed, OrderStatus::Cancelled);
+            let (first, second) = if round % 2 == 0 { (first, second) } else { (second, first) };
+            let (one, other) = tokio::join!(change(first), change(second));
+            let made = [(first, one.unwrap()), (second, other.unwrap())];
+            let made: Vec<OrderStatus> = made.iter().filter(|(_, made)| *made).map(|(to, _)| *to).collect();
+            assert_eq!(made.len(), 1, "round {round}");
+            let now = orders::find(bench.db.read(), id).await.unwrap().unwrap();
+            assert_eq!((now.status, now.version), (made[0], read.version + 1), "round {round}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_refunds_and_a_hand_over_of_one_line_at_once_have_one_winner() {
     for bench in benches().await {
