@@ -177,6 +177,9 @@ impl Universe {
                 || (facts.is_asked_blindly && facts.ty.is_non_null())
         };
         self.bubbles = !facts.iter().any(differs);
+        if !self.bubbles {
+            facts.values_mut().for_each(|facts| self.hide_nothing(facts));
+        }
         self.is_contradictory = facts.values().any(|facts| {
             facts.possible.is_empty()
                 && is_strict(&facts.ty)
@@ -187,6 +190,22 @@ impl Universe {
                     .is_some_and(|base| base.is_interface() || base.is_union())
         });
         self.facts = facts;
+    }
+
+    /// What clients may not see is null for them, which is one more way to fail: it is left out where something may not be
+    /// null, if that leaves anything.
+    fn hide_nothing(&self, facts: &mut FieldFacts) {
+        let base = facts.ty.inner_named_type();
+        let is_visible = |value: &String| {
+            self.api.get_enum(base).is_some_and(|found| found.values.contains_key(value.as_str()))
+        };
+        if is_strict(&facts.ty) && facts.values.iter().any(is_visible) {
+            facts.values.retain(is_visible);
+        }
+        let is_visible = |ty: &String| self.api.get_object(ty).is_some();
+        if is_strict(&facts.ty) && facts.possible.iter().any(is_visible) {
+            facts.possible.retain(is_visible);
+        }
     }
 
     /// Whether an interface has the field with another type. The server that stands for subgraphs and oracle takes that one
