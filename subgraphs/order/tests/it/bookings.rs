@@ -8,8 +8,10 @@ use kopitiam_kafka::messages::booking::{BookingBalanceDue, BookingExpired, Booki
 use kopitiam_kafka::messages::listing::ListingKind;
 use kopitiam_kafka::messages::wallet::{EscrowReleased, Payee, ReleaseEscrow, ReleaseFunds};
 use kopitiam_kit::auth::Viewer;
-use kopitiam_kit::time;
+use kopitiam_kit::{Tx, time};
+use kopitiam_order::domain::booking::Booking;
 use kopitiam_order::graphql::loaders;
+use kopitiam_order::store::bookings::{self, Cause};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -94,6 +96,28 @@ async fn delivered(bench: &Bench) -> Value {
     let booking = with_deposit(bench).await;
     act(bench, user(SITI), &booking, "MARK_DELIVERED").await;
     booking
+}
+
+/// Below the commands, which lock the row first: what is decided on a booking that was read is made only while it is still so.
+#[tokio::test]
+async fn of_two_changes_of_a_booking_as_both_read_it_one_is_made() {
+    for bench in benches().await {
+        let id: Uuid = requested(&bench).await["id"].as_str().unwrap().parse().unwrap();
+        for _ in 0..20 {
+            let read = bookings::find(bench.db.read(), id).await.unwrap().unwrap();
+            let next = Booking { version: read.version + 1, ..read.clone() };
+            let change = || {
+                let (version, next) = (read.version, &next);
+                bench.db.transaction(move |tx: Tx| async move {
+                    let cause = Cause { actor: "service:order", note: None };
+                    bookings::save(&tx, version, next, cause, time::now()).await
+                })
+            };
+            let (one, other) = tokio::join!(change(), change());
+            assert!(one.unwrap() != other.unwrap(), "one of them");
+            assert_eq!(bookings::find(bench.db.read(), id).await.unwrap().unwrap().version, next.version);
+        }
+    }
 }
 
 #[tokio::test]
