@@ -1,31 +1,37 @@
 //! Places subgraph answers into the response tree.
 //!
 //! In: a parsed answer and the places it belongs to. Out: the same tree, fuller.
-//! Always: a field once set is never replaced by null; list order is that of the first fetch; an object's slots are
+//! Always: a field once set is never replaced by null, and a failure beside it is kept as the reason why the object's type is
+//! not known; list order is that of the first fetch; an object's slots are
 //! never moved: merging links the new object to the old one and goes into what both have.
 //! Elsewhere: where entities belong (`representations.rs`), failures (`failure.rs`), null propagation (`nulls.rs`).
 
+use kopitiam_plan::Key;
+
 use crate::representations::GroupPositions;
-use crate::tree::{CauseId, ListId, NodeId, Place, Tree, Value};
+use crate::tree::{CauseId, ListId, NodeId, Place, RuntimeType, Slot, Tree, Value};
 
 /// Merges the object `from`, fresh from an answer, into `into`.
 pub(crate) fn merge_objects(tree: &mut Tree, into: NodeId, from: NodeId) {
     for place in tree.own_places(from) {
         let slot = tree.slot(place);
         match slot.value {
-            Value::Object(new) => {
-                if let Some(Value::Object(old)) = tree.get(into, slot.key)
-                    && old != new
-                {
-                    merge_objects(tree, old, new);
+            Value::Object(new) => match tree.get(into, slot.key) {
+                Some(Value::Object(old)) if old != new => merge_objects(tree, old, new),
+                Some(Value::Failed(cause)) => lose_types(tree, slot.value, cause),
+                _ => {}
+            },
+            Value::List(new) => match tree.get(into, slot.key) {
+                Some(Value::List(old)) => merge_lists(tree, old, new),
+                Some(Value::Failed(cause)) => lose_types(tree, slot.value, cause),
+                _ => {}
+            },
+            Value::Failed(cause) => {
+                if let Some(old) = tree.get(into, slot.key) {
+                    lose_types(tree, old, cause);
                 }
             }
-            Value::List(new) => {
-                if let Some(Value::List(old)) = tree.get(into, slot.key) {
-                    merge_lists(tree, old, new);
-                }
-            }
-            Value::Null | Value::Failed(_) | Value::Leaf(_) => {}
+            Value::Null | Value::Leaf(_) => {}
         }
     }
     tree.link(into, from);
@@ -44,11 +50,33 @@ fn merge_lists(tree: &mut Tree, into: ListId, from: ListId) {
             }
             (Value::List(old), Value::List(new)) => merge_lists(tree, old, new),
             (old, new) => {
+                if let (Value::Failed(cause), there) | (there, Value::Failed(cause)) = (old, new) {
+                    lose_types(tree, there, cause);
+                }
                 if !old.is_present() && new.is_present() {
                     tree.set(old_place, new);
                 }
             }
         }
+    }
+}
+
+/// Notes at objects that another fetch failed to give too why their runtime types are not known, should that not come from
+/// elsewhere.
+fn lose_types(tree: &mut Tree, there: Value, cause: CauseId) {
+    match there {
+        Value::Object(node) if tree.runtime_type(node) == RuntimeType::Unasked => {
+            let lost = Slot { key: Key::TYPENAME, value: Value::Failed(cause) };
+            let lost = tree.add_object(&[lost], RuntimeType::Unasked);
+            tree.link(node, lost);
+        }
+        Value::List(list) => {
+            for index in 0..list.len {
+                let item = tree.at(Place::Item(list.start + index));
+                lose_types(tree, item, cause);
+            }
+        }
+        Value::Object(_) | Value::Null | Value::Failed(_) | Value::Leaf(_) => {}
     }
 }
 

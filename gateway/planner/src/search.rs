@@ -51,10 +51,16 @@ fn search<'a>(
     operation: &'a NormalisedOperation,
     limits: &Limits,
 ) -> Result<Found<'a>, PlanError> {
-    let mut best = attempt(facts, operation, Strategy::default(), Vec::new(), limits.steps)?;
+    let by_key = Strategy { avoids_reentry: true };
+    let mut best = match attempt(facts, operation, Strategy::default(), Vec::new(), limits.steps) {
+        // What is not had by asking a parent's field again may be had by keys.
+        Err(first @ PlanError::Unreachable { .. }) => {
+            attempt(facts, operation, by_key, Vec::new(), limits.steps).map_err(|_| first)?
+        }
+        found => found?,
+    };
     if best.price > CHEAPEST {
         let bound = facts.steps + limits.search_steps;
-        let by_key = Strategy { avoids_reentry: true };
         if best.has_reentries
             && let Ok(found) = attempt(facts, operation, by_key, Vec::new(), bound)
             && found.price < best.price

@@ -423,3 +423,59 @@ async fn a_field_needed_of_one_type_is_asked_of_the_others_as_each_of_them_has_i
         answers_as_the_oracle(&NEEDED_OF_ONE, query, json!({})).await;
     }
 }
+
+/// A shared list of which each subgraph knows other types, one that both know, and a part of that in each.
+const PARTS_OF_ONE: [(&str, &str); 2] = [
+    (
+        "a",
+        r#"type Query { list: [Any] @shareable one: Any @shareable }
+        union Any = Both | Own type Own { id: ID } type Both { there: String! }"#,
+    ),
+    (
+        "b",
+        r#"type Query { list: [Any] @shareable one: Any @shareable }
+        union Any = Both type Both { ref: Ref } type Ref @key(fields: "code") { code: String! size: Int }"#,
+    ),
+];
+
+#[tokio::test]
+async fn an_object_whose_type_failed_with_its_part_in_one_subgraph_is_null_with_an_error() {
+    for query in [
+        "{ list { ... on Both { ref { size } there } } one { ... on Both { there ref { code } } } }",
+        "{ one { ... on Both { ref { size } there } } list { ... on Both { there ref { size } } } }",
+    ] {
+        answers_as_the_oracle(&PARTS_OF_ONE, query, json!({})).await;
+    }
+}
+
+/// A shared field that leads to other types in each subgraph. What is wanted of the one that both know is in the subgraph that
+/// was not asked, which does not know the other: asked again it would answer for one of them only.
+const REENTERED_FOR_ONE: [(&str, &str); 4] = [
+    (
+        "a",
+        r#"type Query { found: Found @shareable } union Found = Own | Both interface Named { name: Int }
+        type Own implements Named { id: ID @shareable name: Int }
+        type Both implements Named @key(fields: "id") { id: ID name: Int }"#,
+    ),
+    (
+        "b",
+        r#"type Query { found: Found @shareable } union Found = Both | Other
+        type Both @key(fields: "id") { id: ID } type Other @key(fields: "id") { id: ID }"#,
+    ),
+    (
+        "c",
+        r#"interface Named { name: Int } type Other implements Named @key(fields: "id") { id: ID name: Int }
+        type Own @key(fields: "id") { id: ID more: Named }"#,
+    ),
+    ("d", r#"type Own @key(fields: "id") { id: ID rest: Int }"#),
+];
+
+#[tokio::test]
+async fn what_asking_a_field_again_does_not_give_for_all_types_is_had_by_keys() {
+    for query in [
+        "{ found { ... on Own { more { name } rest } ... on Named { name } } }",
+        "{ found { ... on Named { name } ... on Own { rest more { name } } } }",
+    ] {
+        answers_as_the_oracle(&REENTERED_FOR_ONE, query, json!({})).await;
+    }
+}

@@ -178,7 +178,9 @@ impl Universe {
         };
         self.bubbles = !facts.iter().any(differs);
         if !self.bubbles {
-            facts.values_mut().for_each(|facts| self.hide_nothing(facts));
+            for facts in facts.values_mut() {
+                self.hide_nothing(facts);
+            }
         }
         self.is_contradictory = facts.values().any(|facts| {
             facts.possible.is_empty()
