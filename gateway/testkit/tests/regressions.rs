@@ -428,8 +428,8 @@ async fn a_field_needed_of_one_type_is_asked_of_the_others_as_each_of_them_has_i
 const PARTS_OF_ONE: [(&str, &str); 2] = [
     (
         "a",
-        r#"type Query { list: [Any] @shareable one: Any @shareable }
-        union Any = Both | Own type Own { id: ID } type Both { there: String! }"#,
+        r"type Query { list: [Any] @shareable one: Any @shareable }
+        union Any = Both | Own type Own { id: ID } type Both { there: String! }",
     ),
     (
         "b",
