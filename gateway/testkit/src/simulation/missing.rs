@@ -1,18 +1,22 @@
 //! Where a subgraph may say that it does not know an entity: `null` in `_entities`, and no error.
 //!
 //! What is lost then must be the same however the gateway goes about it. So the subgraph must be the only one for all the
-//! fields it has, it must be entered by one key alone, so that nobody goes through it to learn another, and it must not
-//! lead to such an entity itself.
+//! fields it has, it must be entered by one key alone, so that nobody goes through it to learn another, that key must not
+//! be of other objects, which could be asked for through it, and it must not lead to such an entity itself.
 //!
 //! Elsewhere: which entities it does not know (`universe.rs`).
 
-use super::federation::Subgraph;
+use super::federation::{SetItem, Subgraph};
 
 /// The fields of an object type that only this subgraph has; nothing when it must know all entities of the type.
 pub(crate) fn fields_only_in(subgraph: &Subgraph, others: &[&Subgraph], object: &str) -> Option<Vec<String>> {
     let found = subgraph.schema.get_object(object)?;
     let keys = subgraph.keys(object);
     let [(key, true)] = keys.as_slice() else { return None };
+    let is_leaf = |item: &SetItem| matches!(item, SetItem::Field { below, .. } if below.0.is_empty());
+    if !key.0.iter().all(is_leaf) {
+        return None;
+    }
     let mut in_key = Vec::new();
     key.names(&mut in_key);
     let leads_here = subgraph.composites().any(|(_, fields)| {

@@ -7,10 +7,11 @@
 //!   of it a subgraph need not know; `rng.rs`: chance from a seed
 //! - `strict.rs`: a subgraph that refuses what it could not answer; `transport.rs`: all of them, and their outages
 //! - `monolith.rs`: the oracle; `contexts.rs`: what fields take from above
-//! - `operations.rs`, `inputs.rs`: random operations; `deferral.rs`: deferred ones; `shrink.rs`: smaller ones
+//! - `operations.rs`, `inputs.rs`: random operations; `arguments.rs`: what arguments make of a value; `deferral.rs`: deferred ones; `shrink.rs`: smaller ones
 //! - `schemas/`: random subgraphs; `compare.rs`: the verdict; `degraded.rs`: the verdict when a
 //!   subgraph is out; `trial.rs`: one of these ways to try an operation
 
+mod arguments;
 mod compare;
 mod contexts;
 mod deferral;

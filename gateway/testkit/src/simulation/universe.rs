@@ -5,15 +5,14 @@
 //! type that all of them know. Keys are never null and tell entities apart; what is required never fails.
 //! What may not be null fails only where that reaches equally far in the gateway and in one server.
 //!
-//! Elsewhere: who may be asked what (`strict.rs`), the whole as one server (`monolith.rs`).
+//! Elsewhere: arguments (`arguments.rs`), who may be asked what (`strict.rs`), the whole as one server (`monolith.rs`).
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 
+use apollo_compiler::Schema;
 use apollo_compiler::ast::{self, OperationType, Type};
 use apollo_compiler::schema::{ExtendedType, FieldDefinition, ObjectType};
 use apollo_compiler::validation::Valid;
-use apollo_compiler::{Name, Schema};
 use serde_json::{Map, Value as Json, json};
 
 use super::contexts::Contexts;
@@ -489,52 +488,6 @@ impl Universe {
 
     fn pick(&self, place: &str, purpose: &str, bound: usize) -> usize {
         usize::try_from(self.hash(place, purpose) >> 8).expect("64 bits") % bound
-    }
-
-    /// Arguments as part of a value's place: those that clients can give, in the schema's order, with defaults.
-    pub(crate) fn arguments(&self, ty: &str, field: &str, given: &Map<String, Json>) -> String {
-        let visible = self.api.type_field(ty, field).ok().map(|found| &found.node);
-        let all = self.supergraph.type_field(ty, field).ok().map(|found| &found.node);
-        let Some(definition) = visible.or(all) else { return String::new() };
-        let mut out = String::new();
-        for argument in &definition.arguments {
-            let default = argument.default_value.as_ref().map(|value| super::federation::literal(value));
-            if let Some(value) = given.get(argument.name.as_str()).cloned().or(default) {
-                let value = self.canonical(&argument.ty, &value);
-                write!(out, "({}:{value})", argument.name).expect("writing to a string never fails");
-            }
-        }
-        out
-    }
-
-    /// An input value in one form, whichever server coerced it.
-    fn canonical(&self, ty: &Type, value: &Json) -> Json {
-        match (ty, value) {
-            (_, Json::Null) => Json::Null,
-            (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => {
-                items.iter().map(|one| self.canonical(item, one)).collect()
-            }
-            (Type::List(item) | Type::NonNullList(item), one) => json!([self.canonical(item, one)]),
-            (Type::Named(base) | Type::NonNullNamed(base), value) => self.canonical_named(base, value),
-        }
-    }
-
-    fn canonical_named(&self, base: &Name, value: &Json) -> Json {
-        let input = self.api.get_input_object(base).or_else(|| self.supergraph.get_input_object(base));
-        match (base.as_str(), value) {
-            ("ID", Json::Number(number)) => number.to_string().into(),
-            ("Float", Json::Number(number)) => number.as_f64().into(),
-            (_, Json::Object(fields)) if input.is_some() => {
-                let known = input.expect("just seen").fields.values();
-                let given = known.filter_map(|field| {
-                    let default = field.default_value.as_ref().map(|value| super::federation::literal(value));
-                    let value = fields.get(field.name.as_str()).cloned().or(default)?;
-                    Some((field.name.to_string(), self.canonical(&field.ty, &value)))
-                });
-                Json::Object(given.collect())
-            }
-            (_, other) => other.clone(),
-        }
     }
 
     /// What a field set selects of an object, as it stands in a representation but for `__typename`s.
