@@ -2,7 +2,7 @@
 //!
 //! And `__typename`, which is asked only where something depends on it.
 
-use apollo_compiler::Name;
+use apollo_compiler::{Name, ast};
 use kopitiam_plan::Key;
 use kopitiam_supergraph::{FieldSet, TypeId, TypeSet};
 
@@ -10,7 +10,7 @@ use crate::{
     PlanError,
     attempt::Attempt,
     conditions::Cond,
-    draft::{DocField, DraftId, PosId},
+    draft::{DocField, DraftId, NodeId, PosId},
     facts::Entry,
     inputs::join_requires,
     reach::Way,
@@ -43,9 +43,10 @@ impl<'a> Attempt<'a, '_> {
                 .fold(TypeSet::empty(), |all, field| all.or(&field.on));
             let missing = types.minus(&covered);
             for field in same.iter().filter(|field| field.on.meets(&missing)) {
-                let on = field.on.and(&missing);
-                let field = DocField { on, conditions, ..field.clone() };
-                self.build.add_field(&mut self.facts.conditions, node, field);
+                for (on, ty) in self.types_for(node, field, &field.on.and(&missing)) {
+                    let field = DocField { on, conditions, ty, ..field.clone() };
+                    self.build.add_field(&mut self.facts.conditions, node, field);
+                }
             }
             if !same.is_empty() {
                 self.touch(at, source, types, conditions)?;
@@ -164,6 +165,30 @@ impl<'a> Attempt<'a, '_> {
             self.facts.supergraph.ty(variant.typename).kind != kopitiam_supergraph::TypeKind::Object
         });
         all.len() > 1 && !(by_interface && on == all)
+    }
+
+    /// The type of a field that is asked once more for some of the runtime types it is asked for: on its interface it has
+    /// another than on a type that is stricter.
+    fn types_for(
+        &self,
+        node: NodeId,
+        field: &DocField<'a>,
+        on: &TypeSet,
+    ) -> Vec<(TypeSet, Option<&'a ast::Type>)> {
+        if *on == field.on {
+            return vec![(on.clone(), field.ty)];
+        }
+        let subgraph = self.build.node(node).subgraph;
+        let mut found: Vec<(TypeSet, Option<&'a ast::Type>)> = Vec::new();
+        for ty in on.iter() {
+            let own = self.facts.supergraph.field_in(subgraph, ty, field.name).map(|view| &view.ty);
+            let own = own.or(field.ty);
+            match found.iter_mut().find(|(_, other)| *other == own) {
+                Some((types, _)) => types.insert(ty),
+                None => found.push((TypeSet::one(ty), own)),
+            }
+        }
+        found
     }
 
     /// Has the runtime types of a position's objects fetched; gives the fetches that bring them.

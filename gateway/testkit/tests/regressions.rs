@@ -479,3 +479,29 @@ async fn what_asking_a_field_again_does_not_give_for_all_types_is_had_by_keys() 
         answers_as_the_oracle(&REENTERED_FOR_ONE, query, json!({})).await;
     }
 }
+
+/// A field of an interface that is stricter in one of its types, which alone needs it for something else.
+const STRICTER_IN_ONE: [(&str, &str); 2] = [
+    (
+        "a",
+        r#"type Query { one: Thing } interface Thing { shade: String }
+        type Wall implements Thing @key(fields: "id") { id: ID! shade: String! }
+        type Door implements Thing @key(fields: "id") { id: ID! shade: String }"#,
+    ),
+    (
+        "b",
+        r#"type Wall @key(fields: "id") { id: ID! shade: String! @external paint: Int @requires(fields: "shade") }"#,
+    ),
+];
+
+#[tokio::test]
+async fn a_field_that_is_needed_of_one_type_whatever_is_skipped_has_that_types_strictness() {
+    for query in [
+        "query($no: Boolean!) { one { shade @skip(if: $no) ... on Wall { paint } } }",
+        "query($no: Boolean!) { one { ... on Wall { paint } shade @skip(if: $no) } }",
+    ] {
+        for no in [true, false] {
+            answers_as_the_oracle(&STRICTER_IN_ONE, query, json!({ "no": no })).await;
+        }
+    }
+}
