@@ -15,23 +15,10 @@ use crate::tree::{CauseId, ListId, NodeId, Place, RuntimeType, Slot, Tree, Value
 pub(crate) fn merge_objects(tree: &mut Tree, into: NodeId, from: NodeId) {
     for place in tree.own_places(from) {
         let slot = tree.slot(place);
-        match slot.value {
-            Value::Object(new) => match tree.get(into, slot.key) {
-                Some(Value::Object(old)) if old != new => merge_objects(tree, old, new),
-                Some(Value::Failed(cause)) => lose_types(tree, slot.value, cause),
-                _ => {}
-            },
-            Value::List(new) => match tree.get(into, slot.key) {
-                Some(Value::List(old)) => merge_lists(tree, old, new),
-                Some(Value::Failed(cause)) => lose_types(tree, slot.value, cause),
-                _ => {}
-            },
-            Value::Failed(cause) => {
-                if let Some(old) = tree.get(into, slot.key) {
-                    lose_types(tree, old, cause);
-                }
-            }
-            Value::Null | Value::Leaf(_) => {}
+        if !matches!(slot.value, Value::Null | Value::Leaf(_))
+            && let Some(old) = tree.get(into, slot.key)
+        {
+            merge_values(tree, old, slot.value);
         }
     }
     tree.link(into, from);
@@ -42,22 +29,21 @@ fn merge_lists(tree: &mut Tree, into: ListId, from: ListId) {
     for index in 0..into.len.min(from.len) {
         let old_place = Place::Item(into.start + index);
         let new = tree.at(Place::Item(from.start + index));
-        match (tree.at(old_place), new) {
-            (Value::Object(old), Value::Object(new)) => {
-                if old != new {
-                    merge_objects(tree, old, new);
-                }
-            }
-            (Value::List(old), Value::List(new)) => merge_lists(tree, old, new),
-            (old, new) => {
-                if let (Value::Failed(cause), there) | (there, Value::Failed(cause)) = (old, new) {
-                    lose_types(tree, there, cause);
-                }
-                if !old.is_present() && new.is_present() {
-                    tree.set(old_place, new);
-                }
-            }
+        let old = tree.at(old_place);
+        merge_values(tree, old, new);
+        if !old.is_present() && new.is_present() {
+            tree.set(old_place, new);
         }
+    }
+}
+
+/// Goes into what both fetches have of one value.
+fn merge_values(tree: &mut Tree, old: Value, new: Value) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) if old != new => merge_objects(tree, old, new),
+        (Value::List(old), Value::List(new)) => merge_lists(tree, old, new),
+        (Value::Failed(cause), there) | (there, Value::Failed(cause)) => lose_types(tree, there, cause),
+        _ => {}
     }
 }
 

@@ -189,6 +189,25 @@ impl<'a> Facts<'a> {
         self.supergraph.type_in(subgraph, ty).is_some_and(|view| !view.is_interface_object)
     }
 
+    /// A subgraph's own field of each object type, those alike together; `None` where only an interface has it.
+    pub(crate) fn own_fields(
+        &self,
+        subgraph: SubgraphId,
+        types: &TypeSet,
+        name: &str,
+    ) -> Vec<(TypeSet, Option<&'a FieldView>)> {
+        let kind = |view: &'a FieldView| (&view.ty, &view.provides);
+        let mut found: Vec<(TypeSet, Option<&'a FieldView>)> = Vec::new();
+        for ty in types.iter() {
+            let own = self.supergraph.field_in(subgraph, ty, name);
+            match found.iter_mut().find(|(_, other)| other.map(kind) == own.map(kind)) {
+                Some((types, _)) => types.insert(ty),
+                None => found.push((TypeSet::one(ty), own)),
+            }
+        }
+        found
+    }
+
     /// Whether this is the query type, so that a subgraph can be asked its fields without a key.
     pub(crate) fn asks_query(&self, subgraph: SubgraphId, ty: TypeId) -> bool {
         self.supergraph.root(Root::Query) == Some(ty) && self.supergraph.type_in(subgraph, ty).is_some()

@@ -75,17 +75,8 @@ impl<'a> Attempt<'a, '_> {
         if !is_part || owner.view.needs_inputs() {
             return vec![(types, owner.view)];
         }
-        let mut found: Vec<(TypeSet, &'a FieldView)> = Vec::new();
-        for ty in types.iter() {
-            let own = self.facts.supergraph.field_in(owner.subgraph, ty, want.item.name());
-            let view = own.unwrap_or(owner.view);
-            let same = |other: &FieldView| other.ty == view.ty && other.provides == view.provides;
-            match found.iter_mut().find(|(_, other)| same(other)) {
-                Some((types, _)) => types.insert(ty),
-                None => found.push((TypeSet::one(ty), view)),
-            }
-        }
-        found
+        let own = self.facts.own_fields(owner.subgraph, &types, want.item.name());
+        own.into_iter().map(|(types, own)| (types, own.unwrap_or(owner.view))).collect()
     }
 
     /// Makes a subgraph a source of a position. A source that is there by `level` is taken as it is.

@@ -178,17 +178,8 @@ impl<'a> Attempt<'a, '_> {
         if *on == field.on {
             return vec![(on.clone(), field.ty)];
         }
-        let subgraph = self.build.node(node).subgraph;
-        let mut found: Vec<(TypeSet, Option<&'a ast::Type>)> = Vec::new();
-        for ty in on.iter() {
-            let own = self.facts.supergraph.field_in(subgraph, ty, field.name).map(|view| &view.ty);
-            let own = own.or(field.ty);
-            match found.iter_mut().find(|(_, other)| *other == own) {
-                Some((types, _)) => types.insert(ty),
-                None => found.push((TypeSet::one(ty), own)),
-            }
-        }
-        found
+        let own = self.facts.own_fields(self.build.node(node).subgraph, on, field.name);
+        own.into_iter().map(|(on, own)| (on, own.map(|view| &view.ty).or(field.ty))).collect()
     }
 
     /// Has the runtime types of a position's objects fetched; gives the fetches that bring them.
