@@ -71,6 +71,20 @@ pub fn rounds(usual: u32) -> u32 {
     crate::config::variable("RACE_ROUNDS").and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
 }
 
+/// Of two things that happen at once, whichever is polled first changes from round to round.
+pub async fn at_once<A, B>(
+    round: u32,
+    one: impl Future<Output = A>,
+    other: impl Future<Output = B>,
+) -> (A, B) {
+    if round.is_multiple_of(2) {
+        futures::future::join(one, other).await
+    } else {
+        let (other, one) = futures::future::join(other, one).await;
+        (one, other)
+    }
+}
+
 /// Names a running Kafka (`host:port`) to test against instead of embedded brokers.
 const KAFKA_VARIABLE: &str = "KOPITIAM_TEST_KAFKA";
 

@@ -14,7 +14,7 @@ use kopitiam_kafka::messages::user::{SellerOpened, UserBanned};
 use kopitiam_kit::SystemError;
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::consumer::{HandleError, Handler};
-use kopitiam_kit::testing::rounds;
+use kopitiam_kit::testing::{at_once, rounds};
 use kopitiam_listing::domain::bid::{Bid, BidStatus};
 use kopitiam_listing::domain::listing::ListingStatus;
 use kopitiam_listing::projections::Projections;
@@ -243,16 +243,6 @@ async fn lists_a_ticket(shop: &Shop, seller: Viewer) -> Option<Uuid> {
         return None;
     }
     Some(id_in(made, "listing"))
-}
-
-/// Of two things that happen at once, whichever is polled first changes from round to round.
-async fn at_once<A, B>(round: u32, one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
-    if round.is_multiple_of(2) {
-        tokio::join!(one, other)
-    } else {
-        let (other, one) = tokio::join!(other, one);
-        (one, other)
-    }
 }
 
 #[tokio::test]

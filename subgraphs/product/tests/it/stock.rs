@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use futures::StreamExt;
 use futures::future::join_all;
 use kopitiam_kit::auth::Viewer;
-use kopitiam_kit::testing::rounds;
+use kopitiam_kit::testing::{at_once, rounds};
 use kopitiam_kit::{SystemError, Tx, time};
 use kopitiam_product::app;
 use kopitiam_product::domain::item::LockRejection;
@@ -90,12 +90,7 @@ async fn a_reservation_is_sold_or_given_back_and_never_both() {
             let id = Uuid::now_v7();
             assert!(is_reserved(&reserve_now(&shop, id, &lines).await));
             // Which of the two is first is not ours to say; begin with another one each time.
-            let (committed, given_back) = if round % 2 == 0 {
-                futures::join!(commit(&shop, id), release(&shop, id))
-            } else {
-                let (given_back, committed) = futures::join!(release(&shop, id), commit(&shop, id));
-                (committed, given_back)
-            };
+            let (committed, given_back) = at_once(round, commit(&shop, id), release(&shop, id)).await;
             match (&committed, code(&given_back)) {
                 (Answer::Committed, "RESERVATION_RESOLVED") => sold += 1,
                 (Answer::Rejected { .. }, "not rejected") => released += 1,
@@ -189,16 +184,6 @@ async fn sold_units_come_back_even_to_a_full_shelf() {
         shop.db.transaction(fill).await.unwrap().unwrap();
         assert_eq!(restock(&shop, id, Uuid::now_v7(), &one).await, Answer::Restocked(one.clone()));
         assert_eq!(shop.stock(beans).await.on_hand, STOCK_MAX + 1);
-    }
-}
-
-/// Of two things that happen at once, whichever is polled first changes from round to round.
-async fn at_once<A, B>(round: u32, one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
-    if round.is_multiple_of(2) {
-        futures::join!(one, other)
-    } else {
-        let (other, one) = futures::join!(other, one);
-        (one, other)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::common::{Shop, shops};
 use chrono::{Duration, Utc};
 use futures::future::join_all;
-use kopitiam_kit::testing::rounds;
+use kopitiam_kit::testing::{at_once, rounds};
 use kopitiam_kit::{SystemError, time};
 use kopitiam_user::app;
 use kopitiam_user::domain::ledger::{AccountKind, Receiver, Share};
@@ -68,16 +68,6 @@ async fn of_a_thousand_holds_at_once_on_one_wallet_as_many_stand_as_it_covers_an
         assert_eq!(shop.balance(user, AccountKind::Available).await, 10_000 - 142 * 70);
         assert_eq!(shop.balance(user, AccountKind::Held).await, 142 * 70);
         shop.assert_books_close().await;
-    }
-}
-
-/// Of two things that happen at once, whichever is polled first changes from round to round.
-async fn at_once<A, B>(round: u32, one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
-    if round.is_multiple_of(2) {
-        tokio::join!(one, other)
-    } else {
-        let (other, one) = tokio::join!(other, one);
-        (one, other)
     }
 }
 
