@@ -68,5 +68,7 @@ async function sessionChange(request: NextRequest): Promise<CookieChange> {
 }
 
 export const config = {
-  matcher: ['/((?!_next/static|_next/image|images/|health|icon|favicon.ico|robots.txt).*)'],
+  matcher: [
+    '/((?!_next/static|_next/image|images/|health|icon|apple-icon|favicon.ico|robots.txt).*)',
+  ],
 };

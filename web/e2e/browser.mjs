@@ -36,7 +36,10 @@ export async function visit(browser, options = {}) {
   const problems = [];
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text());
+    // What did not load is named by its address alone.
+    if (message.type() === 'error') {
+      problems.push(`${message.text()} (${message.location().url || page.url()})`);
+    }
   });
   return { context, page, problems };
 }

@@ -176,6 +176,18 @@ test('a page that needs an account asks to sign in and comes back', async () => 
   await context.close();
 });
 
+test('the icons that browsers ask for by themselves are there', async () => {
+  // A browser that has not seen the page's own icon yet asks for these, and says so where they are missing.
+  for (const [file, type] of [
+    ['/favicon.ico', 'image/x-icon'],
+    ['/icon.svg', 'image/svg+xml'],
+    ['/apple-icon.png', 'image/png'],
+  ]) {
+    const answer = await fetch(new URL(file, webUrl));
+    assert.deepEqual([file, answer.status, answer.headers.get('content-type')], [file, 200, type]);
+  }
+});
+
 test('unknown addresses are 404, and every page forbids foreign scripts', async () => {
   for (const [path, status] of [
     ['/', 200],
