@@ -321,11 +321,7 @@ impl Server {
         if tokio::time::timeout(live.fixed.http.drain_timeout, live.sockets.closed()).await.is_err() {
             tracing::warn!("WebSockets were still open after the drain timeout and are cut");
         }
-        // Boxed: without a shared store nobody need have room for it.
-        let cache = live.app.load().engine.transport().cache().cloned();
-        if let Some(cache) = cache {
-            Box::pin(cache.close()).await;
-        }
+        live.ending.writes.written().await;
         live.telemetry.close().await;
         ended.cancel();
         for listener in [metrics, invalidation].into_iter().flatten() {
@@ -368,8 +364,8 @@ fn build(
         transport.share_queries(traffic.shared_in_flight_max);
     }
     if transport.keeps_answers() {
-        let cache =
-            Cache::new(&options.cache, &transport.answers_depend_on(&options.headers), telemetry.clone());
+        let depend_on = transport.answers_depend_on(&options.headers);
+        let cache = Cache::new(&options.cache, &depend_on, telemetry.clone(), ending.writes.clone());
         cache.learn(&options.supergraph_sdl);
         transport.keep_answers(Arc::new(cache));
     }

@@ -13,6 +13,7 @@
 //! - [`idempotency`]: one effect per client key
 //! - [`saga`], [`timers`]: long business transactions over services; things to do later
 //! - [`ids`], [`money`], [`page`], [`time`]: values
+//! - [`own_pages`]: pages of many lists by one statement
 //! - [`errors`]: refusals to the client, failures of the system, and how each becomes GraphQL
 //! - [`auth`]: access tokens, the viewer of a request, guards
 //! - [`signing`]: signatures by a shared key: calls of the gateway
@@ -39,6 +40,7 @@ pub mod migrations;
 pub mod money;
 pub mod operator;
 pub mod outbox;
+pub mod own_pages;
 pub mod page;
 pub mod parked;
 pub mod purge;

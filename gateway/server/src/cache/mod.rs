@@ -36,6 +36,7 @@ use self::memory::Memory;
 pub(crate) use self::parts::Parts;
 pub(crate) use self::pending::{Came, Claim, Part, Pending, arrival};
 use self::redis::Redis;
+pub(crate) use self::redis::Writes;
 pub use self::redis::{RedisSettings, RedisSettingsError};
 pub(crate) use self::store::{Epoch, Found, Kept, KeyPair, Labels, Store, Together};
 pub(crate) use self::tags::Tags;
@@ -57,11 +58,18 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// `answers_depend_on`: what tells this gateway's answers from those of gateways with other settings.
-    pub(crate) fn new(settings: &CacheStoreSettings, answers_depend_on: &[u8], telemetry: Telemetry) -> Self {
+    /// `answers_depend_on`: what tells this gateway's answers from those of gateways with other settings. `writes`: what is
+    /// still to be kept in a shared store, which the server's end waits for.
+    pub(crate) fn new(
+        settings: &CacheStoreSettings,
+        answers_depend_on: &[u8],
+        telemetry: Telemetry,
+        writes: Writes,
+    ) -> Self {
         let store = match &settings.redis {
             Some(redis) => {
-                Store::Redis(Redis::new(RedisSettings::clone(redis), answers_depend_on, telemetry.clone()))
+                let settings = RedisSettings::clone(redis);
+                Store::Redis(Redis::new(settings, answers_depend_on, telemetry.clone(), writes))
             }
             None => Store::Memory(Memory::new(settings.memory_bytes_max)),
         };
@@ -91,13 +99,6 @@ impl Cache {
                 memory.put(parts, asked_in);
                 self.telemetry.cache_stores(of, count, bytes, memory.bytes());
             }
-        }
-    }
-
-    /// Gives a shared store what is still to be kept, for a bounded time.
-    pub(crate) async fn close(&self) {
-        if let Store::Redis(redis) = &self.store {
-            redis.close().await;
         }
     }
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rate_limit::RateLimits;
 use crate::auth::Authenticator;
+use crate::cache::Writes;
 use crate::documents::Documents;
 use crate::in_flight::InFlight;
 use crate::options::{ClientAddress, ErrorIds, ExposeSettings, HttpSettings};
@@ -65,6 +66,8 @@ pub(crate) struct Ending {
     pub(crate) leaving: CancellationToken,
     /// Cancelled when no further requests are taken.
     pub(crate) draining: CancellationToken,
+    /// What a shared store is still to be given, waited for at the very end.
+    pub(crate) writes: Writes,
 }
 
 /// A response, and what the answers behind it said to clients.

@@ -444,6 +444,30 @@ async fn what_is_still_to_be_kept_is_kept_at_the_end_or_given_up_after_a_while()
 }
 
 #[tokio::test]
+async fn what_was_to_be_kept_before_other_settings_came_is_kept_at_the_end_too() {
+    let Some(shared) = Shared::new("public, max-age=60").await else { return };
+    let mut gateway = shared.gateway().await;
+    assert_eq!(rating_by(&gateway, product(&gateway, "1")).await, 1);
+    shared.redis.pause_writes().await;
+    body(product(&gateway, "2")).await;
+    // The new settings keep nothing, so only the old ones' cache knows of what is to be written.
+    let mut options = shared.options(shared.store());
+    options.transport = Transport::new();
+    options.cache.redis = None;
+    gateway.schema.reconfigure(options).await.unwrap();
+    gateway.shutdown.cancel();
+    until("the gateway takes no connections", async || {
+        tokio::net::TcpStream::connect(gateway.address).await.is_err()
+    })
+    .await;
+    assert!(!gateway.task.is_finished());
+    shared.redis.resume_writes().await;
+    (&mut gateway.task).await.unwrap();
+    let kept = shared.keys().await;
+    assert!(kept.iter().any(|(key, _)| key.ends_with("product-2")), "{kept:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_is_stopped_costs_three_waits_and_then_nothing() {
     let Some(shared) = Shared::new("public, max-age=60").await else { return };
     let mut store = shared.store();

@@ -333,6 +333,31 @@ async fn operations_and_sockets_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_client_that_floods_with_pings_is_closed_and_one_that_asks_often_is_not() {
+    let gateway = start(in_process()).await;
+    let ping = || Message::Ping(vec![7; 125].into());
+    let said = || Message::text(r#"{"type":"ping"}"#);
+    let unasked = || Message::Pong(vec![7; 125].into());
+    for flood in [&ping as &dyn Fn() -> Message, &said, &unasked] {
+        let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+        for _ in 0..100 {
+            socket.0.send(flood()).await.unwrap();
+        }
+        socket.subscribe("1", "{ __typename }").await;
+        while socket.next().await["type"] != "complete" {}
+        // It takes nothing of what it is answered: each answer would be kept for it.
+        let told = async { while socket.0.feed(flood()).await.is_ok() && socket.0.flush().await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, told).await.expect("the gateway listens no longer");
+    }
+    let mut socket = Socket::acknowledged(&gateway, Value::Null).await;
+    for _ in 0..1000 {
+        socket.0.feed(ping()).await.unwrap();
+    }
+    socket.0.flush().await.unwrap();
+    assert_eq!(socket.closed().await, 4429);
+}
+
+#[tokio::test]
 async fn a_client_that_takes_nothing_is_cut_off() {
     let products = subgraphs::products();
     let transport = Transport::new()

@@ -2,6 +2,7 @@
 
 mod batches;
 mod database;
+mod entities;
 mod fields;
 mod history;
 mod lag;
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 
 pub use batches::batches;
 pub use database::{TestDb, each_database, sqlite};
+pub use entities::{Entity, entities};
 pub use fields::{assert_decided, assert_roots_decided, fields};
 pub use history::assert_kept;
 pub use lag::caught_up;

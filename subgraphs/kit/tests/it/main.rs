@@ -12,6 +12,7 @@ mod http;
 mod idempotency;
 mod messaging;
 mod notes;
+mod own_pages;
 mod parking;
 mod patience;
 mod saga_simulation;

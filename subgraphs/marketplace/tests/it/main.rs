@@ -23,6 +23,7 @@ mod sagas;
 mod simulated;
 mod simulation;
 mod sql_counts;
+mod sql_entities;
 mod sql_mutations;
 mod steps;
 mod stories;

@@ -1,11 +1,12 @@
 //! What the clients' operations cost in SQL: each a known number of statements, and as many for pages of three as for pages
 //! of thirty.
 //!
-//! Elsewhere: every mutation (`sql_mutations.rs`); which batches each service's loaders read (its own `batching.rs` or `queries.rs`).
+//! Elsewhere: every mutation (`sql_mutations.rs`), every entity (`sql_entities.rs`); which batches each service's loaders read (its own `batching.rs` or `queries.rs`).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use axum::Router;
 use kopitiam_kit::Db;
 use kopitiam_kit::auth::Denylist;
 use kopitiam_kit::config::{AuthConfig, JwksSource, KafkaConfig, LiveKeys, ServiceConfig};
@@ -40,6 +41,20 @@ pub(crate) fn config(name: &str, data: &Path, keys: &LiveKeys) -> ServiceConfig 
     }
 }
 
+/// All services on this thread. What runs behind them ends here.
+pub(crate) async fn routers(
+    data: &Path,
+    keys: &LiveKeys,
+    shutdown: &CancellationToken,
+) -> [(&'static str, Router); 4] {
+    let of = |name| config(name, data, keys);
+    let user = kopitiam_user::app::start(of("user"), shutdown.clone()).await.unwrap();
+    let product = kopitiam_product::app::start(of("product"), shutdown.clone()).await.unwrap();
+    let order = kopitiam_order::app::start(of("order"), shutdown.clone()).await.unwrap();
+    let listing = kopitiam_listing::app::start(of("listing"), shutdown.clone()).await.unwrap();
+    [("user", user.router), ("product", product.router), ("order", order.router), ("listing", listing.router)]
+}
+
 /// The gateway with all services on this thread, without what runs behind them: every statement is an operation's own.
 pub(crate) struct Reading {
     url: String,
@@ -50,16 +65,10 @@ pub(crate) struct Reading {
 impl Reading {
     pub(crate) async fn start(data: &Path) -> Self {
         let (keys, shutdown) = (LiveKeys::default(), CancellationToken::new());
-        let of = |name| config(name, data, &keys);
-        let user = kopitiam_user::app::start(of("user"), shutdown.clone()).await.unwrap();
-        let product = kopitiam_product::app::start(of("product"), shutdown.clone()).await.unwrap();
-        let order = kopitiam_order::app::start(of("order"), shutdown.clone()).await.unwrap();
-        let listing = kopitiam_listing::app::start(of("listing"), shutdown.clone()).await.unwrap();
-        let transport = Transport::new()
-            .with_in_process("user", user.router)
-            .with_in_process("product", product.router)
-            .with_in_process("order", order.router)
-            .with_in_process("listing", listing.router);
+        let mut transport = Transport::new();
+        for (name, router) in routers(data, &keys, &shutdown).await {
+            transport = transport.with_in_process(name, router);
+        }
         let mut options = Options::new(SUPERGRAPH, transport);
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         options.jwt = vec![JwtIssuer {
@@ -72,7 +81,6 @@ impl Reading {
         let server = Server::bind(options).await.unwrap();
         let url = format!("http://{}/graphql", server.local_addr());
         tokio::spawn(server.run(shutdown.clone()));
-        // The tasks of the services end here, with the values.
         Self { url, client: reqwest::Client::new(), shutdown }
     }
 

@@ -11,13 +11,13 @@ use kopitiam_kit::page::{Page, PageArgs};
 use super::order::{InvoiceNode, OrderConnection, OrderNode};
 use super::reputation::{BookingConnection, BookingNode, Rating, ReviewConnection, ReviewNode};
 use super::types::{OrderFilter, parse_id};
-use super::{loaders, onlooker, require_own, shop, system};
+use super::{loaders, onlooker, require_own};
 use crate::domain::fee::platform_fee;
 use crate::domain::order::Onlooker;
 use crate::domain::review::Subject;
-use crate::store::bookings::{self, Party};
-use crate::store::reports::{self, Filter};
-use crate::store::{Position, reputation};
+use crate::store::bookings::Party;
+use crate::store::reports::Filter;
+use crate::store::{NewestFirst, Position};
 
 /// Shows what selling costs, to those who sell.
 const SELLER: &str = "SELLER";
@@ -93,7 +93,7 @@ impl SellerRef {
         let Some(seller_id) = parse_id(&self.id) else { return Ok(None) };
         let onlooker = require_own(context, seller_id)?;
         let filter = Filter { seller_id: Some(seller_id), ..filter.unwrap_or_default().into_filter() };
-        order_page(context, &filter, &args, onlooker, None).await.map(Some)
+        order_page(context, filter, &args, onlooker).await.map(Some)
     }
 
     /// Bookings of this seller's services, newest first; for the seller and managers.
@@ -135,15 +135,8 @@ impl UserRef {
         let args = PageArgs::new(first, after)?;
         let Some(buyer_id) = parse_id(&self.id) else { return Ok(None) };
         let onlooker = require_own(context, buyer_id)?;
-        let is_plain = filter.is_none();
         let filter = Filter { buyer_id: Some(buyer_id), ..filter.unwrap_or_default().into_filter() };
-        // The plain count is batched: a page of users asks for it once per user.
-        let total = if is_plain {
-            Some(loaders::load(context, loaders::OrderCountOf(buyer_id)).await?.unwrap_or(0))
-        } else {
-            None
-        };
-        order_page(context, &filter, &args, onlooker, total).await.map(Some)
+        order_page(context, filter, &args, onlooker).await.map(Some)
     }
 
     /// Services that this person booked, newest first; for that person and managers.
@@ -307,44 +300,42 @@ async fn reviews(
     args: PageArgs,
 ) -> async_graphql::Result<Option<ReviewConnection>> {
     let Some(id) = parse_id(id) else { return Ok(None) };
-    let db = shop(context).db.read();
-    let rows = reputation::reviews(db, subject, id, args.after::<Position>()?, args.limit())
-        .await
-        .map_err(system)?;
-    let ratings = loaders::load(context, loaders::RatingsOf(subject, id)).await?;
+    let page = NewestFirst { of: (subject, id), after: args.after::<Position>()?, limit: args.limit() };
+    // At the same time, so that the ratings are read together with those that other fields show.
+    let (rows, ratings) = futures::try_join!(
+        loaders::load(context, loaders::ReviewPage(page)),
+        loaders::load(context, loaders::RatingsOf(subject, id)),
+    )?;
+    let rows = rows.unwrap_or_default();
     let total = ratings.map_or(0, |ratings| u64::try_from(ratings.count).unwrap_or(0));
     let page =
         Page::new(rows, &args, |review| (review.created_at.timestamp_millis(), review.id)).map(ReviewNode);
     Ok(Some(ReviewConnection::from_page(page, total)))
 }
 
-/// A page of orders as this onlooker sees them; `total` when it is known already.
+/// A page of orders as this onlooker sees them. What is not asked for is not read.
 pub(super) async fn order_page(
     context: &Context<'_>,
-    filter: &Filter,
+    filter: Filter,
     args: &PageArgs,
     onlooker: Onlooker,
-    total: Option<i64>,
 ) -> async_graphql::Result<OrderConnection> {
-    let db = shop(context).db.read();
-    let after = args.after::<Position>()?;
-    // A page of users asks for nothing but the count of each, which is batched.
-    let asked = context.look_ahead();
+    let (asked, after) = (context.look_ahead(), args.after::<Position>()?);
+    let total = if asked.field("totalCount").exists() {
+        let count = loaders::load(context, loaders::OrderCount(filter.clone())).await?;
+        count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+    } else {
+        0
+    };
     let rows = if asked.field("edges").exists() || asked.field("pageInfo").exists() {
-        reports::list(db, filter, after, args.limit()).await.map_err(system)?
+        let page = NewestFirst { of: filter, after, limit: args.limit() };
+        loaders::load(context, loaders::OrderPage(page)).await?.unwrap_or_default()
     } else {
         Vec::new()
     };
     // The filter lets through only what this onlooker may see at least a line of.
     let seen: Vec<OrderNode> =
         rows.into_iter().filter_map(|order| OrderNode::seen_by(order, onlooker)).collect();
-    let total = match total {
-        Some(total) => u64::try_from(total).unwrap_or(0),
-        None if context.look_ahead().field("totalCount").exists() => {
-            reports::count(db, filter).await.map_err(system)?
-        }
-        None => 0,
-    };
     Ok(OrderConnection::from_page(Page::new(seen, args, OrderNode::key), total))
 }
 
@@ -353,8 +344,8 @@ async fn booking_page(
     party: Party,
     args: &PageArgs,
 ) -> async_graphql::Result<BookingConnection> {
-    let db = shop(context).db.read();
-    let rows = bookings::list(db, party, args.after::<Position>()?, args.limit()).await.map_err(system)?;
+    let page = NewestFirst { of: party, after: args.after::<Position>()?, limit: args.limit() };
+    let rows = loaders::load(context, loaders::BookingPage(page)).await?.unwrap_or_default();
     let page = Page::new(rows, args, BookingNode::key).map(BookingNode);
     Ok(BookingConnection::from_page(page))
 }

@@ -14,9 +14,11 @@ use super::system;
 use crate::domain::booking::Booking;
 use crate::domain::order::{Onlooker, Order};
 use crate::domain::review::Subject;
+use crate::store::bookings::Party;
 use crate::store::orders::{HistoryEntry, Invoice};
+use crate::store::reports::Filter;
 use crate::store::reputation::{RatingSum, Review};
-use crate::store::{bookings, orders, reports, reputation};
+use crate::store::{NewestFirst, bookings, orders, reports, reputation};
 
 /// Reads for one request.
 pub struct Reads {
@@ -86,9 +88,21 @@ pub(super) struct OrderOfListing {
     pub listing_id: Uuid,
 }
 
-/// How many orders somebody placed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct OrderCountOf(pub Uuid);
+/// How many orders a filter lets through.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct OrderCount(pub Filter);
+
+/// A page of the orders that a filter lets through.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct OrderPage(pub NewestFirst<Filter>);
+
+/// A page of somebody's bookings.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct BookingPage(pub NewestFirst<Party>);
+
+/// A page of a subject's reviews.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ReviewPage(pub NewestFirst<(Subject, Uuid)>);
 
 /// The history of a booking.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -238,17 +252,27 @@ impl Loader<OrderOfListing> for Reads {
     }
 }
 
-impl Loader<OrderCountOf> for Reads {
-    type Value = i64;
-    type Error = async_graphql::Error;
+/// A loader of what is read for all keys at once, in their order.
+macro_rules! list_loader {
+    ($key:ident => $value:ty, $read:expr) => {
+        impl Loader<$key> for Reads {
+            type Value = $value;
+            type Error = async_graphql::Error;
 
-    async fn load(&self, keys: &[OrderCountOf]) -> async_graphql::Result<HashMap<OrderCountOf, i64>> {
-        batch("OrderCountOf", keys.len());
-        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let found = reports::counts_by_buyer(self.db.read(), &ids).await.map_err(system)?;
-        Ok(found.into_iter().map(|(id, count)| (OrderCountOf(id), count)).collect())
-    }
+            async fn load(&self, keys: &[$key]) -> async_graphql::Result<HashMap<$key, $value>> {
+                batch(stringify!($key), keys.len());
+                let of: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+                let found = $read(self.db.read(), &of).await.map_err(system)?;
+                Ok(keys.iter().cloned().zip(found).collect())
+            }
+        }
+    };
 }
+
+list_loader!(OrderCount => i64, reports::counts);
+list_loader!(OrderPage => Vec<Order>, reports::lists);
+list_loader!(BookingPage => Vec<Booking>, bookings::lists);
+list_loader!(ReviewPage => Vec<Review>, reputation::reviews);
 
 /// In practice one group: a request has one viewer.
 fn by_onlooker(keys: impl Iterator<Item = (Onlooker, Uuid)>) -> HashMap<Onlooker, Vec<Uuid>> {

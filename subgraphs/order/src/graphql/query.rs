@@ -64,7 +64,7 @@ impl OrderQuery {
     ) -> async_graphql::Result<OrderConnection> {
         let args = PageArgs::new(first, after)?;
         let filter = filter.unwrap_or_default().into_filter();
-        order_page(context, &filter, &args, onlooker(context), None).await
+        order_page(context, filter, &args, onlooker(context)).await
     }
 
     /// Business transactions, newest first; by default those stuck: not over a minute after their deadline.

@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use kopitiam_kit::own_pages;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
 use super::entities::{booking, booking_event};
-use super::{Position, parsed, time};
+use super::{NewestFirst, parsed, time};
 use crate::domain::booking::{Booking, BookingState};
 use crate::domain::order::Onlooker;
 
@@ -179,7 +179,7 @@ pub async fn due<C: ConnectionTrait>(db: &C, now: DateTime<Utc>, limit: u64) -> 
 }
 
 /// Whose bookings to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Party {
     /// Those that this person booked.
     Buyer(Uuid),
@@ -187,34 +187,24 @@ pub enum Party {
     Seller(Uuid),
 }
 
-/// Up to `limit` bookings of a party, newest first, after a position.
+/// A page of each of these parties' bookings, newest first, in the order of `pages`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list<C: ConnectionTrait>(
+pub async fn lists<C: ConnectionTrait>(
     db: &C,
-    party: Party,
-    after: Option<Position>,
-    limit: u64,
-) -> Result<Vec<Booking>, DbErr> {
-    let of_party = match party {
-        Party::Buyer(id) => booking::Column::BuyerId.eq(id),
-        Party::Seller(id) => booking::Column::SellerId.eq(id),
+    pages: &[NewestFirst<Party>],
+) -> Result<Vec<Vec<Booking>>, DbErr> {
+    use booking::Column as C;
+    let select = |page: &NewestFirst<Party>| {
+        let of_party = match page.of {
+            Party::Buyer(id) => C::BuyerId.eq(id),
+            Party::Seller(id) => C::SellerId.eq(id),
+        };
+        page.select(booking::Entity::find().filter(of_party), C::CreatedAtMs, C::Id)
     };
-    let rows = booking::Entity::find()
-        .filter(of_party)
-        .filter(Condition::all().add_option(after.map(older_than)))
-        .order_by_desc(booking::Column::CreatedAtMs)
-        .order_by_desc(booking::Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
-    rows.into_iter().map(to_booking).collect()
-}
-
-fn older_than((at_ms, id): Position) -> Condition {
-    let same = booking::Column::CreatedAtMs.eq(at_ms).and(booking::Column::Id.lt(id));
-    Condition::any().add(booking::Column::CreatedAtMs.lt(at_ms)).add(same)
+    let found = own_pages::rows(db, pages.iter().map(select).collect()).await?;
+    found.into_iter().map(|rows| rows.into_iter().map(to_booking).collect()).collect()
 }
 
 /// The bookings with these ids that the onlooker is a party to, or all of them.

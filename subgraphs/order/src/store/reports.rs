@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use kopitiam_kit::own_pages;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
 };
 use uuid::Uuid;
 
-use super::Position;
+use super::NewestFirst;
 use super::entities::{invoice, order, order_line};
 use super::orders::with_lines;
 use crate::domain::lines::LineStatus;
@@ -55,58 +55,34 @@ impl Filter {
     }
 }
 
-/// Up to `limit` orders, newest first, after a position.
+/// A page of the orders that each filter lets through, newest first, in the order of `pages`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list<C: ConnectionTrait>(
+pub async fn lists<C: ConnectionTrait>(
     db: &C,
-    filter: &Filter,
-    after: Option<Position>,
-    limit: u64,
-) -> Result<Vec<Order>, DbErr> {
+    pages: &[NewestFirst<Filter>],
+) -> Result<Vec<Vec<Order>>, DbErr> {
     use order::Column as C;
-    let older = after.map(|(at_ms, id)| {
-        let same = C::PlacedAtMs.eq(at_ms).and(C::Id.lt(id));
-        Condition::any().add(C::PlacedAtMs.lt(at_ms)).add(same)
-    });
-    let rows = order::Entity::find()
-        .filter(filter.condition())
-        .filter(Condition::all().add_option(older))
-        .order_by_desc(C::PlacedAtMs)
-        .order_by_desc(C::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
-    with_lines(db, rows).await
+    let select = |page: &NewestFirst<Filter>| {
+        page.select(order::Entity::find().filter(page.of.condition()), C::PlacedAtMs, C::Id)
+    };
+    let found: Vec<Vec<order::Model>> = own_pages::rows(db, pages.iter().map(select).collect()).await?;
+    // An order may be on several: somebody's bought and somebody's sold.
+    let ids: Vec<Vec<Uuid>> = found.iter().map(|rows| rows.iter().map(|row| row.id).collect()).collect();
+    let rows: BTreeMap<Uuid, order::Model> = found.into_iter().flatten().map(|row| (row.id, row)).collect();
+    let orders = with_lines(db, rows.into_values().collect()).await?;
+    let orders: BTreeMap<Uuid, Order> = orders.into_iter().map(|order| (order.id, order)).collect();
+    Ok(ids.into_iter().map(|ids| ids.iter().filter_map(|id| orders.get(id).cloned()).collect()).collect())
 }
 
-/// How many orders the filter lets through.
+/// How many orders each filter lets through, in the order of `filters`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count<C: ConnectionTrait>(db: &C, filter: &Filter) -> Result<u64, DbErr> {
-    order::Entity::find().filter(filter.condition()).count(db).await
-}
-
-/// How many orders each of these people placed.
-///
-/// # Errors
-/// When the database fails.
-pub async fn counts_by_buyer<C: ConnectionTrait>(
-    db: &C,
-    buyers: &[Uuid],
-) -> Result<BTreeMap<Uuid, i64>, DbErr> {
-    let rows: Vec<(Uuid, i64)> = order::Entity::find()
-        .select_only()
-        .column(order::Column::BuyerId)
-        .column_as(order::Column::Id.count(), "orders")
-        .filter(order::Column::BuyerId.is_in(buyers.iter().copied()))
-        .group_by(order::Column::BuyerId)
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().collect())
+pub async fn counts<C: ConnectionTrait>(db: &C, filters: &[Filter]) -> Result<Vec<i64>, DbErr> {
+    let select = |filter: &Filter| order::Entity::find().filter(filter.condition()).into_query();
+    own_pages::counts(db, filters.iter().map(select).collect()).await
 }
 
 /// What was invoiced in a period, in minor units.

@@ -6,15 +6,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use kopitiam_kit::own_pages;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::entities::{rating, review};
-use super::{Position, time};
+use super::{NewestFirst, time};
 use crate::domain::review::{Ground, Subject};
 
 /// A review.
@@ -58,32 +56,22 @@ pub async fn ratings<C: ConnectionTrait>(
     Ok(rows.into_iter().map(|row| (row.subject_id, RatingSum { count: row.count, sum: row.sum })).collect())
 }
 
-/// Up to `limit` reviews of a subject, newest first, after a position.
+/// A page of each of these subjects' reviews, newest first, in the order of `pages`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn reviews<C: ConnectionTrait>(
     db: &C,
-    subject: Subject,
-    subject_id: Uuid,
-    after: Option<Position>,
-    limit: u64,
-) -> Result<Vec<Review>, DbErr> {
+    pages: &[NewestFirst<(Subject, Uuid)>],
+) -> Result<Vec<Vec<Review>>, DbErr> {
     use review::Column as C;
-    let older = after.map(|(at_ms, id)| {
-        let same = C::CreatedAtMs.eq(at_ms).and(C::Id.lt(id));
-        Condition::any().add(C::CreatedAtMs.lt(at_ms)).add(same)
-    });
-    let rows = review::Entity::find()
-        .filter(review::Column::Subject.eq(subject.as_str()))
-        .filter(review::Column::SubjectId.eq(subject_id))
-        .filter(Condition::all().add_option(older))
-        .order_by_desc(C::CreatedAtMs)
-        .order_by_desc(C::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(to_review).collect())
+    let select = |page: &NewestFirst<(Subject, Uuid)>| {
+        let (subject, id) = page.of;
+        let of_subject = C::Subject.eq(subject.as_str()).and(C::SubjectId.eq(id));
+        page.select(review::Entity::find().filter(of_subject), C::CreatedAtMs, C::Id)
+    };
+    let found = own_pages::rows(db, pages.iter().map(select).collect()).await?;
+    Ok(found.into_iter().map(|rows| rows.into_iter().map(to_review).collect()).collect())
 }
 
 /// The reviews with these ids.

@@ -12,7 +12,7 @@ async fn a_page_of_orders_is_one_query_per_kind_of_row() {
         let query = "{ orders(first: 28) { edges { node { canCancel history { at } invoice { number } lines { title } } } } }";
         let (data, kinds) = batches(bench.ask(manager(), query, json!({}))).await;
         assert_eq!(data["orders"]["edges"].as_array().unwrap().len(), 28);
-        assert_eq!(kinds, ["HistoryOf", "InvoiceOf"]);
+        assert_eq!(kinds, ["HistoryOf", "InvoiceOf", "OrderPage"]);
     }
 }
 
@@ -32,6 +32,6 @@ async fn a_batch_of_representations_is_one_query_per_kind() {
             ... on Product { rating { count } } ... on Order { number } ... on Booking { state history { actor } } } }";
         let (data, kinds) = batches(bench.ask(manager(), query, json!({ "r": representations }))).await;
         assert!(data["_entities"].as_array().unwrap().iter().all(|entity| !entity.is_null()));
-        assert_eq!(kinds, ["BookingById", "BookingHistoryOf", "OrderById", "OrderCountOf", "RatingsOf"]);
+        assert_eq!(kinds, ["BookingById", "BookingHistoryOf", "OrderById", "OrderCount", "RatingsOf"]);
     }
 }

@@ -90,7 +90,7 @@ impl Words {
 }
 
 /// A search, without its page.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct SearchFilter {
     /// Words of the query.
     pub words: Words,
@@ -107,7 +107,7 @@ pub struct SearchFilter {
 }
 
 /// Where a page ends: the sort key and id of its last product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Value of the sort's key.
     pub key: i64,

@@ -8,13 +8,13 @@ use kopitiam_kit::page::{Page, PageArgs};
 use uuid::Uuid;
 
 use super::facets::{self, Facet};
-use super::loaders::{AllCategories, CountIn, load};
+use super::loaders::{AllCategories, CategoryPage, CountIn, CountOfSeller, SellerPage, load};
 use super::types::Product;
 use crate::commands::Commands;
 use crate::domain::category::Category;
 use crate::domain::search::{Position, SearchFilter, Sort};
-use crate::store::search::{self, Resolved};
-use crate::store::{categories, products};
+use crate::store::search::{self, Hit, Resolved, SearchPage};
+use crate::store::{ById, categories};
 
 /// One product of the list with its cursor.
 #[derive(Clone, SimpleObject)]
@@ -57,17 +57,11 @@ impl ProductConnection {
 
     /// Products of the whole list.
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i32> {
-        match self.source {
-            Source::Seller(id) => {
-                let db = context.data_unchecked::<Commands>().db.read();
-                let total = products::count_of_seller(db, id).await.map_err(SystemError::from)?;
-                Ok(i32::try_from(total).unwrap_or(i32::MAX))
-            }
-            Source::Category(id) => {
-                let total = load(context, CountIn(id)).await?.unwrap_or_default();
-                Ok(i32::try_from(total).unwrap_or(i32::MAX))
-            }
-        }
+        let total = match self.source {
+            Source::Seller(id) => load(context, CountOfSeller(id)).await?,
+            Source::Category(id) => load(context, CountIn(id)).await?,
+        };
+        Ok(i32::try_from(total.unwrap_or_default()).unwrap_or(i32::MAX))
     }
 }
 
@@ -103,21 +97,18 @@ impl ProductSearchConnection {
     }
 }
 
-async fn read_page(
-    context: &Context<'_>,
-    search: &Resolved,
-    sort: Sort,
-    page: &PageArgs,
-) -> async_graphql::Result<Page<Product>> {
-    let db = context.data_unchecked::<Commands>().db.read();
+fn search_page(search: Resolved, sort: Sort, page: &PageArgs) -> async_graphql::Result<SearchPage> {
     let after = match page.after::<String>()? {
         None => None,
         Some(text) => Some(
             Position::parse(&text, sort).ok_or_else(|| bad_input("`after` is a cursor of another order"))?,
         ),
     };
-    let hits = search::page(db, search, sort, after, page.limit()).await.map_err(SystemError::from)?;
-    Ok(Page::new(hits, page, |hit| hit.position.cursor(sort)).map(|hit| Product(hit.product)))
+    Ok(SearchPage { search, sort, after, limit: page.limit() })
+}
+
+fn page_of(hits: Vec<Hit>, sort: Sort, page: &PageArgs) -> Page<Product> {
+    Page::new(hits, page, |hit| hit.position.cursor(sort)).map(|hit| Product(hit.product))
 }
 
 /// Searches.
@@ -130,8 +121,9 @@ pub(super) async fn search(
     let db = context.data_unchecked::<Commands>().db.read();
     let categories = categories::all(db).await.map_err(SystemError::from)?;
     let search = Resolved::new(filter, &categories);
-    let page = read_page(context, &search, sort, &page).await?;
-    Ok(ProductSearchConnection { page, search, categories })
+    let wanted = [search_page(search.clone(), sort, &page)?];
+    let hits = search::pages(db, &wanted).await.map_err(SystemError::from)?.pop().unwrap_or_default();
+    Ok(ProductSearchConnection { page: page_of(hits, sort, &page), search, categories })
 }
 
 /// Products in a category and below it.
@@ -148,8 +140,9 @@ pub(super) async fn of_category(
     }
     let categories = load(context, AllCategories).await?.unwrap_or_default();
     let filter = SearchFilter { category_slugs: vec![category.slug.clone()], ..SearchFilter::default() };
-    let page = read_page(context, &Resolved::new(filter, &categories), sort, &page).await?;
-    Ok(ProductConnection { page, source })
+    let wanted = search_page(Resolved::new(filter, &categories), sort, &page)?;
+    let hits = load(context, CategoryPage(wanted)).await?.unwrap_or_default();
+    Ok(ProductConnection { page: page_of(hits, sort, &page), source })
 }
 
 /// Products that a seller has on sale.
@@ -158,9 +151,7 @@ pub(super) async fn of_seller(
     seller_id: Uuid,
     page: PageArgs,
 ) -> async_graphql::Result<ProductConnection> {
-    let db = context.data_unchecked::<Commands>().db.read();
-    let after = page.after::<Uuid>()?;
-    let rows = products::of_seller(db, seller_id, after, page.limit()).await.map_err(SystemError::from)?;
+    let rows = load(context, SellerPage(ById::new(seller_id, &page)?)).await?.unwrap_or_default();
     let page = Page::new(rows, &page, |product| product.id).map(Product);
     Ok(ProductConnection { page, source: Source::Seller(seller_id) })
 }

@@ -13,7 +13,8 @@ use crate::commands::Commands;
 use crate::domain::category::Category;
 use crate::domain::item::{Item, ItemTransfer};
 use crate::domain::product::{Image, Product, Stock};
-use crate::store::{categories, items, products, search, stock};
+use crate::store::search::{Hit, SearchPage};
+use crate::store::{ById, categories, items, products, search, stock};
 
 /// Reads rows in batches.
 pub(super) struct Rows {
@@ -121,6 +122,44 @@ loader!(
 loader!(
     /// How many products are on sale in a category and below it.
     CountIn => i64, search::count_in
+);
+
+/// Declares a key and its loader of what is read for all keys at once, in their order.
+macro_rules! list_loader {
+    ($(#[$meta:meta])* $key:ident($of:ty) => $value:ty, $read:expr) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub(super) struct $key(pub(super) $of);
+
+        impl Loader<$key> for Rows {
+            type Value = $value;
+            type Error = Arc<DbErr>;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Arc<DbErr>> {
+                tracing::trace!(kind = stringify!($key), keys = keys.len(), "one query for a batch");
+                let of: Vec<$of> = keys.iter().map(|key| key.0.clone()).collect();
+                let found = $read(self.db.read(), &of).await?;
+                Ok(keys.iter().cloned().zip(found).collect())
+            }
+        }
+    };
+}
+
+list_loader!(
+    /// A page of the products in a category and below it.
+    CategoryPage(SearchPage) => Vec<Hit>, search::pages
+);
+list_loader!(
+    /// A page of what a seller has on sale.
+    SellerPage(ById) => Vec<Product>, products::of_sellers
+);
+list_loader!(
+    /// How many products a seller has on sale.
+    CountOfSeller(Uuid) => i64, products::counts_of_sellers
+);
+list_loader!(
+    /// A page of somebody's items.
+    ItemPage(ById) => Vec<Item>, items::of_owners
 );
 
 /// All categories.

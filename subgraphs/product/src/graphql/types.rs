@@ -10,10 +10,9 @@ use kopitiam_kit::{Money, SystemError, UserError, connection};
 use uuid::Uuid;
 
 use super::lists::{self, ProductConnection};
-use super::loaders::{CategoriesOf, CategoryById, HistoryOf, ImagesOf, StockOf, load};
-use crate::commands::Commands;
+use super::loaders::{CategoriesOf, CategoryById, HistoryOf, ImagesOf, ItemPage, StockOf, load};
 use crate::domain::{category, item, product, search};
-use crate::store::items;
+use crate::store::ById;
 
 /// Something the shop sells.
 #[derive(Clone)]
@@ -170,9 +169,7 @@ impl User {
         after: Option<String>,
     ) -> async_graphql::Result<Option<ItemConnection>> {
         let page = PageArgs::new(first, after)?;
-        let db = context.data_unchecked::<Commands>().db.read();
-        let after = page.after::<Uuid>()?;
-        let rows = items::of_owner(db, self.id, after, page.limit()).await.map_err(SystemError::from)?;
+        let rows = load(context, ItemPage(ById::new(self.id, &page)?)).await?.unwrap_or_default();
         let page = Page::new(rows, &page, |item| item.id);
         Ok(Some(ItemConnection::from_page(page.map(Item))))
     }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use kopitiam_kit::Tx;
+use kopitiam_kit::{Tx, own_pages};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
 use sea_orm::{Condition, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
 use super::entity::{item, item_transfer};
-use super::plus;
+use super::{ById, plus};
 use crate::domain::item::{Item, ItemTransfer, LockRejection};
 
 impl From<item::Model> for Item {
@@ -62,22 +62,15 @@ pub async fn histories(
     Ok(found)
 }
 
-/// One page of an owner's items, in id order.
+/// A page of each owner's items, in id order; in the order of `pages`.
 ///
 /// # Errors
 /// Database errors.
-pub async fn of_owner(
-    db: &impl ConnectionTrait,
-    owner_id: Uuid,
-    after: Option<Uuid>,
-    limit: u64,
-) -> Result<Vec<Item>, DbErr> {
-    let mut select =
-        living().filter(item::Column::OwnerId.eq(owner_id)).order_by_asc(item::Column::Id).limit(limit);
-    if let Some(after) = after {
-        select = select.filter(item::Column::Id.gt(after));
-    }
-    Ok(select.all(db).await?.into_iter().map(Item::from).collect())
+pub async fn of_owners(db: &impl ConnectionTrait, pages: &[ById]) -> Result<Vec<Vec<Item>>, DbErr> {
+    let select =
+        |page: &ById| page.select(living().filter(item::Column::OwnerId.eq(page.owner)), item::Column::Id);
+    let found: Vec<Vec<item::Model>> = own_pages::rows(db, pages.iter().map(select).collect()).await?;
+    Ok(found.into_iter().map(|rows| rows.into_iter().map(Item::from).collect()).collect())
 }
 
 /// Inserts an item of version 1 and the first entry of its history.

@@ -15,6 +15,44 @@ pub mod reservations;
 pub mod search;
 pub mod stock;
 
+use kopitiam_kit::own_pages::OwnPage;
+use kopitiam_kit::page::PageArgs;
+use sea_orm::{
+    ColumnTrait, EntityTrait, IdenStatic, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
+use uuid::Uuid;
+
+/// A page of what somebody has, in id order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ById {
+    /// Who has it.
+    pub owner: Uuid,
+    /// What came before is not on it.
+    pub after: Option<Uuid>,
+    /// How many rows, at most.
+    pub limit: u64,
+}
+
+impl ById {
+    /// The page that a client asks for.
+    ///
+    /// # Errors
+    /// A `BAD_USER_INPUT` GraphQL error when the cursor is not one of this list's.
+    pub fn new(owner: Uuid, page: &PageArgs) -> async_graphql::Result<Self> {
+        Ok(Self { owner, after: page.after()?, limit: page.limit() })
+    }
+
+    /// The rows on it, of all that `rows` selects.
+    fn select<E: EntityTrait>(&self, rows: Select<E>, id: E::Column) -> OwnPage {
+        let rows = match self.after {
+            Some(after) => rows.filter(id.gt(after)),
+            None => rows,
+        };
+        let rows = rows.order_by_asc(id).limit(self.limit).into_query();
+        OwnPage { rows, order: vec![(id.as_str(), Order::Asc)] }
+    }
+}
+
 /// A column plus a number.
 pub(crate) fn plus(column: &'static str, by: i64) -> sea_orm::sea_query::SimpleExpr {
     use sea_orm::sea_query::{Expr, ExprTrait};

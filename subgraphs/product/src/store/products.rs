@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use kopitiam_kit::own_pages;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{ConnectionTrait, IntoActiveModel, QueryOrder, QueryTrait};
 
 use super::entity::{image, product, product_category};
-use super::plus;
+use super::{ById, plus};
 use crate::domain::product::{Image, Product, ProductDraft, name_key, name_words, search_text};
 
 const ACTIVE: &str = "ACTIVE";
@@ -251,35 +252,26 @@ pub async fn images(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<U
     Ok(found)
 }
 
-/// One page of a seller's products on sale, in id order.
+/// A page of each seller's products on sale, in id order; in the order of `pages`.
 ///
 /// # Errors
 /// Database errors.
-pub async fn of_seller(
-    db: &impl ConnectionTrait,
-    seller_id: Uuid,
-    after: Option<Uuid>,
-    limit: u64,
-) -> Result<Vec<Product>, DbErr> {
-    let mut select = product::Entity::find()
-        .filter(product::Column::SellerId.eq(seller_id))
-        .filter(product::Column::Status.eq(ACTIVE))
-        .order_by_asc(product::Column::Id)
-        .limit(limit);
-    if let Some(after) = after {
-        select = select.filter(product::Column::Id.gt(after));
-    }
-    Ok(select.all(db).await?.into_iter().map(Product::from).collect())
+pub async fn of_sellers(db: &impl ConnectionTrait, pages: &[ById]) -> Result<Vec<Vec<Product>>, DbErr> {
+    let select = |page: &ById| page.select(on_sale(page.owner), product::Column::Id);
+    let found: Vec<Vec<product::Model>> = own_pages::rows(db, pages.iter().map(select).collect()).await?;
+    Ok(found.into_iter().map(|rows| rows.into_iter().map(Product::from).collect()).collect())
 }
 
-/// How many products a seller has on sale.
+/// How many products each seller has on sale, in their order.
 ///
 /// # Errors
 /// Database errors.
-pub async fn count_of_seller(db: &impl ConnectionTrait, seller_id: Uuid) -> Result<u64, DbErr> {
+pub async fn counts_of_sellers(db: &impl ConnectionTrait, sellers: &[Uuid]) -> Result<Vec<i64>, DbErr> {
+    own_pages::counts(db, sellers.iter().map(|seller| on_sale(*seller).into_query()).collect()).await
+}
+
+fn on_sale(seller_id: Uuid) -> Select<product::Entity> {
     product::Entity::find()
         .filter(product::Column::SellerId.eq(seller_id))
         .filter(product::Column::Status.eq(ACTIVE))
-        .count(db)
-        .await
 }

@@ -4,8 +4,9 @@
 //! Words are found by the database's index of words (FTS5, a text search vector); how well they fit is counted here, in
 //! whole numbers that no other product changes, because a cursor carries them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use kopitiam_kit::own_pages::{self, OwnPage};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query, SimpleExpr, UnionType};
 use sea_orm::{
@@ -25,7 +26,7 @@ pub const PRICE_STEPS: [i64; 5] = [0, 1000, 2500, 5000, 10_000];
 const SCORES: [i64; 4] = [80_000, 60_000, 40_000, 10_000];
 
 /// A filter whose categories were looked up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resolved {
     filter: SearchFilter,
     /// `None`: every category.
@@ -167,41 +168,58 @@ fn sort_key(words: &Words, sort: Sort) -> SimpleExpr {
     }
 }
 
-/// One page in `sort` order, after `after`.
+/// A page of what a search finds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SearchPage {
+    /// What is looked for.
+    pub search: Resolved,
+    /// In which order.
+    pub sort: Sort,
+    /// What came before is not on it.
+    pub after: Option<Position>,
+    /// How many products, at most.
+    pub limit: u64,
+}
+
+impl SearchPage {
+    fn select(&self, db: &impl ConnectionTrait) -> OwnPage {
+        let Self { search, sort, after, limit } = self;
+        let key = sort_key(&search.filter.words, *sort);
+        let order = if sort.descending() { Order::Desc } else { Order::Asc };
+        let mut select = search
+            .select(db, Without::Nothing)
+            .select_only()
+            .column(product::Column::Id)
+            .expr_as(key.clone(), "sort_key")
+            .order_by(key.clone(), order.clone())
+            .order_by_asc(product::Column::Id)
+            .limit(*limit);
+        if let Some(after) = after {
+            let beyond =
+                if sort.descending() { key.clone().lt(after.key) } else { key.clone().gt(after.key) };
+            let tie = Condition::all().add(key.eq(after.key)).add(product::Column::Id.gt(after.id));
+            select = select.filter(Condition::any().add(beyond).add(tie));
+        }
+        OwnPage { rows: select.into_query(), order: vec![("sort_key", order), ("id", Order::Asc)] }
+    }
+}
+
+/// What is on each page, in the order of `pages`.
 ///
 /// # Errors
 /// Database errors.
-pub async fn page(
-    db: &impl ConnectionTrait,
-    search: &Resolved,
-    sort: Sort,
-    after: Option<Position>,
-    limit: u64,
-) -> Result<Vec<Hit>, DbErr> {
-    let key = sort_key(&search.filter.words, sort);
-    let order = if sort.descending() { Order::Desc } else { Order::Asc };
-    let mut select = search
-        .select(db, Without::Nothing)
-        .select_only()
-        .column(product::Column::Id)
-        .expr_as(key.clone(), "sort_key")
-        .order_by(key.clone(), order)
-        .order_by_asc(product::Column::Id)
-        .limit(limit);
-    if let Some(after) = after {
-        let beyond = if sort.descending() { key.clone().lt(after.key) } else { key.clone().gt(after.key) };
-        let tie = Condition::all().add(key.eq(after.key)).add(product::Column::Id.gt(after.id));
-        select = select.filter(Condition::any().add(beyond).add(tie));
-    }
-    let rows = select.into_model::<Row>().all(db).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let mut found: HashMap<Uuid, Product> =
+pub async fn pages(db: &impl ConnectionTrait, pages: &[SearchPage]) -> Result<Vec<Vec<Hit>>, DbErr> {
+    let selects = pages.iter().map(|page| page.select(db)).collect();
+    let found: Vec<Vec<Row>> = own_pages::rows(db, selects).await?;
+    let ids: BTreeSet<Uuid> = found.iter().flatten().map(|row| row.id).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let products: HashMap<Uuid, Product> =
         products::find_many(db, &ids).await?.into_iter().map(|product| (product.id, product)).collect();
-    let hits = rows.into_iter().filter_map(|row| {
+    let hit = |row: Row| {
         let position = Position { key: row.sort_key, id: row.id };
-        found.remove(&row.id).map(|product| Hit { product, position })
-    });
-    Ok(hits.collect())
+        Some(Hit { product: products.get(&row.id)?.clone(), position })
+    };
+    Ok(found.into_iter().map(|rows| rows.into_iter().filter_map(hit).collect()).collect())
 }
 
 /// How many products a search finds.

@@ -34,6 +34,7 @@ use redis::{Pipeline, RedisResult};
 use tokio::time::Instant;
 
 use self::behind::Behind;
+pub(crate) use self::behind::Writes;
 use self::entry::Entry;
 use self::link::{Clock, Link, What};
 use self::names::Names;
@@ -94,8 +95,6 @@ pub(crate) struct Redis {
     writing: Arc<Link>,
     names: Arc<Names>,
     behind: Behind,
-    /// How long the end waits for what is still to be written.
-    patience: Duration,
     telemetry: Telemetry,
 }
 
@@ -109,22 +108,22 @@ struct Puts {
 
 impl Redis {
     /// `answers_depend_on`: what tells this gateway's answers from those of gateways with other settings.
-    pub(super) fn new(settings: RedisSettings, answers_depend_on: &[u8], telemetry: Telemetry) -> Self {
+    pub(super) fn new(
+        settings: RedisSettings,
+        answers_depend_on: &[u8],
+        telemetry: Telemetry,
+        writes: Writes,
+    ) -> Self {
         let names = Arc::new(Names::new(&settings.key_prefix, settings.secret(), answers_depend_on));
-        let (behind, patience) = (Behind::new(settings.waiting_bytes_max), settings.connect_timeout);
+        let behind = Behind::new(settings.waiting_bytes_max, settings.connect_timeout, writes);
         let (link, writing) =
             (Link::new(settings.clone(), telemetry.clone()), Link::new(settings, telemetry.clone()));
-        Self { link, writing, names, behind, patience, telemetry }
+        Self { link, writing, names, behind, telemetry }
     }
 
     /// Connects, for as long as the settings allow; without success that goes on in the background.
     pub(super) async fn open(&self) {
         futures::join!(self.link.open(), self.writing.open());
-    }
-
-    /// Waits until what is to be kept is, for as long as connecting may take.
-    pub(super) async fn close(&self) {
-        self.behind.written(self.patience).await;
     }
 
     /// What is kept under each pair of keys.

@@ -139,7 +139,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let Self { peer, paths, protocols, ending, open } = self;
-        let Ending { leaving, draining } = ending;
+        let Ending { leaving, draining, .. } = ending;
         let activity = Activity::default();
         let idle = activity.idle_for(protocols.header_timeout);
         let idle_again = activity.idle_for(protocols.header_timeout);

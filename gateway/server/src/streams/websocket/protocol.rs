@@ -142,6 +142,8 @@ pub(super) enum Close {
     InitTimeout,
     IdInUse,
     SecondInit,
+    /// More pings and pongs than keep a connection alive.
+    PingFlood,
     /// Nothing came from the client for too long.
     Silent,
     /// The subject of the token has as many sockets as it may.
@@ -164,6 +166,7 @@ impl Close {
             Self::InitTimeout => (4408, "Connection initialisation timeout"),
             Self::IdInUse => (4409, "Subscriber for this id already exists"),
             Self::SecondInit => (4429, "Too many initialisation requests"),
+            Self::PingFlood => (4429, "Too many pings"),
             Self::Silent => (1001, "no sign of life"),
             Self::TooMany => (1013, "too many WebSockets are open"),
             Self::TryLater => (1013, "try again later"),

@@ -37,6 +37,11 @@ use crate::streams::{Place, instant_of};
 /// How long a client may take to close its side once it was told to.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Pings and pongs of a client in [`PINGS_WINDOW`], as frames and as messages. Without a bound a client that takes nothing
+/// has its pongs kept by the library until it is found out.
+const PINGS_MAX: u32 = 100;
+const PINGS_WINDOW: Duration = Duration::from_secs(10);
+
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Who is at the other end.
@@ -145,6 +150,8 @@ struct Conversation {
     ping: Interval,
     /// Pings since the client was last heard of.
     unanswered: u32,
+    /// The client's pings and pongs in the current window, and when that began.
+    pings: (u32, Instant),
     running: HashMap<String, Running>,
     next_number: u64,
     operations: FuturesUnordered<Abortable<BoxFuture<'static, Done>>>,
@@ -170,6 +177,7 @@ impl Conversation {
             credential_end: Box::pin(tokio::time::sleep_until(instant_of(expiry))),
             ping,
             unanswered: 0,
+            pings: (0, Instant::now()),
             running: HashMap::new(),
             next_number: 0,
             operations: FuturesUnordered::new(),
@@ -219,7 +227,7 @@ impl Conversation {
         match message {
             Some(Ok(Message::Text(text))) => self.answer(ClientMessage::parse(&text)?).await,
             // The library answers pings by itself.
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.count_ping(),
             Some(Ok(Message::Binary(_))) => Err(Close::Malformed("a message is a text frame").into()),
             Some(Ok(Message::Close(_))) => Err(End::Closed),
             Some(Ok(Message::Frame(_))) | None => Err(End::Gone),
@@ -227,11 +235,23 @@ impl Conversation {
         }
     }
 
+    fn count_ping(&mut self) -> Result<(), End> {
+        let (count, began) = &mut self.pings;
+        if began.elapsed() >= PINGS_WINDOW {
+            (*count, *began) = (0, Instant::now());
+        }
+        *count += 1;
+        if *count > PINGS_MAX { Err(Close::PingFlood.into()) } else { Ok(()) }
+    }
+
     async fn answer(&mut self, message: ClientMessage) -> Result<(), End> {
         match message {
             ClientMessage::Init(introduction) => self.init(introduction).await,
-            ClientMessage::Ping => Ok(self.outbox.push_now(Message::Text(protocol::PONG))?),
-            ClientMessage::Pong => Ok(()),
+            ClientMessage::Ping => {
+                self.count_ping()?;
+                Ok(self.outbox.push_now(Message::Text(protocol::PONG))?)
+            }
+            ClientMessage::Pong => self.count_ping(),
             ClientMessage::Subscribe { id, request } => {
                 if !self.is_acknowledged {
                     return Err(Close::Unauthorized.into());
