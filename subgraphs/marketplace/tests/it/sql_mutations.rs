@@ -62,6 +62,7 @@ const COSTS: [(&str, usize); 40] = [
 ];
 
 /// What is refused here, as it needs what only a letter or a payment provider gives; its checks are counted all the same.
+/// The user service's tests (`batching.rs`) count what they cost with it.
 const REFUSED: [(&str, &str); 3] =
     [("resetPassword", "TOKEN_INVALID"), ("startTopUp", "PAYMENT_REFUSED"), ("verifyEmail", "TOKEN_INVALID")];
 

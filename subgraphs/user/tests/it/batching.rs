@@ -1,9 +1,14 @@
 //! However many rows a request asks for, each kind is read by one query.
 
-use crate::common::{Shop, manager};
+use std::sync::Arc;
+
+use crate::common::{Shop, manager, viewer};
+use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::testing::{queries, sqlite};
 use kopitiam_kit::time;
 use kopitiam_user::app::Migrator;
+use kopitiam_user::payments::Stripe;
+use kopitiam_user::payments::simulator::Simulator;
 use serde_json::{Value, json};
 
 async fn seeded() -> Shop {
@@ -46,4 +51,29 @@ async fn statements_and_notifications_of_many_people_are_one_query_each() {
         assert_eq!(edge["node"]["notifications"]["edges"][0]["node"]["kind"], "CREDIT_GRANTED", "{edge}");
     }
     assert_eq!(statements, 6, "users, their number, wallets, statements, notifications, unread");
+}
+
+/// What no operation of the whole shop can do, as its letters and its provider are outside.
+#[tokio::test]
+async fn what_needs_a_letter_or_a_provider_costs_exactly_these_statements() {
+    let mut shop = Shop::new(sqlite::<Migrator>().await).await;
+    let simulator = Simulator::start(false).await.unwrap();
+    shop.pay_by(Arc::new(Stripe::new(simulator.settings()).unwrap()));
+    let bob = shop.register("bob").await;
+    let (bob, nobody) = (viewer(&bob), Viewer::anonymous());
+    let letter = shop.token("bob@shop.example", "Confirm").await;
+    let ask = async |who: &Viewer, mutation: String| {
+        let query = format!("mutation {{ done: {mutation} {{ userErrors {{ code }} }} }}");
+        let (answer, statements) = queries(shop.ask(who, &query, json!({}))).await;
+        assert_eq!(answer["data"]["done"]["userErrors"], json!([]), "{query}: {answer}");
+        statements
+    };
+    let verify = ask(&nobody, format!("verifyEmail(token: \"{letter}\")")).await;
+    ask(&nobody, "requestPasswordReset(email: \"bob@shop.example\")".to_owned()).await;
+    let letter = shop.token("bob@shop.example", "password").await;
+    let reset = format!("resetPassword(token: \"{letter}\", newPassword: \"a-whole-new-password\")");
+    let reset = ask(&nobody, reset).await;
+    let top_up =
+        ask(&bob, "startTopUp(amount: \"5.00\", currency: \"USD\", idempotencyKey: \"1\")".to_owned()).await;
+    assert_eq!((verify, reset, top_up), (7, 14, 7));
 }
