@@ -348,3 +348,7 @@ pub async fn of_subjects<D: ConnectionTrait>(
         .await?;
     rows.into_iter().map(to_record).collect()
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -17,5 +17,6 @@ mod parking;
 mod patience;
 mod saga_simulation;
 mod saga_steps;
+mod saga_sweeps;
 mod senders;
 mod timers;
