@@ -1,7 +1,7 @@
 //! What a consumer cannot apply waits in order, and nothing is skipped: poison, gaps, and a broker that lost records.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use kopitiam_kafka::messages::wallet::ReleaseFunds;
 use kopitiam_kafka::{Envelope, Topic, client, topics};
@@ -38,6 +38,36 @@ impl Handler for Refusing {
         if first && self.refusing.load(Ordering::SeqCst) {
             return Err(HandleError::Poison("told to".to_owned()));
         }
+        NoteTaker::Ungated.handle(tx, envelope).await
+    }
+}
+
+/// Fails so many times at the events of one aggregate, and knows how often it has by the time when another's is applied.
+#[derive(Clone)]
+struct Failing {
+    user: Uuid,
+    times: usize,
+    error: fn(String) -> SystemError,
+    tries: Arc<AtomicUsize>,
+    before_the_next: Arc<AtomicUsize>,
+}
+
+impl Failing {
+    fn of(user: Uuid, times: usize, error: fn(String) -> SystemError) -> Self {
+        Self { user, times, error, tries: Arc::default(), before_the_next: Arc::default() }
+    }
+}
+
+#[async_trait::async_trait]
+impl Handler for Failing {
+    async fn handle(&self, tx: &Tx, envelope: &Envelope) -> Result<(), HandleError> {
+        if envelope.aggregate_id == self.user {
+            if self.tries.fetch_add(1, Ordering::SeqCst) < self.times {
+                return Err((self.error)("told to fail".to_owned()).into());
+            }
+            return NoteTaker::Ungated.handle(tx, envelope).await;
+        }
+        self.before_the_next.store(self.tries.load(Ordering::SeqCst), Ordering::SeqCst);
         NoteTaker::Ungated.handle(tx, envelope).await
     }
 }
@@ -99,6 +129,39 @@ async fn poison_parks_its_key_in_order_and_the_rest_goes_on() {
         assert_eq!(parked::count(db).await.unwrap(), 0);
         running.stop().await;
     }
+}
+
+#[tokio::test]
+async fn what_fails_every_time_is_tried_five_times_and_parked_and_the_rest_goes_on() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let (bad, good) = (Uuid::now_v7(), Uuid::now_v7());
+    let handler = Failing::of(bad, usize::MAX, SystemError::Invariant);
+    let running = Running::start(&db, &broker, handler.clone());
+    let failed = ban(&db, bad).await;
+    ban(&db, good).await;
+    let db = db.db();
+    eventually("the one behind", || async { (versions_of(db, good).await == [1]).then_some(()) }).await;
+    // On a slow machine what is parked may have been tried again by then.
+    assert!(handler.before_the_next.load(Ordering::SeqCst) >= 5);
+    let waiting = parked::list(db, 10).await.unwrap();
+    assert_eq!((waiting.len(), waiting[0].event_id), (1, failed.id));
+    assert!(waiting[0].reason.contains("told to fail"), "{}", waiting[0].reason);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_tried_as_long_as_it_takes_and_what_follows_waits_for_it() {
+    let broker = TestBroker::start().await;
+    let db = sqlite::<Migrator>().await;
+    let (busy, next) = (Uuid::now_v7(), Uuid::now_v7());
+    let running = Running::start(&db, &broker, Failing::of(busy, 6, SystemError::Unavailable));
+    ban(&db, busy).await;
+    ban(&db, next).await;
+    let db = db.db();
+    eventually("both", || async { (notes(db).await.len() == 2).then_some(()) }).await;
+    assert_eq!(notes(db).await, [(busy, 1), (next, 1)], "it was not parked after five tries");
+    running.stop().await;
 }
 
 #[tokio::test]
