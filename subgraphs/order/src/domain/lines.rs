@@ -211,7 +211,12 @@ mod tests {
         assert_eq!(pick_in(O::Fulfilled, L::Fulfilled, Refund), Ok(()));
         assert_eq!(pick_in(O::Confirmed, L::Refunding, Refund), Err(LinesRefusal::Line));
         for unpaid in [O::Pending, O::AwaitingPayment, O::Rejected, O::Expired, O::Cancelled] {
-            assert_eq!(pick_in(unpaid, L::Open, Refund), Err(LinesRefusal::Order), "{unpaid:?}");
+            for deed in [Fulfil, Refund] {
+                assert_eq!(pick_in(unpaid, L::Open, deed), Err(LinesRefusal::Order), "{unpaid:?} {deed:?}");
+            }
+        }
+        for over in [O::Fulfilled, O::Refunded] {
+            assert_eq!(pick_in(over, L::Open, Fulfil), Err(LinesRefusal::Order), "{over:?}");
         }
     }
 

@@ -403,6 +403,18 @@ mod tests {
     }
 
     #[test]
+    fn other_quantities_at_the_stock_release_it_again() {
+        for (other, what) in [(3, "fewer"), (5, "more")] {
+            let (mut saga, _) = started();
+            let mut reply = reserved(1_000);
+            reply["lines"][0]["quantity"] = json!(other);
+            let now = DateTime::UNIX_EPOCH;
+            let effects = PLACE_ORDER.replied(&mut saga, Uuid::nil(), "StockReserved", &reply, now);
+            assert_eq!(effects[0], Effect::Failed(Failure::new("PRICE_CHANGED")), "{what}");
+        }
+    }
+
+    #[test]
     fn refused_funds_release_the_stock_only() {
         let (mut saga, _) = started();
         let now = DateTime::UNIX_EPOCH;

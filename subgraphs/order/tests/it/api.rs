@@ -2,7 +2,9 @@
 
 use crate::support::{ADA, BEANS, BOB, Bench, CUP, SITI, benches, manager, message, user};
 use futures::StreamExt;
+use kopitiam_kafka::Envelope;
 use kopitiam_kafka::messages::Amount;
+use kopitiam_kafka::messages::listing::{ListingKind, ListingUpdated};
 use kopitiam_kafka::messages::product::{ProductArchived, ProductUpdated};
 use kopitiam_kafka::messages::stock::{RefusedLine, ReserveStock, StockRejected, StockUpdated};
 use kopitiam_kafka::messages::user::{UserBanned, UserRegistered};
@@ -10,6 +12,7 @@ use kopitiam_kit::auth::Viewer;
 use kopitiam_order::commands::carts::GUESTS;
 use kopitiam_order::graphql::loaders;
 use kopitiam_order::seed::{seed, seed_id};
+use kopitiam_order::store::{listings, replicas};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -240,6 +243,63 @@ async fn projections_apply_each_event_once_and_in_order() {
         let query = "{ cart { problems { code } } }";
         let problems = bench.ask(user(BOB), query, json!({})).await;
         assert_eq!(problems["cart"]["problems"], json!([{ "code": "UNAVAILABLE" }]));
+    }
+}
+
+/// A handler without a gate would skip what is missing, and let an old event say what is.
+#[tokio::test]
+async fn every_copy_waits_for_the_event_before_and_drops_an_old_one() {
+    for bench in benches().await {
+        let (tea, show) = (Uuid::from_u128(7), Uuid::from_u128(8));
+        bench.listing(show, ListingKind::FixedPrice, 100, 0).await;
+        let product = |version: i64| {
+            let product = ProductUpdated {
+                slug: "tea".into(),
+                name: format!("Tea {version}"),
+                description: String::new(),
+                price: Amount::new(version, "USD"),
+                supplier: None,
+                seller_id: SITI,
+                category_ids: vec![],
+                image_url: None,
+            };
+            message(Uuid::nil(), tea, version, &product)
+        };
+        let level =
+            |version| message(Uuid::nil(), tea, version, &StockUpdated { on_hand: version, reserved: 0 });
+        let person = |version| {
+            let user = UserRegistered {
+                username: format!("bob{version}"),
+                email: "bob@kopitiam.example".into(),
+                full_name: None,
+                roles: vec![],
+            };
+            message(Uuid::nil(), BOB, version, &user)
+        };
+        let listing = |version: i64| {
+            let updated = ListingUpdated {
+                title: "Show".into(),
+                status: "ACTIVE".into(),
+                ask_price: Amount::new(version, "USD"),
+                deposit_percent: None,
+            };
+            message(Uuid::nil(), show, version, &updated)
+        };
+        let events: [&dyn Fn(i64) -> Envelope; 4] = [&product, &level, &person, &listing];
+        for event in events {
+            // The listing's first one is there already.
+            bench.receive(&event(1)).await;
+            let early = bench.try_receive(&event(3)).await.unwrap_err().to_string();
+            assert!(early.contains("version gap: at 1, got 3"), "{early}");
+            for version in [2, 3, 1, 2] {
+                bench.receive(&event(version)).await;
+            }
+        }
+        let db = bench.db.read();
+        let copy = replicas::products(db, &[tea]).await.unwrap().remove(&tea).unwrap();
+        assert_eq!((copy.price_minor, copy.available), (3, Some(3)));
+        assert_eq!(replicas::username(db, BOB).await.unwrap().as_deref(), Some("bob3"));
+        assert_eq!(listings::find(db, show).await.unwrap().unwrap().price_minor, 3);
     }
 }
 

@@ -19,7 +19,7 @@ use kopitiam_order::commands::reviews::{ReviewRequest, post_review};
 use kopitiam_order::commands::tickets::{pay_order, reserve_listing};
 use kopitiam_order::commands::{Shop, carts};
 use kopitiam_order::domain::order::OrderStatus;
-use kopitiam_order::store::orders;
+use kopitiam_order::store::{lines, orders};
 use sea_orm::{ConnectionTrait, Statement, TryGetable};
 use uuid::Uuid;
 
@@ -273,6 +273,59 @@ async fn of_two_changes_of_an_order_as_both_read_it_one_is_made() {
             let now = orders::find(bench.db.read(), id).await.unwrap().unwrap();
             assert_eq!((now.status, now.version), (made[0], read.version + 1), "round {round}");
         }
+    }
+}
+
+/// A note is a change of its own: it leaves the status as it was, so only the version tells.
+#[tokio::test]
+async fn a_change_of_an_order_as_it_was_before_a_note_is_not_made() {
+    for bench in benches().await {
+        let id = pending(&bench).await;
+        let read = &orders::find(bench.db.read(), id).await.unwrap().unwrap();
+        let note =
+            |tx: Tx| async move { orders::annotate(&tx, read, "service:order", "noted", time::now()).await };
+        assert!(bench.db.transaction(note).await.unwrap());
+        let change = |tx: Tx| async move {
+            let change = orders::Change {
+                to: OrderStatus::Confirmed,
+                reason: None,
+                actor: "service:order",
+                note: None,
+            };
+            orders::change(&tx, read, change, time::now()).await
+        };
+        assert!(!bench.db.transaction(change).await.unwrap());
+        assert!(!bench.db.transaction(note).await.unwrap());
+        let now = orders::find(bench.db.read(), id).await.unwrap().unwrap();
+        assert_eq!((now.status, now.version), (OrderStatus::Pending, read.version + 1));
+    }
+}
+
+/// Below the order's row, which is locked first: a line that was read as open is handed over or claimed while it still is.
+#[tokio::test]
+async fn a_line_is_handed_over_once_and_claimed_once_whatever_was_read_of_it() {
+    for bench in benches().await {
+        let id = pending(&bench).await;
+        let line = orders::find(bench.db.read(), id).await.unwrap().unwrap().lines[0].id;
+        let fulfil = async |ids: &[Uuid]| {
+            let fulfil = |tx: Tx| async move { lines::fulfil(&tx, id, ids).await };
+            bench.db.transaction(fulfil).await.unwrap()
+        };
+        let claim = async |refund: u128| {
+            let refund = Uuid::from_u128(refund);
+            let claim = |tx: Tx| async move { lines::claim(&tx, id, &[line], refund).await };
+            bench.db.transaction(claim).await.unwrap()
+        };
+        assert!(!fulfil(&[line, Uuid::now_v7()]).await, "not all of them are there");
+        // A caller takes that back. This one did not, so the one that was there is handed over.
+        assert!(!fulfil(&[line]).await, "once");
+        assert!(claim(1).await);
+        assert!(!claim(2).await, "one refund");
+        assert!(!fulfil(&[line]).await, "its money is on the way back");
+        let back = |tx: Tx| async move { lines::refunded(&tx, Uuid::from_u128(1)).await };
+        bench.db.transaction(back).await.unwrap();
+        assert!(!claim(1).await, "not even the same one");
+        assert!(!fulfil(&[line]).await);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::support::{ADA, BEANS, BOB, Bench, SITI, benches, manager, message, us
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::TimeDelta;
+use kopitiam_kafka::Topic;
 use kopitiam_kafka::messages::review::ReviewPosted;
 use kopitiam_kafka::messages::user::UserRegistered;
 use kopitiam_kit::auth::{Verifier, Viewer};
@@ -82,6 +83,8 @@ async fn stars_are_counted_with_the_review_and_announced() {
             assert_eq!(event.aggregate_id, BEANS);
             assert_eq!((posted.rating_sum, posted.rating_count), (sum, count));
         }
+        let told = [1, 2].map(|version| ("ReviewPosted".to_owned(), version));
+        assert_eq!(bench.told(Topic::ReviewEvents, BEANS).await, told, "each once");
         let query = "query($ids: [_Any!]!) { _entities(representations: $ids) { ... on Product { rating { average count } } } }";
         let ids = json!({ "ids": [{ "__typename": "Product", "id": BEANS }] });
         let rated = bench.ask(Viewer::anonymous(), query, ids).await;

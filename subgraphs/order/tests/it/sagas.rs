@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::support::{ADA, BEANS, BOB, Bench, CUP, SITI, benches, manager, user};
 use chrono::{DateTime, TimeDelta, Utc};
-use kopitiam_kafka::Envelope;
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::order::{InvoiceIssued, OrderStatusChanged};
 use kopitiam_kafka::messages::stock::{
@@ -15,6 +14,7 @@ use kopitiam_kafka::messages::wallet::{
     CaptureFunds, FundsCaptured, FundsHeld, FundsRefunded, FundsRejected, FundsReleased, HoldFunds,
     RefundFunds, ReleaseFunds,
 };
+use kopitiam_kafka::{Envelope, Topic};
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::testing::{Skewed, eventually};
 use kopitiam_kit::time;
@@ -125,6 +125,9 @@ async fn order_is_confirmed_with_invoice_once_stock_and_funds_are_reserved() {
         ]);
         assert_eq!(json!(steps), told);
         assert_eq!(settled["version"], 6);
+        let told = ["OrderCreated", "OrderStatusChanged", "InvoiceIssued"].map(str::to_owned);
+        let once_each: Vec<_> = told.into_iter().zip(1..).collect();
+        assert_eq!(bench.told(Topic::OrderEvents, order).await, once_each);
     }
 }
 
@@ -375,6 +378,11 @@ async fn seller_hands_over_line_by_line_and_the_order_is_fulfilled_with_the_last
         }
         let first = do_lines(&bench, FULFIL, user(SITI), order, &lines[..1], "1").await;
         assert_eq!(first["order"]["status"], "CONFIRMED");
+        let noted = bench.order(order).await["history"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(
+            (&noted["note"], &noted["actor"]),
+            (&json!("1 of 2 lines handed over"), &json!(format!("user:{SITI}")))
+        );
         let again = do_lines(&bench, FULFIL, user(SITI), order, &lines, "2").await;
         assert_eq!(again["userErrors"][0]["code"], "LINE_DONE", "all or none");
         let last = do_lines(&bench, FULFIL, user(SITI), order, &lines[1..], "3").await;

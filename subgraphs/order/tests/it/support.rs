@@ -9,7 +9,7 @@ use kopitiam_kafka::messages::stock::{
     CommitStock, ReserveStock, ReservedLine, StockCommitted, StockLine, StockReserved,
 };
 use kopitiam_kafka::messages::wallet::{CaptureFunds, FundsCaptured, FundsHeld, FundsRejected, HoldFunds};
-use kopitiam_kafka::{Envelope, Message};
+use kopitiam_kafka::{Envelope, Message, Topic};
 use kopitiam_kit::auth::Viewer;
 use kopitiam_kit::consumer::Handler;
 use kopitiam_kit::testing::{TestDb, each_database, execute};
@@ -20,7 +20,7 @@ use kopitiam_order::graphql::{self, OrderSchema, loaders};
 use kopitiam_order::migration::Migrator;
 use kopitiam_order::projections::Projections;
 use kopitiam_order::store::replicas;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -220,6 +220,21 @@ impl Bench {
         self.sent().await.into_iter().map(|envelope| envelope.message_type).collect()
     }
 
+    /// Types and versions of the events of a topic about something, oldest first; all under one key, which keeps them in
+    /// that order.
+    pub(crate) async fn told(&self, topic: Topic, about: Uuid) -> Vec<(String, i64)> {
+        let select = "SELECT message_type, aggregate_version, message_key FROM kit_outbox \
+                      WHERE topic = $1 AND aggregate_id = $2 ORDER BY seq";
+        let values = [topic.name().into(), about.into()];
+        let select = Statement::from_sql_and_values(self.db.backend(), select, values);
+        let rows = self.db.read().query_all_raw(select).await.unwrap();
+        let event = |row: &QueryResult| {
+            assert_eq!(row.try_get::<String>("", "message_key").unwrap(), about.to_string());
+            (row.try_get("", "message_type").unwrap(), row.try_get("", "aggregate_version").unwrap())
+        };
+        rows.iter().map(event).collect()
+    }
+
     /// The last message of a type.
     pub(crate) async fn last<M: Message>(&self) -> (Envelope, M) {
         let sent = self.sent().await;
@@ -231,6 +246,11 @@ impl Bench {
 
     /// Hands a message in as the consumer does: inbox and handler in one transaction.
     pub(crate) async fn receive(&self, envelope: &Envelope) {
+        self.try_receive(envelope).await.unwrap();
+    }
+
+    /// The same with what the consumer would be told.
+    pub(crate) async fn try_receive(&self, envelope: &Envelope) -> Result<(), Failure> {
         let apply = move |tx: kopitiam_kit::Tx| async move {
             if inbox::first_time(&tx, "order", envelope.id).await? {
                 self.projections
@@ -240,7 +260,7 @@ impl Bench {
             }
             Ok::<_, Failure>(())
         };
-        self.db.transaction(apply).await.unwrap();
+        self.db.transaction(apply).await
     }
 
     /// Answers a command as its service would: same correlation, caused by it.

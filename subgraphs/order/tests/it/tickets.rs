@@ -3,6 +3,7 @@
 
 use crate::support::{ADA, BOB, Bench, SITI, benches, manager, message, user};
 use chrono::{DateTime, TimeDelta, Utc};
+use kopitiam_kafka::Topic;
 use kopitiam_kafka::messages::Amount;
 use kopitiam_kafka::messages::listing::{
     AuctionSettled, ListingKind, ListingLockRejected, ListingLocked, ListingSold, ListingUnlocked,
@@ -101,6 +102,9 @@ async fn reserved_listing_is_paid_once_and_confirmed_with_invoice() {
         assert_eq!((&confirmed["status"], &confirmed["expiresAt"]), (&json!("CONFIRMED"), &Value::Null));
         let (_, invoice) = bench.last::<InvoiceIssued>().await;
         assert_eq!(confirmed["invoice"]["number"], invoice.number);
+        let told = ["OrderCreated", "OrderStatusChanged", "InvoiceIssued"].map(str::to_owned);
+        let once_each: Vec<_> = told.into_iter().zip(1..).collect();
+        assert_eq!(bench.told(Topic::OrderEvents, order).await, once_each);
 
         let (_, capture) = bench.captured().await;
         let parts: Vec<i64> = capture.splits.iter().map(|split| split.amount.minor).collect();
@@ -249,6 +253,9 @@ async fn settled_auction_becomes_one_confirmed_order_that_a_manager_can_refund()
         let (created, order) = bench.last::<OrderCreated>().await;
         assert_eq!(created.correlation_id, event.correlation_id);
         assert_eq!((order.kind.as_str(), order.buyer_id, order.total.minor), ("AUCTION", BOB, 15_000));
+        let told = ["OrderCreated", "InvoiceIssued"].map(str::to_owned);
+        let once_each: Vec<_> = told.into_iter().zip(1..).collect();
+        assert_eq!(bench.told(Topic::OrderEvents, created.aggregate_id).await, once_each);
         let orders = bench.sent_types().await.iter().filter(|kind| *kind == "OrderCreated").count();
         assert_eq!(orders, 1, "one order per auction, however often it is announced");
         let order = bench.order(created.aggregate_id).await;
