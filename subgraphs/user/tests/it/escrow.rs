@@ -83,6 +83,23 @@ async fn paying_the_balance_releases_deposit_and_balance_to_the_seller_less_the_
 }
 
 #[tokio::test]
+async fn a_balance_whose_split_is_wrong_leaves_the_deposit_where_it_is() {
+    for shop in shops().await {
+        let booking = booked(&shop).await;
+        let too_much = vec![share(Receiver::User(booking.seller), 10_001)];
+        let (hold, answer) = pay(&shop, booking.buyer, 7000, too_much, Some(booking.id)).await;
+        assert_eq!(answer, rejected("SPLITS_INVALID"));
+        assert_eq!(shop.balance(booking.buyer, AccountKind::Escrow).await, 3000);
+        let shares = vec![share(Receiver::User(booking.seller), 10_000)];
+        let wanted = &Capture { hold_id: hold, shares, escrow: Some(booking.id) };
+        let again = |tx| async move { Ok::<_, SystemError>(holds::capture(&tx, wanted, time::now()).await?) };
+        assert_eq!(shop.db.transaction(again).await.unwrap(), Answer::Captured(7000), "all of it is there");
+        assert_eq!(shop.balance(booking.seller, AccountKind::Available).await, 10_000);
+        shop.assert_books_close().await;
+    }
+}
+
+#[tokio::test]
 async fn an_escrow_is_paid_out_once_however_many_ask_at_the_same_moment() {
     for shop in shops().await {
         let booking = booked(&shop).await;

@@ -178,6 +178,46 @@ async fn a_repeated_command_is_one_effect_and_the_same_answer() {
     }
 }
 
+/// The first answer tells the asker what is held: it is not what it wants now.
+#[tokio::test]
+async fn a_hold_asked_for_again_with_another_amount_stays_as_it_was_and_moves_no_money() {
+    for shop in shops().await {
+        let user = shop.user_with("bob", 1000).await;
+        let hold = wanted(Uuid::now_v7(), user, 600);
+        for amount in [600, 300, 900, 600] {
+            let again = NewHold { amount, ..hold.clone() };
+            assert_eq!(place(&shop, &again).await, Answer::Held(600), "{amount}");
+            assert_eq!(shop.balance(user, AccountKind::Available).await, 400, "{amount}");
+            assert_eq!(shop.balance(user, AccountKind::Held).await, 600, "{amount}");
+        }
+        shop.assert_books_close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_released_or_never_held_stays_so_whatever_is_asked_again() {
+    for shop in shops().await {
+        let user = shop.user_with("bob", 1000).await;
+        let (hold, large) = (wanted(Uuid::now_v7(), user, 600), wanted(Uuid::now_v7(), user, 5000));
+        // Money of another hold is there for whoever would resolve one of these twice.
+        place(&shop, &wanted(Uuid::now_v7(), user, 400)).await;
+        place(&shop, &hold).await;
+        place(&shop, &large).await;
+        let fee = [Share { receiver: Receiver::Fees, amount: 600 }];
+        for _ in 0..2 {
+            assert_eq!(release(&shop, hold.id, user).await, Answer::Released(600));
+            assert_eq!(place(&shop, &hold).await, rejected("HOLD_RESOLVED"));
+            assert_eq!(capture(&shop, hold.id, &fee).await, rejected("HOLD_RESOLVED"));
+            assert_eq!(release(&shop, large.id, user).await, Answer::Released(0));
+            assert_eq!(capture(&shop, large.id, &fee).await, rejected("UNKNOWN_HOLD"));
+            assert_eq!(shop.balance(user, AccountKind::Available).await, 600);
+            assert_eq!(shop.balance(user, AccountKind::Held).await, 400);
+        }
+        assert_eq!(shop.fees().await, 0);
+        shop.assert_books_close().await;
+    }
+}
+
 #[tokio::test]
 async fn capture_and_release_of_one_hold_race_to_a_single_outcome() {
     for shop in shops().await {
