@@ -7,11 +7,13 @@ use kopitiam_kafka::messages::review::ReviewPosted;
 use kopitiam_kafka::messages::stock::{
     CommitStock, LockItem, ReleaseStock, ReserveStock, RestockLines, StockLine, StockUpdated, TransferItem,
 };
+use kopitiam_kit::consumer::Handler;
+use kopitiam_kit::outbox::{self, NewMessage};
 use kopitiam_kit::rebuild::rebuild;
 use kopitiam_kit::testing::{
     Peer, TestBroker, TestDb, TestTokens, each_database, eventually, service_config, sqlite,
 };
-use kopitiam_kit::{SystemError, Tasks};
+use kopitiam_kit::{SystemError, Tasks, Tx};
 use kopitiam_product::app::{self, Migrator};
 use kopitiam_product::projections::review_events::ReviewEvents;
 use sea_orm::{ConnectionTrait, Statement};
@@ -85,6 +87,47 @@ async fn ratings(db: &TestDb) -> Vec<(Uuid, i64)> {
     rows.iter()
         .map(|row| (row.try_get("", "id").unwrap(), row.try_get("", "rating_milli").unwrap()))
         .collect()
+}
+
+#[tokio::test]
+async fn a_rating_waits_for_the_review_before_and_an_old_one_changes_nothing() {
+    for db in each_database::<Migrator>().await {
+        let shop = Shop::new(db).await;
+        let product = seeded(3, 1);
+        let source = sqlite::<Migrator>().await;
+        let mut posted = Vec::new();
+        for count in 1..=3 {
+            let review = ReviewPosted {
+                review_id: Uuid::now_v7(),
+                subject: "PRODUCT".into(),
+                rating: count,
+                author_id: seeded(1, 3),
+                rating_sum: i64::from(count * count),
+                rating_count: i64::from(count),
+            };
+            let review = &review;
+            let post = |tx| async move {
+                outbox::append(&tx, NewMessage::new(product, "service:order", review)).await
+            };
+            posted.push(source.transaction(post).await.unwrap());
+        }
+        let apply = async |version: usize| {
+            let event = &posted[version - 1];
+            let apply = |tx: Tx| async move {
+                let applied = ReviewEvents.handle(&tx, event).await;
+                applied.map_err(|error| SystemError::Invariant(error.to_string()))
+            };
+            shop.db.transaction(apply).await
+        };
+        apply(1).await.unwrap();
+        let early = apply(3).await.unwrap_err().to_string();
+        assert!(early.contains("version gap: at 1, got 3"), "{early}");
+        assert_eq!(ratings(&shop.db).await, [(product, 1_000)]);
+        for version in [2, 3, 1, 2] {
+            apply(version).await.unwrap();
+        }
+        assert_eq!(ratings(&shop.db).await, [(product, 3_000)]);
+    }
 }
 
 #[tokio::test]

@@ -412,6 +412,42 @@ async fn of_two_listings_that_lock_an_item_one_gets_it_and_only_that_one_hands_i
 }
 
 #[tokio::test]
+async fn only_the_lock_that_ran_out_is_taken_and_its_listing_loses_its_claim_to_the_next_one() {
+    for shop in shops().await {
+        let (item, owner, winner) = (seeded(4, 1), seeded(1, 5), seeded(1, 3));
+        let (late, next, now) = (Uuid::now_v7(), Uuid::now_v7(), time::now());
+        let lock = async |listing: Uuid, until: DateTime<Utc>| {
+            let lock = |tx: Tx| async move { items::lock(&tx, item, listing, owner, Some(until)).await };
+            shop.db.transaction(lock).await.unwrap().unwrap()
+        };
+        let overdue = async || {
+            let overdue = |tx: Tx| async move { items::overdue(&tx, 10, now).await };
+            shop.db.transaction(overdue).await.unwrap()
+        };
+        let expire = async |listing: Uuid| {
+            let expire = |tx: Tx| async move { items::expire(&tx, item, listing, now).await };
+            shop.db.transaction(expire).await.unwrap()
+        };
+        lock(late, now + Duration::milliseconds(1)).await;
+        assert_eq!(overdue().await, []);
+        assert!(!expire(late).await, "its time has not come");
+        shop.db.transaction(|tx| async move { items::unlock(&tx, item, late).await }).await.unwrap();
+        lock(late, now).await;
+        assert_eq!(overdue().await, [(item, late)]);
+        assert!(!expire(next).await, "who looked may have seen an earlier holder");
+        assert!(expire(late).await);
+        assert!(!expire(late).await, "once");
+
+        // The next one had it, and gave it back: what the first one sold is no longer its own to hand over.
+        lock(next, now + Duration::hours(1)).await;
+        shop.db.transaction(|tx| async move { items::unlock(&tx, item, next).await }).await.unwrap();
+        let transfer = |tx: Tx| async move { items::transfer(&tx, item, late, winner, now).await };
+        assert_eq!(shop.db.transaction(transfer).await.unwrap(), None);
+        assert_eq!(items::find(shop.db.read(), item).await.unwrap().unwrap().owner_id, owner);
+    }
+}
+
+#[tokio::test]
 async fn a_lock_runs_out_by_itself_and_its_listing_may_still_hand_the_item_over() {
     for shop in shops().await {
         let (item, owner, winner) = (seeded(4, 1), seeded(1, 5), seeded(1, 3));
