@@ -139,6 +139,24 @@ async fn only_the_holder_frees_it_and_a_lock_after_its_release_is_impossible() {
 }
 
 #[tokio::test]
+async fn a_lock_is_good_for_its_own_listing_and_buyer_only() {
+    for shop in Shop::each().await {
+        let (id, other, order) = (ticket(&shop, 1).await, ticket(&shop, 1).await, Uuid::new_v4());
+        shop.command(id, &lock(order, ANN)).await;
+        for (listing, buyer_id) in [(other, ANN), (id, BEN)] {
+            let sold = shop.command(listing, &SellListing { order_id: order, buyer_id }).await;
+            assert_eq!(only(&sold).1["code"], "NOT_ACTIVE", "{listing} {buyer_id}");
+        }
+        shop.command(other, &lock(Uuid::new_v4(), BEN)).await;
+        shop.command(other, &UnlockListing { order_id: order }).await;
+        assert_eq!(status(&shop, other).await, ListingStatus::Reserved, "it is held by another order");
+        assert_eq!(status(&shop, id).await, ListingStatus::Reserved);
+        let sold = shop.command(id, &SellListing { order_id: order, buyer_id: ANN }).await;
+        assert_eq!(only(&sold).0, "ListingSold");
+    }
+}
+
+#[tokio::test]
 async fn a_listing_of_three_pieces_is_sold_three_times() {
     for shop in Shop::each().await {
         let id = ticket(&shop, 3).await;
@@ -183,6 +201,21 @@ async fn a_lock_that_its_order_forgot_falls_after_a_day() {
         let sold = shop.command(id, &SellListing { order_id: order, buyer_id: ANN }).await;
         assert_eq!(only(&sold).0, "ListingSold");
         assert_eq!(status(&shop, id).await, ListingStatus::Sold);
+    }
+}
+
+#[tokio::test]
+async fn what_the_clock_freed_and_its_order_gave_up_then_is_not_sold_to_it() {
+    for shop in Shop::each().await {
+        let (id, order) = (ticket(&shop, 1).await, Uuid::new_v4());
+        shop.command(id, &lock(order, ANN)).await;
+        let market = &shop.market;
+        let freed = shop.db.transaction(|tx| async move { market.free_lost(&tx, order, Utc::now()).await });
+        freed.await.unwrap();
+        assert_eq!(only(&shop.command(id, &UnlockListing { order_id: order }).await).0, "ListingUnlocked");
+        let sold = shop.command(id, &SellListing { order_id: order, buyer_id: ANN }).await;
+        assert_eq!(only(&sold).1["code"], "NOT_ACTIVE");
+        assert_eq!(status(&shop, id).await, ListingStatus::Active);
     }
 }
 

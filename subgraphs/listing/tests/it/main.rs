@@ -7,6 +7,7 @@ mod auctions;
 mod authorization;
 mod earlier;
 mod events;
+mod guards;
 mod live;
 mod locks;
 mod queries;
