@@ -26,6 +26,21 @@ async fn set(bench: &Bench, viewer: Viewer, cart: Option<&str>, lines: Value) ->
     bench.ask(viewer, SET, json!({ "cart": cart, "lines": lines })).await["cartLinesSet"].clone()
 }
 
+/// What the catalogue tells of a product in its version.
+fn updated(product: Uuid, version: i64, name: &str, minor: i64) -> Envelope {
+    let updated = ProductUpdated {
+        slug: "tea".into(),
+        name: name.to_owned(),
+        description: String::new(),
+        price: Amount::new(minor, "USD"),
+        supplier: None,
+        seller_id: SITI,
+        category_ids: vec![],
+        image_url: None,
+    };
+    message(Uuid::nil(), product, version, &updated)
+}
+
 fn lines(cart: &Value) -> Vec<(Uuid, i64)> {
     let lines = cart["lines"].as_array().unwrap().iter();
     lines
@@ -215,19 +230,7 @@ async fn projections_apply_each_event_once_and_in_order() {
         };
         bench.receive(&registered(1)).await;
         let tea = Uuid::from_u128(7);
-        let updated = |version, minor| {
-            let product = ProductUpdated {
-                slug: "tea".into(),
-                name: "Tea".into(),
-                description: String::new(),
-                price: Amount::new(minor, "USD"),
-                supplier: None,
-                seller_id: SITI,
-                category_ids: vec![],
-                image_url: None,
-            };
-            message(Uuid::nil(), tea, version, &product)
-        };
+        let updated = |version, minor| updated(tea, version, "Tea", minor);
         let level =
             |version, on_hand| message(Uuid::nil(), tea, version, &StockUpdated { on_hand, reserved: 1 });
         for event in
@@ -252,19 +255,7 @@ async fn every_copy_waits_for_the_event_before_and_drops_an_old_one() {
     for bench in benches().await {
         let (tea, show) = (Uuid::from_u128(7), Uuid::from_u128(8));
         bench.listing(show, ListingKind::FixedPrice, 100, 0).await;
-        let product = |version: i64| {
-            let product = ProductUpdated {
-                slug: "tea".into(),
-                name: format!("Tea {version}"),
-                description: String::new(),
-                price: Amount::new(version, "USD"),
-                supplier: None,
-                seller_id: SITI,
-                category_ids: vec![],
-                image_url: None,
-            };
-            message(Uuid::nil(), tea, version, &product)
-        };
+        let product = |version| updated(tea, version, &format!("Tea {version}"), version);
         let level =
             |version| message(Uuid::nil(), tea, version, &StockUpdated { on_hand: version, reserved: 0 });
         let person = |version| {

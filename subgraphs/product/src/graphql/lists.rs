@@ -145,13 +145,18 @@ pub(super) async fn of_category(
     Ok(ProductConnection { page: page_of(hits, sort, &page), source })
 }
 
+/// The page of what somebody has that a client asks for.
+pub(super) fn page_by_id(owner: Uuid, page: &PageArgs) -> async_graphql::Result<ById> {
+    Ok(ById { owner, after: page.after()?, limit: page.limit() })
+}
+
 /// Products that a seller has on sale.
 pub(super) async fn of_seller(
     context: &Context<'_>,
     seller_id: Uuid,
     page: PageArgs,
 ) -> async_graphql::Result<ProductConnection> {
-    let rows = load(context, SellerPage(ById::new(seller_id, &page)?)).await?.unwrap_or_default();
+    let rows = load(context, SellerPage(page_by_id(seller_id, &page)?)).await?.unwrap_or_default();
     let page = Page::new(rows, &page, |product| product.id).map(Product);
     Ok(ProductConnection { page, source: Source::Seller(seller_id) })
 }

@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::lists::{self, ProductConnection};
 use super::loaders::{CategoriesOf, CategoryById, HistoryOf, ImagesOf, ItemPage, StockOf, load};
 use crate::domain::{category, item, product, search};
-use crate::store::ById;
 
 /// Something the shop sells.
 #[derive(Clone)]
@@ -169,7 +168,7 @@ impl User {
         after: Option<String>,
     ) -> async_graphql::Result<Option<ItemConnection>> {
         let page = PageArgs::new(first, after)?;
-        let rows = load(context, ItemPage(ById::new(self.id, &page)?)).await?.unwrap_or_default();
+        let rows = load(context, ItemPage(lists::page_by_id(self.id, &page)?)).await?.unwrap_or_default();
         let page = Page::new(rows, &page, |item| item.id);
         Ok(Some(ItemConnection::from_page(page.map(Item))))
     }

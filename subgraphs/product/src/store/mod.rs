@@ -16,7 +16,6 @@ pub mod search;
 pub mod stock;
 
 use kopitiam_kit::own_pages::OwnPage;
-use kopitiam_kit::page::PageArgs;
 use sea_orm::{
     ColumnTrait, EntityTrait, IdenStatic, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
@@ -34,14 +33,6 @@ pub struct ById {
 }
 
 impl ById {
-    /// The page that a client asks for.
-    ///
-    /// # Errors
-    /// A `BAD_USER_INPUT` GraphQL error when the cursor is not one of this list's.
-    pub fn new(owner: Uuid, page: &PageArgs) -> async_graphql::Result<Self> {
-        Ok(Self { owner, after: page.after()?, limit: page.limit() })
-    }
-
     /// The rows on it, of all that `rows` selects.
     fn select<E: EntityTrait>(&self, rows: Select<E>, id: E::Column) -> OwnPage {
         let rows = match self.after {
