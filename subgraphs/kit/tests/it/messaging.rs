@@ -273,7 +273,7 @@ async fn a_consumer_listens_at_once_when_the_broker_is_back_however_long_it_was_
     eventually("the first event", || async { (notes(watched).await.len() == 1).then_some(()) }).await;
     let Ok(stopped) = broker.stop().await else { return };
     ban(&db, user).await;
-    // The clients try in vain meanwhile.
+    // The clients try in vain meanwhile, until they give the message up (`message.timeout.ms`); their clock cannot be paused.
     tokio::time::sleep(Duration::from_secs(32)).await;
     assert_eq!(outbox::backlog(&db).await.unwrap(), 1, "given up is not published");
     let broker = stopped.start().await;
