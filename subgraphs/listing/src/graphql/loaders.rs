@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::domain::bid::Bid;
 use crate::domain::listing::Listing;
 use crate::store;
-use crate::store::pages::Rows;
+use crate::store::pages::{Part, Rows};
 
 /// The request's loaders, kept in its GraphQL context.
 pub struct Loaders {
@@ -167,21 +167,17 @@ pub struct PageOf<O, P> {
     pub of: O,
     /// Whose.
     pub owner: Uuid,
-    /// Continue after this position.
-    pub after: Option<P>,
-    /// How many rows.
-    pub limit: u64,
+    /// Which part of it.
+    pub part: Part<P>,
 }
 
-/// A list's kind, position and length: what pages of one query have in common.
-type Common<O, P> = (O, Option<P>, u64);
-
+/// The owners of each list's part.
 fn by_page<O: Copy + Eq + Hash, P: Clone + Eq + Hash>(
     keys: &[PageOf<O, P>],
-) -> HashMap<Common<O, P>, Vec<Uuid>> {
-    let mut owners: HashMap<Common<O, P>, Vec<Uuid>> = HashMap::new();
-    for PageOf { of, owner, after, limit } in keys {
-        owners.entry((*of, after.clone(), *limit)).or_default().push(*owner);
+) -> HashMap<(O, Part<P>), Vec<Uuid>> {
+    let mut owners: HashMap<(O, Part<P>), Vec<Uuid>> = HashMap::new();
+    for PageOf { of, owner, part } in keys {
+        owners.entry((*of, part.clone())).or_default().push(*owner);
     }
     owners
 }
@@ -198,9 +194,9 @@ impl Loader<ListingPage> for ListingPages {
 
     async fn load(&self, keys: &[ListingPage]) -> Result<HashMap<ListingPage, Rows<Listing>>, LoadError> {
         let mut found = HashMap::new();
-        for ((of, after, limit), owners) in by_page(keys) {
-            let pages = store::listings::pages(self.0.read(), of, &owners, after.clone(), limit).await?;
-            let key = |owner| PageOf { of, owner, after: after.clone(), limit };
+        for ((of, part), owners) in by_page(keys) {
+            let pages = store::listings::pages(self.0.read(), of, &owners, &part).await?;
+            let key = |owner| PageOf { of, owner, part: part.clone() };
             found.extend(pages.into_iter().map(|(owner, rows)| (key(owner), rows)));
         }
         Ok(found)
@@ -219,9 +215,9 @@ impl Loader<BidPage> for BidPages {
 
     async fn load(&self, keys: &[BidPage]) -> Result<HashMap<BidPage, Rows<Bid>>, LoadError> {
         let mut found = HashMap::new();
-        for ((of, after, limit), owners) in by_page(keys) {
-            let pages = store::bids::pages(self.0.read(), of, &owners, after, limit).await?;
-            let key = |owner| PageOf { of, owner, after, limit };
+        for ((of, part), owners) in by_page(keys) {
+            let pages = store::bids::pages(self.0.read(), of, &owners, &part).await?;
+            let key = |owner| PageOf { of, owner, part: part.clone() };
             found.extend(pages.into_iter().map(|(owner, rows)| (key(owner), rows)));
         }
         Ok(found)

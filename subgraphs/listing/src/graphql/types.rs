@@ -18,6 +18,7 @@ use crate::commands::Market;
 use crate::domain::bid::{self, bidder_label};
 use crate::domain::listing as domain;
 use crate::store;
+use crate::store::pages::Part;
 
 /// Where a listing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -258,6 +259,14 @@ impl User {
     }
 }
 
+/// The part of a list that a client asks for: what is not asked for is not read.
+fn part<P>(ctx: &Context<'_>, args: &PageArgs, after: Option<P>) -> Part<P> {
+    let asked = ctx.look_ahead();
+    let shows_rows = asked.field("edges").exists() || asked.field("pageInfo").exists();
+    let limit = if shows_rows { args.limit() } else { 0 };
+    Part { after, limit, with_total: asked.field("totalCount").exists() }
+}
+
 /// A page of an auction's or a bidder's bids.
 pub(super) async fn bid_page(
     ctx: &Context<'_>,
@@ -265,7 +274,7 @@ pub(super) async fn bid_page(
     owner: Uuid,
     args: &PageArgs,
 ) -> async_graphql::Result<BidConnection> {
-    let wanted = PageOf { of, owner, after: args.after()?, limit: args.limit() };
+    let wanted = PageOf { of, owner, part: part(ctx, args, args.after()?) };
     let found = load(ctx.data_unchecked::<Loaders>().bid_pages.load_one(wanted).await)?;
     let (rows, total) = found.unwrap_or_default();
     let page = Page::new(rows, args, |bid| (bid.placed_at, bid.id)).map(Bid);
@@ -279,7 +288,7 @@ pub(super) async fn listing_page(
     owner: Uuid,
     args: &PageArgs,
 ) -> async_graphql::Result<ListingConnection> {
-    let wanted = PageOf { of, owner, after: position(args, of.sort())?, limit: args.limit() };
+    let wanted = PageOf { of, owner, part: part(ctx, args, position(args, of.sort())?) };
     let found = load(ctx.data_unchecked::<Loaders>().listing_pages.load_one(wanted).await)?;
     let (rows, total) = found.unwrap_or_default();
     Ok(listing_connection(rows, total, of.sort(), args))

@@ -12,7 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::bid;
-use super::pages::{Lists, Rows, of_owners};
+use super::pages::{Lists, Part, Rows, of_owners};
 use crate::domain::bid::{Bid, BidStatus};
 
 /// Where a page of bids continues: time and id of the last one seen.
@@ -42,7 +42,7 @@ pub async fn by_ids(
     rows.into_iter().map(|row| Ok((row.id, read(&row)?))).collect()
 }
 
-/// A page of bids of each listing or bidder, newest first, and how many there are in all.
+/// A page of bids of each listing or bidder, newest first.
 ///
 /// # Errors
 /// [`SystemError`] when the database refuses or a row is not understood.
@@ -50,8 +50,7 @@ pub async fn pages(
     connection: &impl ConnectionTrait,
     of: Of,
     owners: &[Uuid],
-    after: Option<Position>,
-    limit: u64,
+    part: &Part<Position>,
 ) -> Result<HashMap<Uuid, Rows<Bid>>, SystemError> {
     let (owner, only) = match of {
         Of::Listings => ("listing_id", "t.status IN ('ACCEPTED', 'OUTBID', 'WON')".to_owned()),
@@ -59,8 +58,8 @@ pub async fn pages(
         Of::Bidders(Some(status)) => ("bidder_id", format!("t.status = '{}'", status.name())),
     };
     let lists = Lists { table: "bid", owner, key: "placed_at", descending: true, only };
-    let after = after.map(|(at, id)| [Value::from(at), Value::from(id)]);
-    let pages = of_owners::<bid::Model>(connection, &lists, owners, after, limit).await?;
+    let part = part.at(|(at, id)| [Value::from(*at), Value::from(*id)]);
+    let pages = of_owners::<bid::Model>(connection, &lists, owners, &part).await?;
     let read_all = |rows: Vec<bid::Model>| rows.iter().map(read).collect::<Result<Vec<_>, _>>();
     pages.into_iter().map(|(owner, (rows, total))| Ok((owner, (read_all(rows)?, total)))).collect()
 }

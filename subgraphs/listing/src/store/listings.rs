@@ -12,7 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::listing::{ActiveModel, Column, Entity, Model};
-use super::pages::{Lists, Rows, of_owners};
+use super::pages::{Lists, Part, Rows, of_owners};
 use crate::domain::bid::Bid;
 use crate::domain::listing::{Details, Listing, ListingStatus};
 
@@ -154,7 +154,7 @@ impl Of {
     }
 }
 
-/// A page of listings of each product or seller, and how many there are in all. The position has to fit the order.
+/// A page of listings of each product or seller. The position has to fit the order.
 ///
 /// # Errors
 /// [`SystemError`] when the database refuses or a row is not understood.
@@ -162,19 +162,18 @@ pub async fn pages(
     connection: &impl ConnectionTrait,
     of: Of,
     owners: &[Uuid],
-    after: Option<Position>,
-    limit: u64,
+    part: &Part<Position>,
 ) -> Result<HashMap<Uuid, Rows<Listing>>, SystemError> {
     let (owner, key, descending, only) = match of {
         Of::Products => ("product_id", "ask_minor", false, "t.status = 'ACTIVE'"),
         Of::Sellers => ("seller_id", "created_at", true, "1 = 1"),
     };
     let lists = Lists { table: "listing", owner, key, descending, only: only.to_owned() };
-    let after = after.map(|Position { time, minor, id }| {
+    let part = part.at(|Position { time, minor, id }| {
         let key = time.map_or_else(|| Value::from(minor.unwrap_or_default()), Value::from);
-        [key, Value::from(id)]
+        [key, Value::from(*id)]
     });
-    let pages = of_owners::<Model>(connection, &lists, owners, after, limit).await?;
+    let pages = of_owners::<Model>(connection, &lists, owners, &part).await?;
     let read_all = |rows: Vec<Model>| rows.iter().map(read).collect::<Result<Vec<_>, _>>();
     pages.into_iter().map(|(owner, (rows, total))| Ok((owner, (read_all(rows)?, total)))).collect()
 }

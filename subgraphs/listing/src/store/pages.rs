@@ -1,11 +1,12 @@
-//! Pages of the rows of several owners in one query: what a list of products shows of each one's listings, say.
+//! Pages of the rows of several owners at once: what a list of products shows of each one's listings, say.
 //!
-//! One window per owner numbers its rows behind the cursor and counts all of them. Elsewhere: what a row means
-//! (`listings.rs`, `bids.rs`).
+//! Elsewhere: how they become one statement ([`kopitiam_kit::own_pages`]); what a row means (`listings.rs`, `bids.rs`).
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
+use kopitiam_kit::own_pages::{self, OwnPage};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Order, Value};
 use uuid::Uuid;
 
 /// Which rows, whose, in which order.
@@ -23,60 +24,71 @@ pub(super) struct Lists {
     pub(super) only: String,
 }
 
-/// Rows of one owner: a page of them, and how many there are in all.
+/// Which part of each list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Part<P> {
+    /// Continue after this position.
+    pub after: Option<P>,
+    /// How many rows, at most; of none nothing is read.
+    pub limit: u64,
+    /// Whether it matters how many there are in all: counting reads the whole list.
+    pub with_total: bool,
+}
+
+/// Rows of one owner: a page of them, and how many there are in all; 0 when nobody asked.
 pub type Rows<T> = (Vec<T>, u64);
 
-/// The first `limit` rows of each owner after a position (sort key and id). An owner without rows is missing.
+impl<P> Part<P> {
+    /// The same part, its position given as the values of the sort key and the id.
+    pub(super) fn at(&self, values: impl Fn(&P) -> [Value; 2]) -> Part<[Value; 2]> {
+        let Self { after, limit, with_total } = self;
+        Part { after: after.as_ref().map(values), limit: *limit, with_total: *with_total }
+    }
+}
+
+/// That part of each owner's list.
 pub(super) async fn of_owners<M: FromQueryResult>(
     connection: &impl ConnectionTrait,
     lists: &Lists,
     owners: &[Uuid],
-    after: Option<[Value; 2]>,
-    limit: u64,
+    part: &Part<[Value; 2]>,
 ) -> Result<HashMap<Uuid, Rows<M>>, DbErr> {
-    let mut pages = HashMap::<Uuid, Rows<M>>::new();
-    if owners.is_empty() {
-        return Ok(pages);
-    }
-    let statement = statement(connection.get_database_backend(), lists, owners, after, limit);
-    for row in connection.query_all_raw(statement).await? {
-        let owner: Uuid = row.try_get("", lists.owner)?;
-        let total: i64 = row.try_get("", "page_total")?;
-        let is_behind_cursor: i32 = row.try_get("", "page_behind")?;
-        let page =
-            pages.entry(owner).or_insert_with(|| (Vec::new(), u64::try_from(total).unwrap_or_default()));
-        // A row before the cursor is only there to bring the total along.
-        if is_behind_cursor == 1 {
-            page.0.push(M::from_query_result(&row, "")?);
-        }
-    }
-    Ok(pages)
+    let rows = if part.limit > 0 {
+        let pages = owners.iter().map(|owner| lists.page(*owner, part)).collect();
+        own_pages::rows(connection, pages).await?
+    } else {
+        owners.iter().map(|_| Vec::new()).collect()
+    };
+    let totals = if part.with_total {
+        own_pages::counts(connection, owners.iter().map(|owner| lists.all(*owner)).collect()).await?
+    } else {
+        vec![0; owners.len()]
+    };
+    let totals = totals.into_iter().map(|total| u64::try_from(total).unwrap_or_default());
+    Ok(owners.iter().copied().zip(rows.into_iter().zip(totals)).collect())
 }
 
-fn statement(
-    backend: sea_orm::DbBackend,
-    lists: &Lists,
-    owners: &[Uuid],
-    after: Option<[Value; 2]>,
-    limit: u64,
-) -> Statement {
-    let Lists { table, owner, key, descending, only } = lists;
-    let places: Vec<String> = (1..=owners.len()).map(|place| format!("${place}")).collect();
-    let (places, next) = (places.join(", "), owners.len() + 1);
-    let (direction, compared) = if *descending { ("DESC", "<") } else { ("ASC", ">") };
-    let behind = match after {
-        Some(_) => {
-            format!("CASE WHEN (t.{key}, t.id) {compared} (${next}, ${}) THEN 1 ELSE 0 END", next + 1)
+impl Lists {
+    fn all(&self, owner: Uuid) -> SelectStatement {
+        Query::select()
+            .column(Asterisk)
+            .from_as(Alias::new(self.table), Alias::new("t"))
+            .and_where(Expr::col(Alias::new(self.owner)).eq(owner))
+            .and_where(Expr::cust(self.only.clone()))
+            .to_owned()
+    }
+
+    fn page(&self, owner: Uuid, part: &Part<[Value; 2]>) -> OwnPage {
+        let direction = if self.descending { Order::Desc } else { Order::Asc };
+        let mut rows = self.all(owner);
+        if let Some([key, id]) = &part.after {
+            let here = Expr::tuple([Expr::col(Alias::new(self.key)), Expr::col(Alias::new("id"))]);
+            let last = Expr::tuple([Expr::val(key.clone()), Expr::val(id.clone())]);
+            rows.and_where(if self.descending { here.lt(last) } else { here.gt(last) });
         }
-        None => "1".to_owned(),
-    };
-    let sql = format!(
-        "SELECT * FROM (SELECT t.*, COUNT(*) OVER (PARTITION BY t.{owner}) AS page_total, {behind} AS page_behind, \
-         ROW_NUMBER() OVER (PARTITION BY t.{owner}, {behind} ORDER BY t.{key} {direction}, t.id {direction}) AS page_place \
-         FROM {table} t WHERE t.{owner} IN ({places}) AND {only}) pages \
-         WHERE (page_behind = 1 AND page_place <= {limit}) OR (page_behind = 0 AND page_place = 1) \
-         ORDER BY {owner}, {key} {direction}, id {direction}"
-    );
-    let values = owners.iter().map(|owner| Value::from(*owner)).chain(after.into_iter().flatten());
-    Statement::from_sql_and_values(backend, sql, values)
+        rows.order_by(Alias::new(self.key), direction.clone())
+            .order_by(Alias::new("id"), direction.clone())
+            .limit(part.limit);
+        OwnPage { rows, order: vec![(self.key, direction.clone()), ("id", direction)] }
+    }
 }

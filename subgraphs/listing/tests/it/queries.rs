@@ -33,7 +33,7 @@ async fn entities(shop: &Shop, viewer: Viewer, fields: &str, representations: Ve
 }
 
 #[tokio::test]
-async fn listings_of_one_product_or_of_twenty_are_the_same_three_queries() {
+async fn listings_of_one_product_or_of_twenty_are_the_same_four_queries() {
     for shop in Shop::each().await {
         listings_of_products(&shop, 20).await;
         let fields = "... on Product { lowestListingPrice { amount }
@@ -49,13 +49,13 @@ async fn listings_of_one_product_or_of_twenty_are_the_same_three_queries() {
                 assert_eq!(product["listings"]["pageInfo"]["hasNextPage"], true);
                 assert_eq!(product["listings"]["edges"][0]["node"]["seller"]["displayName"], "Sari's stall");
             }
-            assert_eq!(count, 3, "pages, lowest prices, names of sellers: for {products} products");
+            assert_eq!(count, 4, "pages, totals, lowest prices, names of sellers: for {products} products");
         }
     }
 }
 
 #[tokio::test]
-async fn ten_auctions_with_bids_cost_six_queries() {
+async fn ten_auctions_with_bids_cost_seven_queries() {
     for shop in Shop::each().await {
         listings_of_products(&shop, 0).await;
         let mut auctions = Vec::new();
@@ -80,8 +80,8 @@ async fn ten_auctions_with_bids_cost_six_queries() {
             assert_eq!(auction["bids"]["edges"][1]["node"]["amount"]["amount"], "20.00");
         }
         assert_eq!(
-            count, 6,
-            "auctions, leaders, own bids, pages of bids, the bids' auctions, names of sellers"
+            count, 7,
+            "auctions, leaders, own bids, pages of bids, totals of them, the bids' auctions, names of sellers"
         );
         let own = "... on User { bids(first: 25) { edges { node { listing { title } } } } }";
         let (found, count) =

@@ -4,14 +4,17 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use kopitiam_kit::own_pages::{self, OwnPage};
 use kopitiam_kit::{SystemError, Tx};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ConnectionTrait, FromQueryResult, IntoActiveModel, QueryOrder, QuerySelect, Statement};
+use sea_orm::{
+    ConnectionTrait, FromQueryResult, IntoActiveModel, Order, QueryOrder, QuerySelect, QueryTrait,
+};
 use serde::{Deserialize, Serialize};
 
+use super::Before;
 use super::entity::{notice_subject, notification};
-use super::{Before, placeholders};
 use crate::domain::notice::Notice;
 
 /// One notification of a person.
@@ -79,20 +82,19 @@ pub async fn pages(
     user_ids: &[Uuid],
     page: Before,
 ) -> Result<HashMap<Uuid, Vec<Notification>>, DbErr> {
-    let users = placeholders(3, user_ids.len());
-    let sql = format!(
-        "SELECT id, user_id, kind, title, body, path, event_id, created_at, read_at FROM ( \
-         SELECT n.*, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY id DESC) AS place FROM notifications n \
-         WHERE id < $1 AND user_id IN ({users})) AS told WHERE place <= $2 ORDER BY user_id, place"
-    );
-    let values = [page.bound().into(), page.limit().into()];
-    let values = values.into_iter().chain(user_ids.iter().map(|id| (*id).into()));
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    let mut pages: HashMap<Uuid, Vec<Notification>> = HashMap::new();
-    for row in notification::Model::find_by_statement(statement).all(db).await? {
-        pages.entry(row.user_id).or_default().push(row.into());
-    }
-    Ok(pages)
+    let select = |user: &Uuid| {
+        let rows = notification::Entity::find()
+            .filter(notification::Column::UserId.eq(*user))
+            .filter(notification::Column::Id.lt(page.bound()))
+            .order_by_desc(notification::Column::Id)
+            .limit(page.limit)
+            .into_query();
+        OwnPage { rows, order: vec![("id", Order::Desc)] }
+    };
+    let found: Vec<Vec<notification::Model>> =
+        own_pages::rows(db, user_ids.iter().map(select).collect()).await?;
+    let pages = found.into_iter().map(|rows| rows.into_iter().map(Notification::from).collect());
+    Ok(user_ids.iter().copied().zip(pages).collect())
 }
 
 /// The newest notifications of one person.
