@@ -1,5 +1,5 @@
-//! What batches of entities cost in SQL: each field of every entity of every service is read for twenty by as many statements as
-//! for three, and a field alone by very few.
+//! What batches of entities cost in SQL: all fields of each entity of every service are read for twenty by as many statements as
+//! for three.
 //!
 //! Elsewhere: the operations of the clients (`sql_counts.rs`), every mutation (`sql_mutations.rs`).
 
