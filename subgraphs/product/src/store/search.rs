@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use kopitiam_kit::own_pages::{self, OwnPage};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query, SimpleExpr, UnionType};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query, SimpleExpr};
 use sea_orm::{
     Condition, ConnectionTrait, DbBackend, FromQueryResult, Order, QueryOrder, QuerySelect, QueryTrait,
 };
@@ -276,27 +276,17 @@ async fn count_below(
     all: &[Category],
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, i64>, DbErr> {
-    let (tree, backend) = (CategoryTree::new(all), db.get_database_backend());
-    let count = |(place, id): (usize, &Uuid)| {
+    let tree = CategoryTree::new(all);
+    let below = |id: &Uuid| {
         let within = Query::select()
             .column(product_category::Column::ProductId)
             .from(product_category::Entity)
             .and_where(product_category::Column::CategoryId.is_in(tree.with_descendants([*id])))
             .to_owned();
-        Query::select()
-            .expr_as(Expr::cust(format!("CAST({place} AS BIGINT)")), "step")
-            .expr_as(Expr::cust("COUNT(*)"), "found")
-            .from(product::Entity)
-            .cond_where(search.condition(backend, Without::Categories))
-            .and_where(product::Column::Id.in_subquery(within))
-            .to_owned()
+        search.select(db, Without::Categories).filter(product::Column::Id.in_subquery(within)).into_query()
     };
-    let mut counts = ids.iter().enumerate().map(count);
-    let Some(mut select) = counts.next() else { return Ok(HashMap::new()) };
-    select.unions(counts.map(|next| (UnionType::All, next)));
-    let found = StepCount::find_by_statement(backend.build(&select)).all(db).await?;
-    let of = |count: StepCount| Some((*ids.get(usize::try_from(count.step).ok()?)?, count.found));
-    Ok(found.into_iter().filter_map(of).collect())
+    let counts = own_pages::counts(db, ids.iter().map(below).collect()).await?;
+    Ok(ids.iter().copied().zip(counts).collect())
 }
 
 /// Products per price range of [`PRICE_STEPS`].
